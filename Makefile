@@ -1,0 +1,128 @@
+# Sightline: every command a user, a developer or a CI needs. `make` alone lists them.
+# Each step looks whether its work is done already, so that a second `make run` starts in seconds.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+CARGO ?= $(or $(shell command -v cargo),$(wildcard $(HOME)/.cargo/bin/cargo),cargo)
+NPM ?= npm
+PYTHON ?= python3
+BIN := target/release/sightline
+# Arguments of the server: make run ARGS="--bind 127.0.0.1:9000"
+ARGS ?=
+# Weights: where they lie, and a folder that is looked into before any network is.
+SIGHTLINE_MODELS ?= $(CURDIR)/models
+SIGHTLINE_MODEL_MIRROR ?= $(abspath $(wildcard ../shared/models))
+export SIGHTLINE_MODELS SIGHTLINE_MODEL_MIRROR
+# Models that only tests use, besides the default ones.
+TEST_MODELS := smollm2-135m-instruct whisper-tiny.en
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ── what a user needs ──
+
+.PHONY: run
+run: setup web build models ## set everything up, then serve http://localhost:8080
+	@exec $(BIN) serve $(ARGS)
+
+.PHONY: setup
+setup: ## install the system packages that are missing (Debian, Ubuntu), check Rust and Node
+	@scripts/setup.sh run
+
+.PHONY: build
+build: ## build the server
+	$(CARGO) build --release --locked
+
+.PHONY: models
+models: build ## fetch and verify the default models
+	@$(BIN) models pull --defaults
+
+.PHONY: doctor
+doctor: build ## say what is missing on this machine
+	@$(BIN) doctor
+
+# The page is built again only when one of its sources is newer.
+WEB_SOURCES = $(shell [ ! -d web ] || find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
+
+.PHONY: web
+web: web/dist/index.html ## build the page
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && $(NPM) run build
+	@touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && $(NPM) ci --no-fund --no-audit
+	@touch $@
+
+# ── what a developer and a CI need ──
+
+.PHONY: test
+test: setup-test web build test-models test-rust test-web test-browser test-python ## set everything up, run every test
+
+.PHONY: setup-test
+setup-test:
+	@scripts/setup.sh test
+
+.PHONY: test-models
+test-models: build
+	@$(BIN) models pull --defaults $(TEST_MODELS)
+
+.PHONY: test-rust
+test-rust: .venv/.ready tests/browser/node_modules/.package-lock.json ## unit and integration tests in Rust (some drive Python and Chromium)
+	$(CARGO) test --release --locked
+
+.PHONY: test-web
+test-web: web/node_modules/.package-lock.json ## unit tests of the page
+	cd web && $(NPM) test
+
+.PHONY: test-browser
+test-browser: web build tests/browser/node_modules/.package-lock.json ## the page in headless Chromium, against the real server
+	cd tests/browser && SIGHTLINE_BIN=$(CURDIR)/$(BIN) $(NPM) test
+
+tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
+	cd tests/browser && $(NPM) ci --no-fund --no-audit
+	@touch $@
+
+.PHONY: test-python
+test-python: build .venv/.ready ## independent clients in Python, against the real server
+	SIGHTLINE_BIN=$(CURDIR)/$(BIN) .venv/bin/python -m pytest -q tests/python
+
+.venv/.ready: tests/python/requirements.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+	@touch $@
+
+.PHONY: lint
+lint: ## formatting, clippy, licences and advisories
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --locked check; \
+	 else echo "lint: cargo-deny is not installed (cargo install cargo-deny): licences and advisories not checked"; fi
+
+.PHONY: bench
+bench: ## micro-benchmarks
+	$(CARGO) bench --locked
+
+.PHONY: bench-e2e
+bench-e2e: web build models tests/browser/node_modules/.package-lock.json ## p50 and p95 per stage over spoken turns in Chromium
+	cd tests/browser && SIGHTLINE_BIN=$(CURDIR)/$(BIN) $(NPM) run bench
+
+.PHONY: soak
+soak: web build models tests/browser/node_modules/.package-lock.json ## ten minutes of one conversation, its memory minute by minute
+	cd tests/browser && SIGHTLINE_BIN=$(CURDIR)/$(BIN) node bench.mjs --turns 60 --gap 10 --watch 60
+
+# A folder with photographs and what people say about them (captions.jsonl); not part of the repository.
+PICTURES ?= $(wildcard ../shared/data/scenes)
+.PHONY: pictures
+pictures: web build models tests/browser/node_modules/.package-lock.json ## ten photographs shown to the page, asked about aloud
+	cd tests/browser && SIGHTLINE_BIN=$(CURDIR)/$(BIN) node pictures.mjs --folder $(abspath $(PICTURES)) --count 10
+
+.PHONY: clean
+clean: ## remove what was built; weights stay
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules tests/browser/node_modules tests/artifacts .venv .setup

@@ -1,0 +1,158 @@
+//! Speed of the language model and of the engine around it, on real weights.
+//!
+//! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL [auto|compact|small]]` prints, for each way of holding the weights, prefill and decode in tokens
+//! per second and the memory it takes; then, through the engine, the time to the first token of a question after warmed facts.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sightline::base::{Clock, MediaTime, SessionId};
+use sightline::dialogue::{Message, Prompt, Role};
+use sightline::engine::{Engine, EngineConfig, EngineParts, EngineSession, GenerateEvent, GenerateRequest};
+use sightline::model::llm::{Llm, Precision, Sampling};
+use sightline::model::{DeviceChoice, LanguageModel};
+use tokio_util::sync::CancellationToken;
+
+struct WallClock(Instant);
+
+impl Clock for WallClock {
+    fn now(&self) -> MediaTime {
+        MediaTime::from_micros(self.0.elapsed().as_micros() as u64)
+    }
+}
+
+fn prompt(facts: &str, question: &str) -> Prompt {
+    let message = |role, content: String| Message { role, content };
+    let system =
+        "You see through a camera. Answer in one short sentence, from the facts only. If they do not say it, say so.";
+    let messages =
+        vec![message(Role::System, system.to_owned()), message(Role::User, format!("{facts}\nQuestion: {question}"))];
+    Prompt { messages, answer_prefix: String::new() }
+}
+
+fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    kib.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+fn rate(tokens: usize, took: Duration) -> f64 {
+    tokens as f64 / took.as_secs_f64()
+}
+
+/// Median of `n` runs.
+fn median(n: usize, mut run: impl FnMut() -> Duration) -> Duration {
+    let mut times: Vec<Duration> = (0..n).map(|_| run()).collect();
+    times.sort_unstable();
+    times[n / 2]
+}
+
+fn model(path: &Path, precision: Precision) {
+    let before = resident_mib();
+    let start = Instant::now();
+    let mut llm = Llm::load(path, DeviceChoice::Cpu, precision).expect("loads");
+    let loaded = start.elapsed();
+    llm.open(0, 1024).expect("opens");
+    let text = "the cup on the table is red and a cat sleeps next to it. ".repeat(60);
+    let tokens = llm.codec().render(&prompt(&text, "what?")).tokens;
+    llm.forward(0, &tokens[..32], true).expect("runs");
+    let mut prefill = |held: usize, n: usize| {
+        llm.truncate(0, 0);
+        llm.forward(0, &tokens[..held], false).expect("runs");
+        median(5, || {
+            llm.truncate(0, held);
+            let start = Instant::now();
+            let mut chunks = tokens[held..held + n].chunks(32).peekable();
+            while let Some(chunk) = chunks.next() {
+                llm.forward(0, chunk, chunks.peek().is_none()).expect("runs");
+            }
+            start.elapsed()
+        })
+    };
+    let (short, long) = (prefill(300, 40), prefill(16, 300));
+    let decode = median(3, || {
+        llm.truncate(0, 300);
+        let start = Instant::now();
+        (0..24).for_each(|_| drop(llm.forward(0, &[1000], true).expect("runs")));
+        start.elapsed()
+    });
+    println!(
+        "| {precision:?} | {:.1} s | {} MiB | {:.0} ms | {:.0} tok/s | {:.1} tok/s |",
+        loaded.as_secs_f64(),
+        resident_mib().saturating_sub(before),
+        short.as_secs_f64() * 1e3,
+        rate(300, long),
+        rate(24, decode)
+    );
+}
+
+async fn ask(session: &EngineSession, prompt: Prompt, label: &str) {
+    let deadline = MediaTime::from_millis(1_000_000_000);
+    let request = GenerateRequest { prompt, max_tokens: 40, sampling: Sampling::default(), stop: vec![], deadline };
+    let start = Instant::now();
+    let mut events = session.generate(request, CancellationToken::new()).await.expect("is taken");
+    let (mut text, mut first, mut begun) = (String::new(), None, String::new());
+    while let Some(event) = events.recv().await {
+        match event {
+            GenerateEvent::Started { prompt_tokens, cached_tokens, queue, prefill } => {
+                begun = format!(
+                    "{cached_tokens} of {prompt_tokens} tokens cached, queue {queue:.0?}, prefill {prefill:.0?}"
+                );
+            }
+            GenerateEvent::Delta { text: more, .. } => {
+                first.get_or_insert_with(|| start.elapsed());
+                text += &more;
+            }
+            GenerateEvent::Done { output_tokens, decode, finish, .. } => {
+                let (speed, first) = (rate(output_tokens.saturating_sub(1), decode), first.unwrap_or_default());
+                println!("{label}: {begun}, first text {first:.0?}, {speed:.1} tok/s, {finish:?}: {text:?}");
+            }
+        }
+    }
+}
+
+fn engine(path: &Path, precision: Precision) {
+    let llm = Llm::load(path, DeviceChoice::Cpu, precision).expect("loads");
+    let parts = EngineParts { language: Some(Box::new(llm)), ..EngineParts::default() };
+    let clock = Arc::new(WallClock(Instant::now()));
+    let (engine, handle) = Engine::start(parts, EngineConfig::default(), clock).expect("starts");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("starts");
+    runtime.block_on(async {
+        let a = handle.attach(SessionId::new("a")).expect("a slot");
+        let b = handle.attach(SessionId::new("b")).expect("a slot");
+        let facts = "Objects: red cup (left), laptop (middle), person in a blue shirt (right). Text: EXIT. \
+                     Colours: grey, white. The person moves to the left. A cat appeared 4 s ago.";
+        let newer = format!("{facts} A dog left.");
+        ask(&a, prompt(facts, "What is on the left?"), "cold").await;
+        ask(&a, prompt(facts, "What colour is the cup, and what is in the middle of the picture?"), "same facts").await;
+        ask(&b, prompt(facts, "What does the text say?"), "new session").await;
+        a.warm(prompt(&newer, "")).await.expect("is taken");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        ask(&a, prompt(&newer, "Which animals were there?"), "warmed").await;
+        let (one, two) = (prompt(facts, "Describe the scene."), prompt(facts, "Who is there?"));
+        tokio::join!(ask(&a, one, "two at once, a"), ask(&b, two, "two at once, b"));
+        println!("{:?}, {} MiB", handle.stats(), resident_mib());
+    });
+    engine.shutdown();
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let name = words.first().map_or("qwen2.5-coder-0.5b-instruct", String::as_str);
+    let all = [Precision::Auto, Precision::Compact, Precision::Small];
+    let wanted = words.get(1).and_then(|w| all.into_iter().find(|p| format!("{p:?}").eq_ignore_ascii_case(w)));
+    let dir = std::env::var("SIGHTLINE_MODELS").map_or_else(|_| PathBuf::from("models"), PathBuf::from);
+    let path = dir.join(name).join("model.gguf");
+    if !path.is_file() {
+        println!("skipped: {} is not there", path.display());
+        return;
+    }
+    println!("{name}, {} threads", sightline::model::device::threads());
+    println!("| weights | load | memory | 40 tokens after 300 | prefill of 300 | decode after 300 |");
+    println!("|---|---|---|---|---|---|");
+    for precision in wanted.map_or(all.to_vec(), |p| vec![p]) {
+        model(&path, precision);
+    }
+    engine(&path, wanted.unwrap_or_default());
+}

@@ -1,0 +1,216 @@
+//! `sightline ask`: the same path on a recorded file. The file is watched from its start, then the question is asked.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{AppError, Parts, ReplayClock, build};
+use crate::base::{Clock, ErrorClass, MediaTime};
+use crate::config::Config;
+use crate::decode::{DecodeConfig, DecodeError, FileItem, FileReader, Wanted};
+use crate::flow::Pushed;
+use crate::session::{OpenOptions, Outgoing, Recorded};
+
+/// Decoded pieces of the file that may wait: GStreamer waits with the rest.
+const READ_AHEAD: usize = 8;
+
+/// What `sightline ask` was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskArgs {
+    /// A recorded file with picture, and perhaps sound.
+    pub file: PathBuf,
+    /// The question.
+    pub question: String,
+    /// Print events and timings as JSON lines instead of the answer.
+    pub json: bool,
+    /// Ask after this much of the file; at its end when `None`.
+    pub at: Option<Duration>,
+}
+
+/// Answers one question about a recorded file, on standard output.
+///
+/// # Errors
+/// [`AppError`] when the file or something needed is missing or wrong, or on a defect.
+pub fn ask(config: &Config, args: &AskArgs) -> Result<(), AppError> {
+    // The file before the models: a wrong name is told at once.
+    let decode = DecodeConfig::default();
+    let reader = FileReader::open(&args.file, Wanted { video: true, audio: false }, &decode).map_err(file_error)?;
+    let clock = Arc::new(ReplayClock::paused());
+    let Parts { engine, sessions, .. } = build(config, Arc::clone(&clock) as Arc<dyn Clock>)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| AppError::new(ErrorClass::Internal, format!("cannot start the runtime: {e}")))?;
+    let outcome = runtime.block_on(async {
+        let options = OpenOptions { extensions: vec!["latency".into(), "scene".into()], ..OpenOptions::default() };
+        let recorded = sessions.open_recorded(options).await.map_err(|e| AppError::new(e.class(), e.to_string()))?;
+        let outcome = Asker { recorded, clock, args }.run(reader).await;
+        sessions.close_all().await;
+        outcome
+    });
+    engine.shutdown();
+    outcome
+}
+
+fn file_error(e: DecodeError) -> AppError {
+    AppError::new(e.class(), e.to_string())
+}
+
+struct Asker<'a> {
+    recorded: Recorded,
+    clock: Arc<ReplayClock>,
+    args: &'a AskArgs,
+}
+
+impl Asker<'_> {
+    async fn run(mut self, reader: FileReader) -> Result<(), AppError> {
+        // Speech in the recording is written down but not answered: the question comes from the command line.
+        self.say(
+            &json!({"type": "session.update", "session": {"type": "realtime", "audio": {"input": {"turn_detection":
+            {"type": "server_vad", "create_response": false, "interrupt_response": false}}}}}),
+        );
+        self.watch(reader).await?;
+        self.clock.run();
+        let content = json!([{"type": "input_text", "text": self.args.question}]);
+        self.say(&json!({"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": content}}));
+        self.say(&json!({"type": "response.create"}));
+        self.answer().await
+    }
+
+    fn say(&mut self, event: &Value) {
+        self.recorded.port.send(&event.to_string());
+    }
+
+    /// Pushes the file through the path, picture by picture: the next comes when the one before is dealt with.
+    async fn watch(&mut self, reader: FileReader) -> Result<(), AppError> {
+        let (items, mut next) = mpsc::channel(READ_AHEAD);
+        let until = self.args.at.map(|at| MediaTime::ZERO + at);
+        let reading = tokio::task::spawn_blocking(move || read(reader, until, &items));
+        let mut pictures = 0u64;
+        loop {
+            let item = tokio::select! {
+                item = next.recv() => item,
+                outgoing = self.recorded.port.next() => {
+                    self.on_outgoing(outgoing)?;
+                    continue;
+                }
+            };
+            match item {
+                None => break,
+                Some(FileItem::Frame(frame)) => {
+                    pictures += 1;
+                    self.clock.advance_to(frame.capture);
+                    let capture = frame.capture;
+                    let _ = self.recorded.media.frames.push(frame);
+                    self.until_dealt_with(capture).await?;
+                    self.show_progress(capture);
+                }
+                Some(FileItem::Pcm(pcm)) => {
+                    if let Pushed::Refused(_) = self.recorded.media.sound.push(pcm) {
+                        tracing::warn!("the listener is behind: 40 ms of sound are lost");
+                    }
+                }
+            }
+        }
+        self.end_progress();
+        reading.await.map_err(|e| AppError::new(ErrorClass::Internal, e.to_string()))?.map_err(file_error)?;
+        if pictures == 0 {
+            let text = format!("{}: no picture before the moment asked about", self.args.file.display());
+            return Err(AppError::new(ErrorClass::Invalid, text));
+        }
+        Ok(())
+    }
+
+    async fn until_dealt_with(&mut self, capture: MediaTime) -> Result<(), AppError> {
+        loop {
+            let Recorded { port, media } = &mut self.recorded;
+            let outgoing = tokio::select! {
+                seen = media.progress.wait_for(|p| p.is_some_and(|p| p >= capture)) => {
+                    return seen.map(|_| ()).map_err(|_| AppError::new(ErrorClass::Internal, "the watcher stopped"));
+                }
+                outgoing = port.next() => outgoing,
+            };
+            self.on_outgoing(outgoing)?;
+        }
+    }
+
+    fn show_progress(&self, at: MediaTime) {
+        if !self.args.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            eprint!("\rwatching {at}");
+        }
+    }
+
+    fn end_progress(&self) {
+        if !self.args.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            eprintln!();
+        }
+    }
+
+    /// Prints an event when asked to; gives it back as JSON.
+    fn on_outgoing(&self, outgoing: Outgoing) -> Result<(), AppError> {
+        self.event(outgoing).map(|_| ())
+    }
+
+    fn event(&self, outgoing: Outgoing) -> Result<Value, AppError> {
+        match outgoing {
+            Outgoing::Event(text) => {
+                if self.args.json {
+                    println!("{text}");
+                }
+                serde_json::from_str(&text).map_err(|e| AppError::new(ErrorClass::Internal, format!("own event: {e}")))
+            }
+            Outgoing::TooSlow(full) => Err(AppError::new(ErrorClass::Internal, full.to_string())),
+            Outgoing::Ended(reason) => Err(AppError::new(ErrorClass::Internal, reason)),
+        }
+    }
+
+    async fn answer(&mut self) -> Result<(), AppError> {
+        loop {
+            let outgoing = self.recorded.port.next().await;
+            let event = self.event(outgoing)?;
+            match event["type"].as_str().unwrap_or_default() {
+                "response.output_text.delta" if !self.args.json => {
+                    print!("{}", event["delta"].as_str().unwrap_or_default());
+                    let _ = std::io::stdout().flush();
+                }
+                "error" => {
+                    let message = event["error"]["message"].as_str().unwrap_or("refused");
+                    return Err(AppError::new(ErrorClass::Invalid, message));
+                }
+                "response.done" => return self.finish(&event["response"]),
+                _ => {}
+            }
+        }
+    }
+
+    fn finish(&self, response: &Value) -> Result<(), AppError> {
+        if !self.args.json {
+            println!();
+        }
+        match response["status"].as_str() {
+            Some("completed" | "incomplete") => Ok(()),
+            _ => {
+                let why = response["status_details"]["error"]["message"].as_str().unwrap_or("no reason given");
+                Err(AppError::new(ErrorClass::Internal, format!("the answer failed: {why}")))
+            }
+        }
+    }
+}
+
+/// Reads the file until `until`, on a thread that may block.
+fn read(mut reader: FileReader, until: Option<MediaTime>, items: &mpsc::Sender<FileItem>) -> Result<(), DecodeError> {
+    while let Some(item) = reader.next()? {
+        let at = match &item {
+            FileItem::Frame(frame) => frame.capture,
+            FileItem::Pcm(pcm) => pcm.start,
+        };
+        if until.is_some_and(|until| at > until) || items.blocking_send(item).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! A configuration becomes a running engine and the services that all conversations share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{AppError, models};
+use crate::base::Clock;
+use crate::budget::{Deadlines, LadderConfig};
+use crate::config::Config;
+use crate::decode::DecodeConfig;
+use crate::dialogue::Limits;
+use crate::engine::{Engine, EngineConfig};
+use crate::ingest::{IngestConfig, PortPool};
+use crate::listen::ListenConfig;
+use crate::model::llm::Sampling;
+use crate::model::vad::EarshotVad;
+use crate::session::{Services, Sessions, WatchConfig};
+use crate::watch::{SamplerConfig, SceneConfig};
+use crate::wire::Names;
+
+/// What runs: drop it to stop the engine.
+pub struct Parts {
+    /// The device's thread.
+    pub engine: Engine,
+    /// The front door.
+    pub sessions: Sessions,
+    /// What the machine can decode.
+    pub decode: DecodeConfig,
+}
+
+/// Loads the models, checks the graphs, starts the engine. Blocks for seconds: not for a tokio worker.
+///
+/// # Errors
+/// [`AppError`] naming what is missing and what to do.
+pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> {
+    let decode = decode_config(config);
+    let inventory = crate::decode::check(&decode).map_err(|e| AppError::new(e.class(), e.to_string()))?;
+    for (codec, why) in &inventory.unavailable {
+        tracing::warn!(codec = codec.name(), error = %why, "codec not offered");
+    }
+    models::check_dir(&config.models.dir)?;
+    let loaded = models::load(config)?;
+    let engine_config = EngineConfig {
+        slots: config.server.max_sessions,
+        context_tokens: config.engine.context_tokens,
+        threads: config.engine.threads,
+        ..EngineConfig::default()
+    };
+    let (engine, handle) = Engine::start(loaded.parts, engine_config, Arc::clone(&clock))
+        .map_err(|e| AppError::new(e.class(), e.to_string()))?;
+    let counter = handle.clone();
+    let ingest = ingest_config(config, &inventory.available);
+    let services = Services {
+        engine: handle,
+        clock,
+        udp: PortPool::new(ingest.udp_ports.clone()),
+        ingest,
+        decode: decode.clone(),
+        vad: Arc::new(|| Box::new(EarshotVad::new())),
+        listen: listen_config(config),
+        watch: watch_config(config),
+        names: names(config),
+        models: model_names(config),
+        missing: loaded.missing,
+        limits: limits(config),
+        deadlines: deadlines(config),
+        ladder: LadderConfig::default(),
+        sampling: Sampling { temperature: config.dialogue.temperature, ..Sampling::default() },
+        count: Arc::new(move |text| counter.count_tokens(text)),
+        max_sessions: config.server.max_sessions,
+        instructions: config.dialogue.system_prompt.clone(),
+    };
+    Ok(Parts { engine, sessions: Sessions::new(services), decode })
+}
+
+fn decode_config(config: &Config) -> DecodeConfig {
+    DecodeConfig {
+        pipelines_dir: config.decode.pipelines_dir.clone(),
+        max_side: config.decode.max_side,
+        max_input: config.decode.max_input,
+        ..DecodeConfig::default()
+    }
+}
+
+fn ingest_config(config: &Config, available: &[crate::base::Codec]) -> IngestConfig {
+    let mut ingest = IngestConfig::default();
+    let (first, last) = config.ingest.udp_ports;
+    ingest.udp_ports = first..=last;
+    if !config.ingest.bind_ips.is_empty() {
+        ingest.bind_ips.clone_from(&config.ingest.bind_ips);
+    }
+    ingest.public_ips.clone_from(&config.ingest.public_ips);
+    ingest.connect_timeout = config.ingest.connect_timeout;
+    ingest.disconnected_after = config.ingest.disconnected;
+    ingest.failed_after = config.ingest.failed;
+    ingest.video_codecs.retain(|codec| available.contains(codec));
+    ingest
+}
+
+fn listen_config(config: &Config) -> ListenConfig {
+    ListenConfig {
+        start_threshold: config.listen.threshold,
+        silence_duration: config.listen.silence_duration,
+        prefix_padding: config.listen.prefix_padding,
+        min_speech: config.listen.min_speech,
+        max_utterance: config.listen.max_utterance,
+        ..ListenConfig::default()
+    }
+}
+
+fn watch_config(config: &Config) -> WatchConfig {
+    let sampler = SamplerConfig {
+        min_interval: std::time::Duration::from_secs_f32(1.0 / config.watch.max_fps.max(0.1)),
+        max_interval: config.watch.keep_alive,
+        mean_change: config.watch.change_threshold,
+        ..SamplerConfig::default()
+    };
+    let scene = SceneConfig { stale: config.watch.keep_alive * 4, ..SceneConfig::default() };
+    WatchConfig { sampler, scene, look_budget: config.budget.perceive * 4 }
+}
+
+fn names(config: &Config) -> Names {
+    Names { model: config.models.llm.clone(), transcription: config.models.asr.clone(), ..Names::default() }
+}
+
+fn model_names(config: &Config) -> BTreeMap<&'static str, String> {
+    let m = &config.models;
+    [("llm", &m.llm), ("asr", &m.asr), ("detector", &m.detector), ("classifier", &m.classifier), ("ocr", &m.ocr)]
+        .into_iter()
+        .map(|(role, name)| (role, name.clone()))
+        .collect()
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        answer_tokens: u32::try_from(config.dialogue.max_output_tokens).unwrap_or(u32::MAX),
+        prompt_tokens: config.dialogue.prompt_tokens,
+        ..Limits::default()
+    }
+}
+
+fn deadlines(config: &Config) -> Deadlines {
+    let b = &config.budget;
+    Deadlines {
+        decode: b.decode,
+        vad_end: b.vad_end,
+        asr: b.asr,
+        perceive: b.perceive,
+        prefill: b.prefill,
+        first_token: b.first_token,
+        total: b.total,
+    }
+}

@@ -1,0 +1,100 @@
+//! The models of a configuration, loaded. What is missing is named; the server does without where it can.
+
+use std::path::Path;
+
+use tracing::{info, warn};
+
+use super::AppError;
+use crate::base::ErrorClass;
+use crate::config::{Config, Device};
+use crate::engine::EngineParts;
+use crate::listen::Transcribe;
+use crate::model::asr::load_recogniser;
+use crate::model::classify::Classifier;
+use crate::model::llm::{Llm, Precision};
+use crate::model::onnx::{Detector, Reader, Threads};
+use crate::model::{DeviceChoice, LanguageModel};
+use crate::watch::Perceive;
+
+/// The models, and what is missing.
+pub(super) struct Loaded {
+    pub(super) parts: EngineParts,
+    pub(super) missing: Vec<String>,
+}
+
+/// Loads everything the configuration names.
+///
+/// # Errors
+/// [`AppError`] when there is no language model: nothing could answer. Anything else missing is noted and done without.
+pub(super) fn load(config: &Config) -> Result<Loaded, AppError> {
+    let mut missing = Vec::new();
+    let language = language(config)?;
+    let transcriber = speech(config).map_err(|e| missing.push(note("speech recognition", &config.models.asr, &e))).ok();
+    let threads = Threads::new(config.engine.threads.unwrap_or_else(cores));
+    let mut experts: Vec<Box<dyn Perceive>> = Vec::new();
+    for name in &config.watch.experts {
+        match expert(config, name, &threads) {
+            Ok(expert) => experts.push(expert),
+            Err(e) => missing.push(note("perception", name, &e)),
+        }
+    }
+    for m in &missing {
+        warn!("{m}");
+    }
+    Ok(Loaded { parts: EngineParts { language: Some(language), transcriber, experts }, missing })
+}
+
+fn note(what: &str, name: &str, error: &str) -> String {
+    format!("{what}: `{name}` is not available: {error}")
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn language(config: &Config) -> Result<Box<dyn LanguageModel>, AppError> {
+    let path = config.models.dir.join(&config.models.llm).join("model.gguf");
+    let device = match config.engine.device {
+        Device::Auto | Device::Cpu => DeviceChoice::Cpu,
+        Device::Cuda => DeviceChoice::Cuda(0),
+        Device::Metal => DeviceChoice::Metal(0),
+    };
+    info!(model = %path.display(), "loading the language model");
+    let llm = Llm::load(&path, device, Precision::default()).map_err(|e| AppError::new(e.class(), e.to_string()))?;
+    Ok(Box::new(llm))
+}
+
+fn speech(config: &Config) -> Result<Box<dyn Transcribe>, String> {
+    let dir = config.models.dir.join(&config.models.asr);
+    load_recogniser(&dir).map_err(|e| e.to_string())
+}
+
+fn expert(config: &Config, name: &str, threads: &Threads) -> Result<Box<dyn Perceive>, String> {
+    let file = |model: &str, file: &str| config.models.dir.join(model).join(file);
+    let text = |e: crate::model::onnx::OnnxError| e.to_string();
+    Ok(match name {
+        crate::watch::DETECTOR => {
+            let path = file(&config.models.detector, "model.onnx");
+            Box::new(Detector::load(&path, Default::default(), threads).map_err(text)?)
+        }
+        crate::watch::CLASSIFIER => {
+            let path = file(&config.models.classifier, "model.tflite");
+            Box::new(Classifier::load(&path, Default::default()).map_err(|e| e.to_string())?)
+        }
+        crate::watch::OCR => {
+            let (det, rec) = (file(&config.models.ocr, "det.onnx"), file(&config.models.ocr, "rec.onnx"));
+            Box::new(Reader::load(&det, &rec, Default::default(), threads).map_err(text)?)
+        }
+        other => return Err(format!("there is no expert `{other}`: the experts are detector, classifier, ocr")),
+    })
+}
+
+/// Says what to do when the folder of the models is not there at all.
+pub(super) fn check_dir(dir: &Path) -> Result<(), AppError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let text =
+        format!("there are no models at {}: run `sightline models pull --defaults`, or set models.dir", dir.display());
+    Err(AppError::new(ErrorClass::Unavailable, text))
+}

@@ -1,0 +1,111 @@
+//! `sightline serve`: everything up, then down again in order.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{AppError, Parts, SystemClock, build};
+use crate::base::{Clock, ErrorClass};
+use crate::config::Config;
+use crate::server::{self, RenderMetrics, ServerConfig, ServerState};
+
+/// Serves until the process is told to stop (Ctrl-C or SIGTERM), then closes every conversation and frees everything.
+///
+/// # Errors
+/// [`AppError`] when something needed is missing, the port is taken, or on a defect.
+pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
+    refuse_open_door(config)?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| AppError::new(ErrorClass::Internal, format!("cannot start the runtime: {e}")))?;
+    // The port first: a second server is told so at once, not after it has loaded half a gigabyte.
+    let listener = runtime.block_on(bind(config))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let Parts { engine, sessions, .. } = build(config, clock)?;
+    let state = ServerState {
+        sessions,
+        config: Arc::new(server_config(config)),
+        metrics,
+        draining: Arc::new(AtomicBool::new(false)),
+    };
+    let stop = CancellationToken::new();
+    let outcome = runtime.block_on(async {
+        tokio::spawn(until_told(stop.clone()));
+        announce(&listener);
+        server::serve(listener, state, stop).await
+    });
+    engine.shutdown();
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    info!("stopped");
+    outcome.map_err(|e| AppError::new(ErrorClass::Internal, format!("the server stopped: {e}")))
+}
+
+fn refuse_open_door(config: &Config) -> Result<(), AppError> {
+    let s = &config.server;
+    if s.bind.ip().is_loopback() || !s.api_keys.is_empty() || s.allow_anonymous {
+        return Ok(());
+    }
+    let text = format!(
+        "server.bind = {} lets other machines in, but there are no keys: set server.api_keys, or server.allow_anonymous = true if everybody on that network may use it",
+        s.bind
+    );
+    Err(AppError::new(ErrorClass::Invalid, text))
+}
+
+async fn bind(config: &Config) -> Result<TcpListener, AppError> {
+    let address = config.server.bind;
+    TcpListener::bind(address).await.map_err(|e| {
+        let what = match e.kind() {
+            ErrorKind::AddrInUse => format!("port {} is in use: another server (perhaps another sightline) has it. Stop that one, or choose another with --bind or server.bind", address.port()),
+            ErrorKind::PermissionDenied => format!("no right to listen on {address}: ports below 1024 need privileges"),
+            ErrorKind::AddrNotAvailable => format!("{} is not an address of this machine", address.ip()),
+            _ => format!("cannot listen on {address}: {e}"),
+        };
+        AppError::new(ErrorClass::Unavailable, what)
+    })
+}
+
+fn announce(listener: &TcpListener) {
+    if let Ok(address) = listener.local_addr() {
+        let host = if address.ip().is_loopback() { "localhost".to_owned() } else { address.ip().to_string() };
+        info!("open http://{host}:{}", address.port());
+        eprintln!("Sightline is ready: open http://{host}:{}", address.port());
+    }
+}
+
+fn server_config(config: &Config) -> ServerConfig {
+    let s = &config.server;
+    ServerConfig {
+        web_root: s.web_root.clone(),
+        api_keys: s.api_keys.clone(),
+        max_message_bytes: s.max_message_bytes,
+        write_deadline: s.write_deadline,
+        ping_interval: s.ping_interval,
+    }
+}
+
+async fn until_told(stop: CancellationToken) {
+    let terminate = async {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            if let Ok(mut signal) = signal(SignalKind::terminate()) {
+                signal.recv().await;
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+    eprintln!("stopping");
+    stop.cancel();
+}

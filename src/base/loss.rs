@@ -1,0 +1,54 @@
+//! Every way in which Sightline drops data on purpose. Each has a stable label for counters and events.
+
+/// Why something was dropped. Nothing is dropped without one of these and a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LossReason {
+    /// A newer frame replaced this one before anybody looked at it.
+    Superseded,
+    /// The decoder was behind: compressed units dropped up to the next keyframe.
+    DecoderBehind,
+    /// RTP packets were lost or too late, so the access unit could not be put together.
+    Incomplete,
+    /// Waiting for a keyframe: the unit cannot be decoded without one.
+    NoKeyframe,
+    /// The picture did not change enough to be worth a look.
+    Unchanged,
+    /// The sampler's frame rate was reached.
+    RateLimited,
+    /// Perception was behind its deadline.
+    PerceptionBehind,
+    /// The audio queue overflowed: a defect of ours, counted as such.
+    AudioOverflow,
+    /// An utterance was shorter than speech can be, or longer than the limit.
+    UtteranceBounds,
+    /// An event from the client was refused because the session's queue was full.
+    SessionBusy,
+    /// The client read too slowly and its connection was closed.
+    SlowReader,
+    /// Decoder or parser refused the data.
+    Corrupt,
+    /// The session was closing.
+    Closing,
+}
+
+impl LossReason {
+    /// The label used in metrics and events.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Superseded => "superseded",
+            Self::DecoderBehind => "decoder_behind",
+            Self::Incomplete => "incomplete",
+            Self::NoKeyframe => "no_keyframe",
+            Self::Unchanged => "unchanged",
+            Self::RateLimited => "rate_limited",
+            Self::PerceptionBehind => "perception_behind",
+            Self::AudioOverflow => "audio_overflow",
+            Self::UtteranceBounds => "utterance_bounds",
+            Self::SessionBusy => "session_busy",
+            Self::SlowReader => "slow_reader",
+            Self::Corrupt => "corrupt",
+            Self::Closing => "closing",
+        }
+    }
+}

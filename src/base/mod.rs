@@ -1,0 +1,17 @@
+//! The vocabulary every stage shares: ids, time, media, boxes, loss reasons, error classes.
+//!
+//! Floor 0. Uses `std` and `bytes` only; reads no clock, starts no task.
+
+pub mod class;
+pub mod geometry;
+pub mod id;
+pub mod loss;
+pub mod media;
+pub mod time;
+
+pub use class::ErrorClass;
+pub use geometry::BBox;
+pub use id::{FrameId, SessionId};
+pub use loss::LossReason;
+pub use media::{AccessUnit, Codec, Pcm, RgbFrame};
+pub use time::{Clock, ManualClock, MediaTime};

@@ -1,0 +1,188 @@
+//! Processor, memory, disk, GPU, ports.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+
+use super::Check;
+use crate::cli::progress::human;
+use crate::config::{Config, Device};
+use crate::weights::{Manifest, Store, free_bytes};
+
+/// What the default models and two conversations take, measured as resident memory, with room to spare.
+const MEMORY_BYTES: u64 = 2_000_000_000;
+/// UDP ports that are tried; a whole range would take long and tell no more.
+const UDP_PROBES: u16 = 8;
+
+pub(super) fn checks(config: &Config) -> Vec<Check> {
+    vec![
+        cpu(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
+        memory(&fs::read_to_string("/proc/meminfo").unwrap_or_default()),
+        disk(config),
+        gpu(config.engine.device),
+        http_port(config.server.bind),
+        udp_ports(config),
+    ]
+}
+
+/// Asks the kernel: a compiled-in answer would only repeat what the build assumed.
+fn cpu(cpuinfo: &str) -> Check {
+    if !cfg!(target_arch = "x86_64") {
+        return Check::good("processor", std::env::consts::ARCH);
+    }
+    let flags = cpuinfo.lines().find_map(|l| l.strip_prefix("flags").and_then(|l| l.split_once(':')));
+    let has = |flag: &str| flags.is_some_and(|(_, f)| f.split_whitespace().any(|w| w == flag));
+    let cores = cpuinfo.lines().filter(|l| l.starts_with("processor")).count();
+    let missing: Vec<_> = ["avx2", "fma", "bmi2", "f16c"].into_iter().filter(|f| !has(f)).collect();
+    if flags.is_none() {
+        Check::warn("processor", "the system does not say what it can", "AVX2 and FMA are needed")
+    } else if missing.is_empty() {
+        Check::good("processor", format!("{cores} cores, AVX2 and FMA"))
+    } else {
+        Check::bad(
+            "processor",
+            format!("has no {}", missing.join(", ")),
+            "the build assumes x86-64-v3: delete the rustflags line of .cargo/config.toml and build again (answers come about five times slower), or use a machine from 2015 or later",
+        )
+    }
+}
+
+fn memory(meminfo: &str) -> Check {
+    let kb = |key: &str| {
+        let line = meminfo.lines().find_map(|l| l.strip_prefix(key))?;
+        line.split_whitespace().find_map(|w| w.parse::<u64>().ok())
+    };
+    match kb("MemAvailable:").map(|kb| kb * 1024) {
+        None => Check::warn("memory", "the system does not say", "about 2 GB must be free"),
+        Some(free) if free < MEMORY_BYTES => Check::warn(
+            "memory",
+            format!("{} free", human(free)),
+            format!(
+                "the default models want {}: stop something, or choose `models.llm = \"smollm2-135m-instruct\"`",
+                human(MEMORY_BYTES)
+            ),
+        ),
+        Some(free) => Check::good("memory", format!("{} free", human(free))),
+    }
+}
+
+fn disk(config: &Config) -> Check {
+    let dir = &config.models.dir;
+    let store = Store::new(dir);
+    let models = Manifest::embedded().map(|m| m.models).unwrap_or_default();
+    let wanted = models.iter().filter(|m| m.default && !store.inspect(m).is_ready());
+    let needed: u64 = wanted.flat_map(|m| &m.artefacts).map(|a| 2 * a.size).sum();
+    match free_bytes(dir) {
+        None => Check::warn("disk", format!("cannot tell how much is free under {}", dir.display()), "look with df"),
+        Some(free) if free < needed => Check::bad(
+            "disk",
+            format!(
+                "{} free under {}, {} needed to fetch the default models",
+                human(free),
+                dir.display(),
+                human(needed)
+            ),
+            "free some, or set `models.dir` to a folder on another disk",
+        ),
+        Some(free) => Check::good("disk", format!("{} free under {}", human(free), dir.display())),
+    }
+}
+
+fn gpu(device: Device) -> Check {
+    let nvidia = Path::new("/proc/driver/nvidia/version").exists();
+    let (cuda, metal) = (cfg!(feature = "cuda"), cfg!(feature = "metal"));
+    match (device, nvidia, cuda) {
+        (Device::Cuda, _, false) => Check::bad(
+            "gpu",
+            "`engine.device = \"cuda\"`, and this build has no CUDA",
+            "build with `cargo build --release --features cuda`, or set `engine.device = \"auto\"`",
+        ),
+        (Device::Cuda, false, true) => {
+            Check::bad("gpu", "no NVIDIA driver is loaded", "install it, or set `engine.device = \"cpu\"`")
+        }
+        (Device::Metal, ..) if !metal => Check::bad(
+            "gpu",
+            "`engine.device = \"metal\"`, and this build has no Metal",
+            "build with `cargo build --release --features metal` on a Mac, or set `engine.device = \"auto\"`",
+        ),
+        (Device::Auto, true, false) => Check::warn(
+            "gpu",
+            "there is an NVIDIA GPU, and this build cannot use it",
+            "build with `cargo build --release --features cuda`",
+        ),
+        (Device::Auto | Device::Cuda, true, true) => Check::good("gpu", "NVIDIA, used"),
+        (Device::Metal, ..) => Check::good("gpu", "Metal, used"),
+        _ => Check::good("gpu", "none used: the models run on the CPU"),
+    }
+}
+
+fn http_port(bind: SocketAddr) -> Check {
+    match TcpListener::bind(bind) {
+        Ok(_) => Check::good("http port", format!("{bind} is free")),
+        Err(e) if e.kind() == ErrorKind::AddrInUse => Check::bad(
+            "http port",
+            format!("{bind} is in use"),
+            format!(
+                "stop what listens there (`ss -ltnp 'sport = :{}'` names it), or choose another with --bind",
+                bind.port()
+            ),
+        ),
+        Err(e) => Check::bad(
+            "http port",
+            format!("{bind}: {e}"),
+            "choose an address of this machine and a port above 1023 with --bind",
+        ),
+    }
+}
+
+fn udp_ports(config: &Config) -> Check {
+    let (first, last) = config.ingest.udp_ports;
+    let ip = config.ingest.bind_ips.first().copied().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    let tried: Vec<u16> = (first..=last).take(usize::from(UDP_PROBES)).collect();
+    let taken: Vec<_> = tried.iter().filter(|p| UdpSocket::bind((ip, **p)).is_err()).collect();
+    let range = format!("{first}-{last} on {ip}");
+    if taken.is_empty() {
+        Check::good("udp ports", format!("{range}: the first {} are free", tried.len()))
+    } else if taken.len() < tried.len() {
+        Check::warn(
+            "udp ports",
+            format!("{range}: {} of the first {} are in use", taken.len(), tried.len()),
+            "they are skipped; widen `ingest.udp_ports` if calls are refused",
+        )
+    } else {
+        Check::bad(
+            "udp ports",
+            format!("{range}: none of the first {} can be bound", tried.len()),
+            "choose another range with `ingest.udp_ports`, and addresses of this machine with `ingest.bind_ips`",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::{cpu, http_port, memory};
+
+    #[test]
+    fn a_port_that_somebody_has_is_named_with_a_way_out() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let check = http_port(taken.local_addr().unwrap());
+        assert_eq!(check.verdict, Verdict::Bad);
+        assert!(check.found.contains("in use") && check.fix.contains("--bind"), "{check:?}");
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_processor_without_avx2_is_told_what_to_do() {
+        assert_eq!(cpu("processor : 0\nflags\t\t: sse4_2 avx\n").verdict, Verdict::Bad);
+        assert_eq!(cpu("processor : 0\nflags\t\t: avx2 fma bmi2 f16c\n").verdict, Verdict::Good);
+        assert_eq!(cpu("").verdict, Verdict::Warn);
+    }
+
+    #[test]
+    fn little_memory_is_a_warning() {
+        assert_eq!(memory("MemTotal: 8000000 kB\nMemAvailable:  400000 kB\n").verdict, Verdict::Warn);
+        assert_eq!(memory("MemAvailable:  8000000 kB\n").verdict, Verdict::Good);
+    }
+}

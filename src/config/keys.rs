@@ -1,0 +1,282 @@
+//! Every key: its default, what it may be, and what it is for. `config.sample.toml` and `--print-config` are written from this table.
+
+use super::value::Kind;
+
+/// One key.
+pub(super) struct Key {
+    /// `section.name`.
+    pub(super) path: &'static str,
+    /// What it takes.
+    pub(super) kind: Kind,
+    /// The default, as TOML.
+    pub(super) default: &'static str,
+    /// What it does, in which unit, and what goes wrong when it is wrong.
+    pub(super) about: &'static str,
+}
+
+const fn key(path: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+    Key { path, kind, default, about }
+}
+
+/// What each section is for.
+pub(super) const SECTIONS: &[(&str, &str)] = &[
+    ("server", "HTTP and WebSocket"),
+    ("ingest", "WebRTC: how browsers reach us with sound and picture"),
+    ("decode", "GStreamer: from compressed to plain"),
+    ("listen", "When somebody speaks"),
+    ("watch", "Which frames are looked at, and by whom"),
+    ("models", "Which weights; `sightline models list` shows what there is"),
+    ("engine", "The device that runs the models"),
+    ("dialogue", "What is asked of the language model"),
+    ("budget", "Deadlines per stage; an overrun is counted and answered by doing less"),
+    ("telemetry", "What the server says about itself"),
+];
+
+const MIB: i64 = 1 << 20;
+const HOUR_MS: i64 = 3_600_000;
+
+pub(super) const EXPERTS: &[&str] = &["detector", "classifier", "ocr"];
+
+pub(super) const KEYS: &[Key] = &[
+    key(
+        "server.bind",
+        Kind::Addr,
+        "\"127.0.0.1:8080\"",
+        "Where HTTP listens. Browsers give camera and microphone only to localhost and to HTTPS pages, so put a TLS proxy before any other address.",
+    ),
+    key("server.web_root", Kind::Path, "\"web/dist\"", "The built page that is served at `/`."),
+    key(
+        "server.api_keys",
+        Kind::Texts,
+        "[]",
+        "Keys that open the API (`Authorization: Bearer KEY`). Without any, only loopback addresses may be bound.",
+    ),
+    key(
+        "server.allow_anonymous",
+        Kind::Bool,
+        "false",
+        "Let everybody in who reaches a non-loopback address, without a key. For closed networks only.",
+    ),
+    key(
+        "server.max_sessions",
+        Kind::Int(1, 1_000),
+        "4",
+        "Conversations at once; the next one is refused with 503. Two CPU cores carry about two.",
+    ),
+    key(
+        "server.max_message_bytes",
+        Kind::Int(64 << 10, 256 * MIB),
+        "16777216",
+        "Longest message of a client in bytes; pictures arrive inside messages, in base64.",
+    ),
+    key(
+        "server.write_deadline_ms",
+        Kind::Int(100, HOUR_MS),
+        "10000",
+        "A client that takes longer to accept one message is closed with 1013.",
+    ),
+    key(
+        "server.ping_interval_ms",
+        Kind::Int(1_000, HOUR_MS),
+        "15000",
+        "Ping after this long without traffic; two without an answer end the connection.",
+    ),
+    key(
+        "ingest.udp_ports",
+        Kind::Ports,
+        "\"50000-50199\"",
+        "UDP ports for media, one per conversation and address. Open them in the firewall.",
+    ),
+    key(
+        "ingest.bind_ips",
+        Kind::Ips,
+        "[]",
+        "Local addresses for media. Empty: every address of this machine, loopback too.",
+    ),
+    key(
+        "ingest.public_ips",
+        Kind::Ips,
+        "[]",
+        "Addresses told to browsers instead of the local ones, where the machine stands behind a 1:1 NAT.",
+    ),
+    key(
+        "ingest.connect_timeout_ms",
+        Kind::Int(1_000, 120_000),
+        "20000",
+        "A call that has no media after this long is ended.",
+    ),
+    key(
+        "ingest.disconnected_ms",
+        Kind::Int(500, 120_000),
+        "5000",
+        "Silence on the media path after which it counts as disconnected.",
+    ),
+    key("ingest.failed_ms", Kind::Int(1_000, 600_000), "15000", "Further silence after which the call is ended."),
+    key(
+        "decode.pipelines_dir",
+        Kind::Path,
+        "\"\"",
+        "A folder with `decode/*.gst` in place of the GStreamer graphs compiled in. Empty: those compiled in.",
+    ),
+    key(
+        "decode.max_side",
+        Kind::Int(16, 4_096),
+        "1280",
+        "Long side of the frames that are looked at, in pixels; larger pictures are scaled down. More costs time in every later stage.",
+    ),
+    key(
+        "decode.max_input_width",
+        Kind::Int(64, 8_192),
+        "1920",
+        "Largest picture accepted, long side in pixels. Larger streams are not decoded: it keeps decoders from allocating gigabytes.",
+    ),
+    key("decode.max_input_height", Kind::Int(64, 8_192), "1080", "The same for the short side."),
+    key(
+        "listen.threshold",
+        Kind::Float(0.05, 0.95),
+        "0.5",
+        "Probability above which a frame of sound counts as speech. Lower hears whispers, and fans.",
+    ),
+    key(
+        "listen.silence_duration_ms",
+        Kind::Int(100, 5_000),
+        "400",
+        "Silence after which the speaker counts as finished. Shorter answers sooner and interrupts people who think.",
+    ),
+    key(
+        "listen.prefix_padding_ms",
+        Kind::Int(0, 2_000),
+        "300",
+        "Sound kept from before speech was noticed, so that first syllables are not lost.",
+    ),
+    key("listen.min_speech_ms", Kind::Int(0, 1_000), "96", "Shorter sounds are not speech: clicks, coughs."),
+    key(
+        "listen.max_utterance_s",
+        Kind::Int(2, 30),
+        "30",
+        "Longer speech is cut here and answered. The recognisers take at most 30 s.",
+    ),
+    key("watch.max_fps", Kind::Float(0.1, 10.0), "2.0", "Frames per second that perception looks at, at most."),
+    key(
+        "watch.change_threshold",
+        Kind::Float(0.001, 1.0),
+        "0.02",
+        "Mean change of brightness, as a fraction, that makes a frame worth a look. Lower lets sensor noise through.",
+    ),
+    key(
+        "watch.keep_alive_s",
+        Kind::Float(0.5, 600.0),
+        "5.0",
+        "A frame is looked at after this long even when nothing changed, in seconds.",
+    ),
+    key(
+        "watch.experts",
+        Kind::Choices(EXPERTS),
+        "[\"detector\", \"classifier\", \"ocr\"]",
+        "Who looks: objects and where they are, what the main thing is, what can be read. Fewer is faster.",
+    ),
+    key("models.dir", Kind::Path, "\"models\"", "Where weights lie: `DIR/NAME/FILE`. SIGHTLINE_MODELS sets it too."),
+    key(
+        "models.mirror",
+        Kind::Path,
+        "\"\"",
+        "A folder with weights, looked into before any network is. Empty: none. SIGHTLINE_MODEL_MIRROR sets it too.",
+    ),
+    key(
+        "models.llm",
+        Kind::Text(100),
+        "\"qwen2.5-coder-0.5b-instruct\"",
+        "Writes the answers. `qwen2.5-coder-1.5b-instruct` writes better and takes about twice as long.",
+    ),
+    key("models.asr", Kind::Text(100), "\"moonshine-tiny\"", "Hears the words (English)."),
+    key("models.detector", Kind::Text(100), "\"yolox-nano\"", "Says which objects are where."),
+    key("models.classifier", Kind::Text(100), "\"efficientnet-lite\"", "Says what the main thing is."),
+    key("models.ocr", Kind::Text(100), "\"ppocr\"", "Reads text in the picture."),
+    key(
+        "engine.device",
+        Kind::Choice(&["auto", "cpu", "cuda", "metal"]),
+        "\"auto\"",
+        "What runs the models. `auto` takes a GPU when this build has one compiled in and the machine has it.",
+    ),
+    key(
+        "engine.threads",
+        Kind::Int(0, 256),
+        "0",
+        "CPU threads of perception. 0: one per core. The language model and speech take one per physical core, or RAYON_NUM_THREADS.",
+    ),
+    key(
+        "engine.context_tokens",
+        Kind::Int(512, 32_768),
+        "2048",
+        "Longest prompt and answer together, in tokens. Memory grows with it, per conversation.",
+    ),
+    key(
+        "dialogue.system_prompt",
+        Kind::Text(16_384),
+        "\"\"",
+        "Replaces the built-in instructions. Empty: the built-in ones.",
+    ),
+    key("dialogue.max_output_tokens", Kind::Int(1, 4_096), "96", "Longest answer, in tokens."),
+    key(
+        "dialogue.temperature",
+        Kind::Float(0.0, 2.0),
+        "0.0",
+        "Chance in the choice of words. 0: always the likeliest, the same answer to the same prompt.",
+    ),
+    key(
+        "dialogue.prompt_tokens",
+        Kind::Int(128, 32_768),
+        "768",
+        "Room for instructions, what perception saw, earlier turns and the question, in tokens; earlier turns are left out first, then facts.",
+    ),
+    key("budget.decode_ms", Kind::Int(1, 60_000), "10", "One access unit to a picture."),
+    key(
+        "budget.vad_end_ms",
+        Kind::Int(1, 60_000),
+        "450",
+        "End of speech to the decision that the turn ended. listen.silence_duration_ms is part of it.",
+    ),
+    key("budget.asr_ms", Kind::Int(1, 60_000), "400", "End of turn to its transcript."),
+    key(
+        "budget.perceive_ms",
+        Kind::Int(1, 60_000),
+        "150",
+        "How long an answer waits for a fresh look; after that it is given from what is known.",
+    ),
+    key("budget.prefill_ms", Kind::Int(1, 60_000), "250", "Prompt handed over to taken in."),
+    key("budget.first_token_ms", Kind::Int(1, 60_000), "300", "Prompt handed over to first token."),
+    key("budget.total_ms", Kind::Int(1, 60_000), "1000", "End of speech, or the typed question, to first token."),
+    key(
+        "telemetry.log",
+        Kind::Text(1_000),
+        "\"info\"",
+        "What is logged, as tracing directives: `info`, or `warn,sightline=debug`. RUST_LOG sets it too.",
+    ),
+    key(
+        "telemetry.log_format",
+        Kind::Choice(&["text", "json"]),
+        "\"text\"",
+        "How: for people, or one JSON object per line.",
+    ),
+];
+
+/// The key of this path.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|k| k.path == path)
+}
+
+/// The known path nearest to `path`, if any is near.
+pub(super) fn nearest(path: &str) -> Option<&'static str> {
+    let last = |p: &'static str| p.rsplit('.').next().unwrap_or(p);
+    let score = |known: &'static str| {
+        let whole = strsim::damerau_levenshtein(path, known);
+        // A key written under the wrong section, or under none, is near when its own name is right.
+        let name = strsim::damerau_levenshtein(path.rsplit('.').next().unwrap_or(path), last(known)) + 1;
+        whole.min(name)
+    };
+    KEYS.iter().map(|k| (score(k.path), k.path)).min().filter(|(d, _)| *d <= 1 + path.len() / 4).map(|(_, p)| p)
+}
+
+/// Additional environment variables and the keys they set; weaker than `SIGHTLINE__…`.
+pub(super) const ENV_ALIASES: &[(&str, &str)] =
+    &[("SIGHTLINE_MODELS", "models.dir"), ("SIGHTLINE_MODEL_MIRROR", "models.mirror"), ("RUST_LOG", "telemetry.log")];

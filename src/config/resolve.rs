@@ -1,0 +1,225 @@
+//! From checked values to the resolved configuration, with the rules that concern more than one key.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::ConfigError;
+use super::layers::Layered;
+use super::sections::{
+    Budget, Config, Decode, Device, Dialogue, Engine, Ingest, Listen, Models, Server, Telemetry, Watch,
+};
+use super::value::{Value, ports};
+use crate::weights::{Manifest, Role};
+
+/// Reads keys, and remembers which were read: a test finds keys that nobody reads.
+pub(super) struct Reader<'a> {
+    layered: &'a Layered,
+    pub(super) read: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(layered: &'a Layered) -> Self {
+        Self { layered, read: RefCell::default() }
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.read.borrow_mut().insert(path.to_owned());
+        // Every key of the table has a default; the fallback is for a path misspelt here, which the same test finds.
+        self.layered.get(path).map_or(Value::Text(String::new()), |(v, _)| v.clone())
+    }
+
+    fn number<T: TryFrom<i64> + Default>(&self, path: &str) -> T {
+        T::try_from(self.get(path).int()).unwrap_or_default()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "fractions and small numbers: f32 holds them well enough")]
+    fn fraction(&self, path: &str) -> f32 {
+        self.get(path).float() as f32
+    }
+
+    fn ms(&self, path: &str) -> Duration {
+        Duration::from_millis(self.number(path))
+    }
+
+    fn ips(&self, path: &str) -> Vec<std::net::IpAddr> {
+        self.get(path).list().iter().filter_map(|s| s.parse().ok()).collect()
+    }
+
+    fn some_text(&self, path: &str) -> Option<String> {
+        Some(self.get(path).text()).filter(|s| !s.is_empty())
+    }
+
+    fn origin(&self, path: &str) -> String {
+        self.layered.get(path).map_or_else(String::new, |(_, o)| o.to_string())
+    }
+}
+
+/// Builds the configuration.
+pub(super) fn build(r: &Reader<'_>) -> Result<Config, ConfigError> {
+    let config = Config {
+        server: server(r),
+        ingest: ingest(r),
+        decode: Decode {
+            pipelines_dir: r.some_text("decode.pipelines_dir").map(Into::into),
+            max_side: r.number("decode.max_side"),
+            max_input: (r.number("decode.max_input_width"), r.number("decode.max_input_height")),
+        },
+        listen: Listen {
+            threshold: r.fraction("listen.threshold"),
+            silence_duration: r.ms("listen.silence_duration_ms"),
+            prefix_padding: r.ms("listen.prefix_padding_ms"),
+            min_speech: r.ms("listen.min_speech_ms"),
+            max_utterance: Duration::from_secs(r.number("listen.max_utterance_s")),
+        },
+        watch: Watch {
+            max_fps: r.fraction("watch.max_fps"),
+            change_threshold: r.fraction("watch.change_threshold"),
+            keep_alive: Duration::from_secs_f64(r.get("watch.keep_alive_s").float()),
+            experts: r.get("watch.experts").list(),
+        },
+        models: models(r),
+        engine: engine(r),
+        dialogue: Dialogue {
+            system_prompt: r.some_text("dialogue.system_prompt"),
+            max_output_tokens: r.number("dialogue.max_output_tokens"),
+            temperature: r.fraction("dialogue.temperature"),
+            prompt_tokens: r.number("dialogue.prompt_tokens"),
+        },
+        budget: budget(r),
+        telemetry: Telemetry {
+            log: r.get("telemetry.log").text(),
+            json: r.get("telemetry.log_format").text() == "json",
+        },
+    };
+    let problems = cross_check(&config, r);
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(problems)) }
+}
+
+fn server(r: &Reader<'_>) -> Server {
+    Server {
+        bind: r.get("server.bind").text().parse().unwrap_or_else(|_| ([127, 0, 0, 1], 8080).into()),
+        web_root: r.get("server.web_root").path(),
+        api_keys: r.get("server.api_keys").list(),
+        allow_anonymous: r.get("server.allow_anonymous").bool(),
+        max_sessions: r.number("server.max_sessions"),
+        max_message_bytes: r.number("server.max_message_bytes"),
+        write_deadline: r.ms("server.write_deadline_ms"),
+        ping_interval: r.ms("server.ping_interval_ms"),
+    }
+}
+
+fn ingest(r: &Reader<'_>) -> Ingest {
+    Ingest {
+        udp_ports: ports(&r.get("ingest.udp_ports").text()).unwrap_or_default(),
+        bind_ips: r.ips("ingest.bind_ips"),
+        public_ips: r.ips("ingest.public_ips"),
+        connect_timeout: r.ms("ingest.connect_timeout_ms"),
+        disconnected: r.ms("ingest.disconnected_ms"),
+        failed: r.ms("ingest.failed_ms"),
+    }
+}
+
+fn models(r: &Reader<'_>) -> Models {
+    Models {
+        dir: r.get("models.dir").path(),
+        mirror: r.some_text("models.mirror").map(Into::into),
+        llm: r.get("models.llm").text(),
+        asr: r.get("models.asr").text(),
+        detector: r.get("models.detector").text(),
+        classifier: r.get("models.classifier").text(),
+        ocr: r.get("models.ocr").text(),
+    }
+}
+
+fn engine(r: &Reader<'_>) -> Engine {
+    Engine {
+        device: match r.get("engine.device").text().as_str() {
+            "cpu" => Device::Cpu,
+            "cuda" => Device::Cuda,
+            "metal" => Device::Metal,
+            _ => Device::Auto,
+        },
+        threads: Some(r.number("engine.threads")).filter(|n| *n > 0),
+        context_tokens: r.number("engine.context_tokens"),
+    }
+}
+
+fn budget(r: &Reader<'_>) -> Budget {
+    Budget {
+        decode: r.ms("budget.decode_ms"),
+        perceive: r.ms("budget.perceive_ms"),
+        vad_end: r.ms("budget.vad_end_ms"),
+        asr: r.ms("budget.asr_ms"),
+        prefill: r.ms("budget.prefill_ms"),
+        first_token: r.ms("budget.first_token_ms"),
+        total: r.ms("budget.total_ms"),
+    }
+}
+
+/// What one key alone cannot show to be wrong.
+fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut refuse = |key: &str, text: String| problems.push(format!("`{key}` ({}): {text}", r.origin(key)));
+    if !c.server.bind.ip().is_loopback() && c.server.api_keys.is_empty() && !c.server.allow_anonymous {
+        refuse(
+            "server.bind",
+            format!(
+                "{} can be reached from other machines, and `server.api_keys` is empty: add a key, or set \
+                 `server.allow_anonymous` = true if everybody there may come in",
+                c.server.bind
+            ),
+        );
+    }
+    if c.server.api_keys.iter().any(|k| k.len() < 16) {
+        refuse("server.api_keys", "a key has fewer than 16 characters; `openssl rand -hex 24` makes a good one".into());
+    }
+    let ports = c.ingest.udp_ports.1 - c.ingest.udp_ports.0 + 1;
+    if usize::from(ports) < c.server.max_sessions {
+        let sessions = c.server.max_sessions;
+        refuse("ingest.udp_ports", format!("{ports} ports are too few for `server.max_sessions` = {sessions}"));
+    }
+    if c.budget.vad_end < c.listen.silence_duration {
+        refuse(
+            "budget.vad_end_ms",
+            format!(
+                "cannot be met: `listen.silence_duration_ms` = {} alone takes longer",
+                c.listen.silence_duration.as_millis()
+            ),
+        );
+    }
+    if c.dialogue.prompt_tokens + c.dialogue.max_output_tokens > c.engine.context_tokens {
+        refuse(
+            "engine.context_tokens",
+            "too small: `dialogue.prompt_tokens` and `dialogue.max_output_tokens` together must fit".into(),
+        );
+    }
+    for (key, role, name) in [
+        ("models.llm", Role::Llm, &c.models.llm),
+        ("models.asr", Role::Asr, &c.models.asr),
+        ("models.detector", Role::Detector, &c.models.detector),
+        ("models.classifier", Role::Classifier, &c.models.classifier),
+        ("models.ocr", Role::Ocr, &c.models.ocr),
+    ] {
+        if let Err(text) = check_model(role, name) {
+            refuse(key, text);
+        }
+    }
+    problems
+}
+
+/// A name must be one of the manifest, with the right role.
+fn check_model(role: Role, name: &str) -> Result<(), String> {
+    let manifest = Manifest::embedded().map_err(|e| e.to_string())?;
+    let model = manifest.find(name).map_err(|e| e.to_string())?;
+    if model.role == role {
+        return Ok(());
+    }
+    let fitting: Vec<_> = manifest.models.iter().filter(|m| m.role == role).map(|m| m.name.as_str()).collect();
+    Err(format!(
+        "`{name}` is a model for {}, not for {}; choose {}",
+        model.role.name(),
+        role.name(),
+        fitting.join(" or ")
+    ))
+}

@@ -1,0 +1,191 @@
+//! The resolved configuration: plain data, valid by construction. Units are in the types or in the docs.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// HTTP and WebSocket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Where HTTP listens.
+    pub bind: SocketAddr,
+    /// The built web page.
+    pub web_root: PathBuf,
+    /// Keys that open the API; empty: everybody.
+    pub api_keys: Vec<String>,
+    /// Everybody may come in from other machines.
+    pub allow_anonymous: bool,
+    /// Conversations at once.
+    pub max_sessions: usize,
+    /// Longest message of a client, bytes.
+    pub max_message_bytes: usize,
+    /// A client that takes longer to accept one message is closed.
+    pub write_deadline: Duration,
+    /// Ping after this long without traffic.
+    pub ping_interval: Duration,
+}
+
+/// WebRTC.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ingest {
+    /// First and last UDP port, both included.
+    pub udp_ports: (u16, u16),
+    /// Local addresses; empty: all.
+    pub bind_ips: Vec<IpAddr>,
+    /// Addresses told to browsers; empty: the local ones.
+    pub public_ips: Vec<IpAddr>,
+    /// A call without media after this long is ended.
+    pub connect_timeout: Duration,
+    /// Silence after which the path counts as disconnected.
+    pub disconnected: Duration,
+    /// Further silence after which the call is ended.
+    pub failed: Duration,
+}
+
+/// GStreamer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decode {
+    /// A folder with `decode/*.gst`; `None`: the graphs compiled in.
+    pub pipelines_dir: Option<PathBuf>,
+    /// Long side of the frames that come out, pixels.
+    pub max_side: u32,
+    /// Largest picture accepted, `(long side, short side)` in pixels.
+    pub max_input: (u32, u32),
+}
+
+/// Voice activity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listen {
+    /// Probability above which a frame is speech.
+    pub threshold: f32,
+    /// Silence that ends an utterance.
+    pub silence_duration: Duration,
+    /// Sound kept from before.
+    pub prefix_padding: Duration,
+    /// Shorter sounds are not speech.
+    pub min_speech: Duration,
+    /// Longer speech is cut.
+    pub max_utterance: Duration,
+}
+
+/// Frames and experts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watch {
+    /// Frames per second looked at, at most.
+    pub max_fps: f32,
+    /// Mean luma change that counts, `0.0..=1.0`.
+    pub change_threshold: f32,
+    /// A frame is looked at after this long in any case.
+    pub keep_alive: Duration,
+    /// Some of `detector`, `classifier`, `ocr`.
+    pub experts: Vec<String>,
+}
+
+/// Weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Models {
+    /// Where they lie.
+    pub dir: PathBuf,
+    /// A folder looked into before the network.
+    pub mirror: Option<PathBuf>,
+    /// The language model.
+    pub llm: String,
+    /// The speech recogniser.
+    pub asr: String,
+    /// The object detector.
+    pub detector: String,
+    /// The classifier.
+    pub classifier: String,
+    /// The text reader.
+    pub ocr: String,
+}
+
+/// What runs the models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// A GPU when there is one, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// An NVIDIA GPU; an error when there is none.
+    Cuda,
+    /// An Apple GPU; an error when there is none.
+    Metal,
+}
+
+/// The device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Engine {
+    /// Which.
+    pub device: Device,
+    /// CPU threads of perception; `None`: one per core.
+    pub threads: Option<usize>,
+    /// Longest prompt and answer, tokens.
+    pub context_tokens: usize,
+}
+
+/// The prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dialogue {
+    /// Instead of the built-in instructions.
+    pub system_prompt: Option<String>,
+    /// Longest answer, tokens.
+    pub max_output_tokens: usize,
+    /// 0: the likeliest word always.
+    pub temperature: f32,
+    /// Longest prompt, tokens.
+    pub prompt_tokens: usize,
+}
+
+/// Deadlines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// One access unit to a picture.
+    pub decode: Duration,
+    /// End of speech to the decision that the turn ended; the silence is part of it.
+    pub vad_end: Duration,
+    /// End of turn to its transcript.
+    pub asr: Duration,
+    /// How long an answer waits for a fresh look.
+    pub perceive: Duration,
+    /// Prompt handed over to taken in.
+    pub prefill: Duration,
+    /// Prompt handed over to first token.
+    pub first_token: Duration,
+    /// End of speech, or the typed question, to first token.
+    pub total: Duration,
+}
+
+/// What the server says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    /// tracing directives.
+    pub log: String,
+    /// One JSON object per line.
+    pub json: bool,
+}
+
+/// Everything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// HTTP and WebSocket.
+    pub server: Server,
+    /// WebRTC.
+    pub ingest: Ingest,
+    /// GStreamer.
+    pub decode: Decode,
+    /// Voice activity.
+    pub listen: Listen,
+    /// Frames and experts.
+    pub watch: Watch,
+    /// Weights.
+    pub models: Models,
+    /// The device.
+    pub engine: Engine,
+    /// The prompt.
+    pub dialogue: Dialogue,
+    /// Deadlines.
+    pub budget: Budget,
+    /// Logs and metrics.
+    pub telemetry: Telemetry,
+}

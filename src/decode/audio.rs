@@ -1,0 +1,153 @@
+//! Opus packets of one live stream → 40 ms buffers of 16 kHz mono.
+//!
+//! Floor 2. In: [`AccessUnit`] (one Opus packet). Out: [`Pcm`] of exactly 640 samples, on GStreamer's thread, times without jitter.
+//! Loses: `Corrupt` (a packet that breaks the format; its time is concealed), `AudioOverflow` (a defect of ours).
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gstreamer as gst;
+
+use crate::base::{AccessUnit, Clock, Codec, LossReason, MediaTime, Pcm};
+
+use super::counters::{Counters, DecodeStats};
+use super::frame;
+use super::framer::Framer;
+use super::graph::{Graph, GraphName};
+use super::live::{Live, Polled, Recipe};
+use super::opus::packet_duration;
+use super::timeline::Timeline;
+use super::{DecodeConfig, DecodeError, init};
+
+/// One live audio stream's decoder. Dropping it stops its graph and joins its threads, which blocks for some milliseconds: drop it on a
+/// blocking thread.
+pub struct AudioDecoder {
+    cfg: DecodeConfig,
+    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+    live: Live,
+    timeline: Timeline,
+    /// Waits here while the graph is being replaced; with what waits inside the graph never more than `audio_queue`.
+    backlog: VecDeque<Item>,
+}
+
+/// What goes into the graph, in order.
+enum Item {
+    Packet(gst::Buffer),
+    Hole(gst::Event),
+}
+
+struct Shared {
+    counters: Counters,
+    /// Stream time plus this is session time, in microseconds.
+    offset_us: AtomicI64,
+    out: Mutex<Out>,
+}
+
+struct Out {
+    framer: Framer,
+    sink: Box<dyn FnMut(Pcm) + Send>,
+}
+
+impl AudioDecoder {
+    /// Starts the Opus graph. Blocks (reads the graph, loads plugins, starts threads): not for a tokio worker.
+    ///
+    /// `sink` gets every buffer, on GStreamer's thread; it must not block.
+    ///
+    /// # Errors
+    /// `codec` is not Opus, or its graph cannot be built or started.
+    pub fn start(
+        codec: Codec,
+        cfg: &DecodeConfig,
+        clock: Arc<dyn Clock>,
+        sink: impl FnMut(Pcm) + Send + 'static,
+    ) -> Result<Self, DecodeError> {
+        if codec != Codec::Opus {
+            return Err(DecodeError::WrongKind(codec));
+        }
+        init()?;
+        let shared = Arc::new(Shared {
+            counters: Counters::new(codec),
+            offset_us: AtomicI64::new(0),
+            out: Mutex::new(Out { framer: Framer::default(), sink: Box::new(sink) }),
+        });
+        let on_sample = Arc::clone(&shared);
+        let live = Live::start(Recipe {
+            graph: Graph::load(GraphName::Codec(codec), cfg)?,
+            on_sample: Arc::new(move |sample| on_sample.on_sample(sample)),
+            newest_wins: false,
+        })?;
+        Ok(Self { cfg: cfg.clone(), clock, shared, live, timeline: Timeline::default(), backlog: VecDeque::new() })
+    }
+
+    /// Takes the next packet. Never blocks and never fails: what cannot be decoded is counted and concealed.
+    pub fn push(&mut self, unit: AccessUnit) {
+        self.shared.counters.pushed();
+        if let Polled::Failed(why) = self.live.poll(self.clock.now()) {
+            tracing::debug!(why, "audio decoder failed; restarting it");
+            self.shared.counters.failed();
+            self.shared.counters.lost(LossReason::Corrupt);
+        }
+        let duration = if unit.codec == Codec::Opus { packet_duration(&unit.data) } else { None };
+        let Some(duration) = duration else {
+            self.shared.counters.lost(LossReason::Corrupt);
+            return self.drain();
+        };
+        if self.waiting() >= self.cfg.audio_queue {
+            self.shared.counters.lost(LossReason::AudioOverflow);
+            return self.drain();
+        }
+        let place = self.timeline.place(unit.capture, duration, unit.contiguous);
+        self.shared.offset_us.store(place.offset, Ordering::Relaxed);
+        let at = gst::ClockTime::from_useconds(place.at);
+        if !place.conceal.is_zero() {
+            let length = gst::ClockTime::try_from(place.conceal).unwrap_or(gst::ClockTime::ZERO);
+            let hole = gst::event::Gap::builder(at.saturating_sub(length)).duration(length).build();
+            self.backlog.push_back(Item::Hole(hole));
+        }
+        let mut buffer = gst::Buffer::from_slice(unit.data);
+        if let Some(b) = buffer.get_mut() {
+            b.set_pts(at);
+            b.set_duration(gst::ClockTime::try_from(duration).ok());
+        }
+        self.backlog.push_back(Item::Packet(buffer));
+        self.drain();
+    }
+
+    /// Figures since the start.
+    #[must_use]
+    pub fn stats(&self) -> DecodeStats {
+        self.shared.counters.stats()
+    }
+
+    fn waiting(&self) -> u64 {
+        self.backlog.len() as u64 + self.live.running().map_or(0, |g| g.level())
+    }
+
+    fn drain(&mut self) {
+        let Some(graph) = self.live.running() else { return };
+        for item in self.backlog.drain(..) {
+            match item {
+                Item::Packet(buffer) => graph.push(buffer),
+                Item::Hole(event) => graph.send(event),
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn on_sample(&self, sample: &gst::Sample) -> Result<(), String> {
+        let at = MediaTime::from_micros(frame::pts_ns(sample).ok_or("sound without a time")? / 1_000);
+        let samples = frame::samples_f32(sample)?;
+        let offset = self.offset_us.load(Ordering::Relaxed);
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let Out { framer, sink } = &mut *out;
+        framer.push(&samples, at, &mut |pcm| {
+            self.counters.out();
+            let start = MediaTime::from_micros(pcm.start.as_micros().saturating_add_signed(offset));
+            sink(Pcm { start, ..pcm });
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Where each audio packet stands in the stream of samples, and how that stream lies on the session clock.
+//!
+//! Pure. The decoder sees a stream without jitter; holes in it are either concealed (up to [`MAX_CONCEAL`]) or jumped. What remains
+//! between the counted time and the capture time (clock drift, corrections by sender reports) goes into a slowly moving offset.
+
+use std::time::Duration;
+
+use crate::base::MediaTime;
+
+use super::framer::MAX_SILENCE as MAX_CONCEAL;
+
+/// Between packets that follow each other, only a pause this long is one (discontinuous transmission); less is jitter.
+const PAUSE: i64 = 60_000;
+/// The offset moves by this fraction of the difference per packet …
+const SLEW: i64 = 32;
+/// … and never faster than this many microseconds per packet, so that start times stay in order.
+const MAX_SLEW: i64 = 2_500;
+
+/// Times in microseconds.
+#[derive(Debug, Default)]
+pub(super) struct Timeline {
+    /// Stream time at which the next packet would follow seamlessly.
+    next: Option<i64>,
+    offset: i64,
+}
+
+/// What to hand to the decoder for one packet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Stream time of the packet, in microseconds.
+    pub(super) at: u64,
+    /// Sound to invent right before it.
+    pub(super) conceal: Duration,
+    /// Add this to a stream time to get session time.
+    pub(super) offset: i64,
+}
+
+impl Timeline {
+    /// Places a packet that plays for `duration`.
+    pub(super) fn place(&mut self, capture: MediaTime, duration: Duration, contiguous: bool) -> Place {
+        let (capture, length) = (micros(capture), i64::try_from(duration.as_micros()).unwrap_or(i64::MAX).max(1));
+        let mut at = self.next.unwrap_or(capture);
+        let late = capture - (at + self.offset);
+        let mut conceal = 0;
+        if late > i64::try_from(MAX_CONCEAL.as_micros()).unwrap_or(i64::MAX) {
+            at += late;
+        } else if late >= if contiguous { PAUSE } else { length / 2 } {
+            // Whole packets: concealment works in packets, and the remainder is jitter.
+            conceal = (late + length / 2) / length * length;
+            at += conceal;
+        } else {
+            self.offset += (late / SLEW).clamp(-MAX_SLEW, MAX_SLEW);
+        }
+        self.next = Some(at + length);
+        let conceal = Duration::from_micros(u64::try_from(conceal).unwrap_or(0));
+        Place { at: u64::try_from(at).unwrap_or(0), conceal, offset: self.offset }
+    }
+}
+
+fn micros(t: MediaTime) -> i64 {
+    i64::try_from(t.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{MediaTime, Timeline};
+
+    const PACKET: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn jitter_is_not_a_hole() {
+        let mut line = Timeline::default();
+        for i in 0..500_u64 {
+            let jitter = [0, 9, 17, 3, 12][i as usize % 5];
+            let place = line.place(MediaTime::from_millis(1_000 + 20 * i + jitter), PACKET, true);
+            assert_eq!((place.at, place.conceal), (1_000_000 + 20_000 * i, Duration::ZERO));
+            assert!(place.offset.abs() < 17_000);
+        }
+    }
+
+    #[test]
+    fn lost_packets_are_concealed_and_long_holes_jumped() {
+        let mut line = Timeline::default();
+        line.place(MediaTime::from_millis(1_000), PACKET, true);
+        let after_three_lost = line.place(MediaTime::from_millis(1_080), PACKET, false);
+        assert_eq!((after_three_lost.at, after_three_lost.conceal), (1_080_000, Duration::from_millis(60)));
+        let after_a_pause = line.place(MediaTime::from_millis(5_000), PACKET, true);
+        assert_eq!((after_a_pause.at, after_a_pause.conceal), (5_000_000, Duration::ZERO));
+    }
+
+    #[test]
+    fn a_sender_clock_that_drifts_is_followed() {
+        let mut line = Timeline::default();
+        let mut worst = 0;
+        for i in 0..30_000_u64 {
+            let capture = 1_000_000 + 20_000 * i + 20 * i / 10; // 100 ppm
+            let place = line.place(MediaTime::from_micros(capture), PACKET, true);
+            worst = worst.max((capture as i64 - place.at as i64 - place.offset).abs());
+        }
+        assert!(worst < 1_000, "{worst} µs behind the drift");
+    }
+}

@@ -1,0 +1,268 @@
+//! Video access units of one live stream → RGB frames.
+//!
+//! Floor 2. In: [`AccessUnit`]. Out: [`RgbFrame`] at the picture's own size, long side at most `max_side`, on GStreamer's thread.
+//! Loses: `NoKeyframe`, `DecoderBehind`, `Corrupt`.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gstreamer as gst;
+
+use crate::base::{AccessUnit, Clock, Codec, FrameId, LossReason, MediaTime, RgbFrame};
+
+use super::counters::{Counters, DecodeStats};
+use super::frame;
+use super::gate::{Facts, Gate};
+use super::graph::{Graph, GraphName};
+use super::header;
+use super::live::{Live, Polled, Recipe};
+use super::{DecodeConfig, DecodeError, init};
+
+/// The watchdog never barks sooner than this: a machine that stalls for a moment is not a broken decoder.
+const WATCHDOG_MIN: Duration = Duration::from_secs(2);
+
+/// So many units swallowed without a frame, and a keyframe is asked for: half a second at 30/s.
+const SILENT_PUSHES: u64 = 15;
+
+/// One live video stream's decoder. Dropping it stops its graph and joins its threads, which blocks for some milliseconds: drop it on a
+/// blocking thread.
+pub struct VideoDecoder {
+    codec: Codec,
+    cfg: DecodeConfig,
+    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+    live: Live,
+    gate: Gate,
+    on_keyframe_needed: Box<dyn Fn() + Send>,
+    last_pts: u64,
+    /// Oversized streams are reported once, not thirty times a second.
+    told_of_size: bool,
+}
+
+/// What GStreamer's thread shares with the pusher.
+struct Shared {
+    counters: Counters,
+    clock: Arc<dyn Clock>,
+    inside: Mutex<Inside>,
+    sink: Mutex<Box<dyn FnMut(RgbFrame) + Send>>,
+    next_id: AtomicU64,
+    /// Units fed or held back since the last frame came out, for the watchdog.
+    since_out: AtomicU64,
+    last_out_us: AtomicU64,
+}
+
+/// Units inside the graph: its time stamp (strictly rising, as decoders want it), capture time, time of the push.
+type Inside = VecDeque<(u64, MediaTime, MediaTime)>;
+
+/// More than the input queue plus what a decoder holds.
+const MAX_INSIDE: usize = 128;
+
+impl VideoDecoder {
+    /// Starts the graph of `codec`. Blocks (reads the graph, loads plugins, starts threads): not for a tokio worker.
+    ///
+    /// `sink` gets every frame, on GStreamer's thread; it must not block. `on_keyframe_needed` is called from within `push`, at most
+    /// once a second.
+    ///
+    /// # Errors
+    /// `codec` is not video, or its graph cannot be built or started.
+    pub fn start(
+        codec: Codec,
+        cfg: &DecodeConfig,
+        clock: Arc<dyn Clock>,
+        sink: impl FnMut(RgbFrame) + Send + 'static,
+        on_keyframe_needed: impl Fn() + Send + 'static,
+    ) -> Result<Self, DecodeError> {
+        if !codec.is_video() {
+            return Err(DecodeError::WrongKind(codec));
+        }
+        init()?;
+        let shared = Arc::new(Shared {
+            counters: Counters::new(codec),
+            clock: Arc::clone(&clock),
+            inside: Mutex::default(),
+            sink: Mutex::new(Box::new(sink)),
+            next_id: AtomicU64::new(0),
+            since_out: AtomicU64::new(0),
+            last_out_us: AtomicU64::new(clock.now().as_micros()),
+        });
+        let on_sample = Arc::clone(&shared);
+        let live = Live::start(Recipe {
+            graph: Graph::load(GraphName::Codec(codec), cfg)?,
+            on_sample: Arc::new(move |sample| on_sample.on_sample(sample)),
+            newest_wins: true,
+        })?;
+        Ok(Self {
+            codec,
+            cfg: cfg.clone(),
+            clock,
+            shared,
+            live,
+            gate: Gate::new(),
+            on_keyframe_needed: Box::new(on_keyframe_needed),
+            last_pts: 0,
+            told_of_size: false,
+        })
+    }
+
+    /// Takes the next unit. Never blocks and never fails: what cannot be decoded is dropped and counted, and a keyframe asked for.
+    pub fn push(&mut self, unit: AccessUnit) {
+        let now = self.clock.now();
+        self.shared.counters.pushed();
+        self.look_after_graph(now);
+        if let Err(reason) = self.try_push(unit, now) {
+            self.shared.counters.lost(reason);
+        }
+        if self.gate.request_due(self.silent(), now) {
+            (self.on_keyframe_needed)();
+        }
+    }
+
+    /// Figures since the start.
+    #[must_use]
+    pub fn stats(&self) -> DecodeStats {
+        self.shared.counters.stats()
+    }
+
+    /// Decoders wait for a keyframe by themselves after some kinds of damage, and say nothing.
+    fn silent(&self) -> bool {
+        self.shared.since_out.load(Ordering::Relaxed) >= SILENT_PUSHES
+            && self.live.running().is_some_and(|g| g.level() == 0)
+    }
+
+    fn look_after_graph(&mut self, now: MediaTime) {
+        let quiet = self.shared.since_out.load(Ordering::Relaxed) >= self.cfg.watchdog_pushes
+            && now.since(MediaTime::from_micros(self.shared.last_out_us.load(Ordering::Relaxed))) >= WATCHDOG_MIN;
+        if quiet && let Some(graph) = self.live.running() {
+            graph.fail("watchdog: units go in and no frame comes out");
+        }
+        match self.live.poll(now) {
+            Polled::Up | Polled::Down => {}
+            Polled::Failed(why) => {
+                tracing::debug!(
+                    codec = self.codec.name(),
+                    why,
+                    "video decoder failed; restarting it at the next keyframe"
+                );
+                self.shared.counters.failed();
+                self.shared.counters.lost(LossReason::Corrupt);
+                self.gate.lose();
+                self.shared.reset(now);
+            }
+            Polled::Restarted => self.gate.lose(),
+        }
+    }
+
+    fn try_push(&mut self, unit: AccessUnit, now: MediaTime) -> Result<(), LossReason> {
+        if unit.codec != self.codec || unit.data.is_empty() || unit.data.len() > self.cfg.max_unit_bytes {
+            self.gate.lose();
+            return Err(LossReason::Corrupt);
+        }
+        match header::announced_size(self.codec, &unit.data) {
+            Some(size) if !header::within(size, self.cfg.max_input) => {
+                self.tell_of_size(size);
+                self.gate.lose();
+                return Err(LossReason::Corrupt);
+            }
+            // Every VP8 and VP9 keyframe says its size; H.264 and AV1 may have said it before.
+            None if unit.keyframe && matches!(self.codec, Codec::Vp8 | Codec::Vp9) => {
+                self.gate.lose();
+                return Err(LossReason::Corrupt);
+            }
+            _ => {}
+        }
+        let Some(graph) = self.live.running() else {
+            self.gate.lose();
+            return Err(LossReason::NoKeyframe);
+        };
+        let full = graph.level() >= self.cfg.video_queue;
+        let admitted = self.gate.admit(Facts { keyframe: unit.keyframe, contiguous: unit.contiguous, full });
+        if admitted != Err(LossReason::NoKeyframe) {
+            self.shared.since_out.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted?;
+        // Time stamps must rise; capture times may step back a little when a sender report corrects them.
+        self.last_pts = (unit.capture.as_micros().saturating_mul(1_000)).max(self.last_pts + 1_000);
+        let mut inside = self.shared.inside();
+        if inside.len() >= MAX_INSIDE {
+            inside.pop_front();
+        }
+        inside.push_back((self.last_pts, unit.capture, now));
+        drop(inside);
+        graph.push(buffer(unit, self.last_pts));
+        Ok(())
+    }
+
+    fn tell_of_size(&mut self, (width, height): (u32, u32)) {
+        if !self.told_of_size {
+            self.told_of_size = true;
+            let (long, short) = self.cfg.max_input;
+            tracing::warn!(
+                codec = self.codec.name(),
+                width,
+                height,
+                long,
+                short,
+                "video is larger than allowed and is not decoded"
+            );
+        }
+    }
+}
+
+/// Wraps the unit's bytes without copying them.
+fn buffer(unit: AccessUnit, pts_ns: u64) -> gst::Buffer {
+    let keyframe = unit.keyframe;
+    let mut buffer = gst::Buffer::from_slice(unit.data);
+    if let Some(b) = buffer.get_mut() {
+        b.set_pts(gst::ClockTime::from_nseconds(pts_ns));
+        if !keyframe {
+            b.set_flags(gst::BufferFlags::DELTA_UNIT);
+        }
+    }
+    buffer
+}
+
+impl Shared {
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reset(&self, now: MediaTime) {
+        self.inside().clear();
+        self.since_out.store(0, Ordering::Relaxed);
+        self.last_out_us.store(now.as_micros(), Ordering::Relaxed);
+    }
+
+    fn on_sample(&self, sample: &gst::Sample) -> Result<(), String> {
+        let pts = frame::pts_ns(sample).ok_or("a frame without a time")?;
+        let (capture, pushed) = self.leave(pts).unwrap_or((MediaTime::from_micros(pts / 1_000), None));
+        let id = FrameId(self.next_id.load(Ordering::Relaxed));
+        let rgb = frame::rgb_frame(sample, id, capture)?;
+        self.next_id.fetch_add(1, Ordering::Relaxed);
+        let now = self.clock.now();
+        if let Some(pushed) = pushed {
+            self.counters.decode_us(u64::try_from(now.since(pushed).as_micros()).unwrap_or(u64::MAX));
+        }
+        self.since_out.store(0, Ordering::Relaxed);
+        self.last_out_us.store(now.as_micros(), Ordering::Relaxed);
+        self.counters.out();
+        (self.sink.lock().unwrap_or_else(PoisonError::into_inner))(rgb);
+        Ok(())
+    }
+
+    /// Finds the unit with this time stamp and forgets it and those before it (units that show nothing).
+    fn leave(&self, pts: u64) -> Option<(MediaTime, Option<MediaTime>)> {
+        let mut inside = self.inside();
+        while let Some(&(at, capture, pushed)) = inside.front() {
+            if at > pts {
+                break;
+            }
+            inside.pop_front();
+            if at == pts {
+                return Some((capture, Some(pushed)));
+            }
+        }
+        None
+    }
+}

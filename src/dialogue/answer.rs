@@ -1,0 +1,487 @@
+//! An answer from `response.created` to `response.done`.
+
+use super::conversation::Conversation;
+use super::items::{Item, Picture, Place};
+use super::prompt_build::{self, Asked, Built, Sight};
+use super::sentence::{cut_to, end_of_sentence};
+use super::{EngineEvent, Finish, Output, Prompt, VideoState};
+use crate::base::MediaTime;
+use crate::budget::{Stage, Step, TurnTiming};
+use crate::wire::{
+    At, IdKind, ItemRole, ItemStatus, ItemView, Latency, MaxTokens, PartView, ResponseRequest, ResponseStatus,
+    ResponseView, ServerBody, StageBudgets, StatusDetails, StatusError, TextPart, Usage, WireError, code,
+};
+
+/// What an answer waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The words of its question.
+    Words(MediaTime),
+    /// The pictures of its question.
+    Pictures(MediaTime),
+    /// A fresh look at the newest frame.
+    Look(MediaTime),
+    /// The engine.
+    Engine(MediaTime),
+}
+
+/// An answer under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) id: String,
+    pub(crate) item_id: String,
+    pub(crate) in_conversation: bool,
+    /// Items that came with the request, instead of the conversation.
+    pub(crate) own: Option<Vec<Item>>,
+    pub(crate) timing: TurnTiming,
+    metadata: Option<serde_json::Value>,
+    instructions: Option<String>,
+    max_tokens: MaxTokens,
+    phase: Phase,
+    /// The item was announced.
+    opened: bool,
+    prefix: String,
+    /// What of the prefix the engine may still give back.
+    echo: String,
+    text: String,
+    /// Sentences after which the answer ends, whatever the model would still say.
+    sentences: Option<usize>,
+    input_tokens: u64,
+    cached_tokens: u64,
+    deltas: u64,
+}
+
+impl Answer {
+    pub(crate) fn deadline(&self) -> MediaTime {
+        match self.phase {
+            Phase::Words(t) | Phase::Pictures(t) | Phase::Look(t) | Phase::Engine(t) => t,
+        }
+    }
+
+    fn at(&self) -> At {
+        At { response_id: self.id.clone(), item_id: self.item_id.clone(), output_index: 0, content_index: 0 }
+    }
+
+    fn item(&self, status: ItemStatus) -> ItemView {
+        let content = if self.opened { vec![PartView::OutputText { text: self.text.clone() }] } else { Vec::new() };
+        ItemView::message(self.item_id.clone(), ItemRole::Assistant, status, content)
+    }
+}
+
+/// How an answer ended.
+pub(crate) struct Ending {
+    status: ResponseStatus,
+    reason: Option<&'static str>,
+    error: Option<StatusError>,
+    output_tokens: Option<u64>,
+}
+
+impl Ending {
+    fn of(status: ResponseStatus, reason: Option<&'static str>) -> Self {
+        Self { status, reason, error: None, output_tokens: None }
+    }
+
+    fn failed(message: String) -> Self {
+        let error = StatusError { kind: crate::wire::ErrorType::ServerError, code: code::SERVER, message };
+        Self { error: Some(error), ..Self::of(ResponseStatus::Failed, None) }
+    }
+}
+
+impl Conversation {
+    pub(crate) fn on_response_create(
+        &mut self,
+        request: ResponseRequest,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) -> Result<(), WireError> {
+        if !request.out_of_band
+            && let Some(active) = self.answers.iter().find(|a| a.in_conversation)
+        {
+            let message = format!("response {:?} is not done; cancel it or wait for response.done", active.id);
+            return Err(WireError::invalid(code::ACTIVE_RESPONSE, message));
+        }
+        if self.answers.iter().filter(|a| !a.in_conversation).count() >= self.limits.out_of_band {
+            return Err(WireError::busy("too many responses outside the conversation; wait for one to be done"));
+        }
+        // A question that was just spoken: its clock runs since the end of the speech.
+        let mut timing = self.spoken.last().map(|t| t.timing).unwrap_or_default();
+        timing.start(Stage::Total, now);
+        let mut work = Vec::new();
+        let own = match request.input.clone() {
+            None => None,
+            Some(list) => {
+                let items = list.into_iter().map(|i| self.take_item(i, &mut work));
+                Some(items.collect::<Result<Vec<_>, _>>()?)
+            }
+        };
+        self.open_answer(request, own, timing, now, out);
+        out.append(&mut work);
+        self.advance_all(now, out);
+        Ok(())
+    }
+
+    pub(crate) fn start_answer(
+        &mut self,
+        request: ResponseRequest,
+        timing: TurnTiming,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) {
+        let id = self.open_answer(request, None, timing, now, out);
+        self.advance(&id, now, out);
+    }
+
+    fn open_answer(
+        &mut self,
+        request: ResponseRequest,
+        own: Option<Vec<Item>>,
+        timing: TurnTiming,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) -> String {
+        let id = self.ids.next(IdKind::Response);
+        let answer = Answer {
+            id: id.clone(),
+            item_id: self.ids.next(IdKind::Item),
+            in_conversation: !request.out_of_band,
+            own,
+            timing,
+            metadata: request.metadata,
+            instructions: request.instructions,
+            max_tokens: request.max_output_tokens.unwrap_or(self.config.max_output_tokens),
+            phase: Phase::Words(now + self.limits.transcript_wait),
+            opened: false,
+            prefix: String::new(),
+            echo: String::new(),
+            text: String::new(),
+            sentences: None,
+            input_tokens: 0,
+            cached_tokens: 0,
+            deltas: 0,
+        };
+        let response = Box::new(self.response_view(&answer, &Ending::of(ResponseStatus::InProgress, None)));
+        self.answers.push(answer);
+        self.send(ServerBody::ResponseCreated { response }, out);
+        self.send(ServerBody::RateLimits { rate_limits: Vec::new() }, out);
+        id
+    }
+
+    /// Goes on with an answer as far as it can go at `now`.
+    pub(crate) fn advance(&mut self, id: &str, now: MediaTime, out: &mut Vec<Output>) {
+        loop {
+            let Some(answer) = self.answers.iter().find(|a| a.id == id) else { return };
+            let asked = self.asked(answer);
+            let next = match answer.phase {
+                Phase::Words(until) if asked.awaits_words && now < until => return,
+                Phase::Words(_) if asked.awaits_picture => Phase::Pictures(now + self.limits.image_wait),
+                Phase::Words(_) => {
+                    let wants_look = asked.picture.is_none() && asked.is_visual();
+                    if wants_look {
+                        self.look_if_stale(now, out);
+                    }
+                    if !wants_look || self.live_look.is_none() {
+                        return self.generate(id, now, out);
+                    }
+                    self.timing_of(id).start(Stage::Perceive, now);
+                    // With nothing known at all there is nothing to answer from: then it is worth a longer wait.
+                    let patience = if self.scene.is_some() { 1 } else { 10 };
+                    Phase::Look(now + self.deadlines.perceive * patience)
+                }
+                Phase::Pictures(until) if asked.awaits_picture && now < until => return,
+                Phase::Look(until) if self.live_look.is_some() && now < until => return,
+                Phase::Look(_) => {
+                    self.timing_of(id).end(Stage::Perceive, now);
+                    return self.generate(id, now, out);
+                }
+                Phase::Pictures(_) => return self.generate(id, now, out),
+                Phase::Engine(until) if now >= until => {
+                    out.push(Output::Cancel { response_id: id.to_owned() });
+                    let why = format!("no answer within {} s", self.limits.answer_wait.as_secs());
+                    return self.finish(id, Ending::failed(why), now, out);
+                }
+                Phase::Engine(_) => return,
+            };
+            if let Some(answer) = self.answers.iter_mut().find(|a| a.id == id) {
+                answer.phase = next;
+            }
+        }
+    }
+
+    fn timing_of(&mut self, id: &str) -> &mut TurnTiming {
+        match self.answers.iter().position(|a| a.id == id) {
+            Some(i) => &mut self.answers[i].timing,
+            None => self.queued_turn.get_or_insert_default(),
+        }
+    }
+
+    fn generate(&mut self, id: &str, now: MediaTime, out: &mut Vec<Output>) {
+        let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
+        let Built { mut prompt, ground } = self.build_prompt(&self.answers[i], now);
+        let limit = if self.ladder.step() >= Step::ShorterAnswers {
+            self.limits.answer_tokens / 2
+        } else {
+            self.limits.answer_tokens
+        };
+        let answer = &mut self.answers[i];
+        answer.phase = Phase::Engine(now + self.limits.answer_wait);
+        // The words it must begin with are part of the answer, and of its length.
+        let max_tokens = answer.max_tokens.within(limit).max(1);
+        cut_to(&mut prompt.answer_prefix, max_tokens as usize, &*self.count);
+        answer.prefix.clone_from(&prompt.answer_prefix);
+        answer.echo.clone_from(&prompt.answer_prefix);
+        answer.sentences = Some(ground.sentences);
+        answer.timing.start(Stage::Prefill, now);
+        answer.timing.start(Stage::FirstToken, now);
+        self.forget_warmed();
+        out.push(Output::Generate { response_id: id.to_owned(), prompt, max_tokens });
+    }
+
+    pub(crate) fn on_engine(&mut self, id: &str, event: EngineEvent, now: MediaTime, out: &mut Vec<Output>) {
+        // News about an answer that was cancelled come late and mean nothing any more.
+        let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
+        match event {
+            EngineEvent::Started { prompt_tokens, cached_tokens } => {
+                let answer = &mut self.answers[i];
+                answer.timing.end(Stage::Prefill, now);
+                answer.input_tokens = prompt_tokens;
+                answer.cached_tokens = cached_tokens.min(prompt_tokens);
+                self.open_item(i, out);
+            }
+            EngineEvent::Delta { text } => self.on_delta(i, &text, now, out),
+            EngineEvent::Done { finish, output_tokens } => {
+                self.open_item(i, out);
+                let mut ending = match finish {
+                    Finish::Stop => Ending::of(ResponseStatus::Completed, None),
+                    Finish::MaxTokens => Ending::of(ResponseStatus::Incomplete, Some("max_output_tokens")),
+                    Finish::Cancelled => Ending::of(ResponseStatus::Cancelled, Some("client_cancelled")),
+                };
+                ending.output_tokens = Some(output_tokens);
+                self.finish(id, ending, now, out);
+            }
+            EngineEvent::Failed { message } => self.finish(id, Ending::failed(message), now, out),
+        }
+    }
+
+    /// Announces the item, and sends the words that the answer was made to begin with.
+    fn open_item(&mut self, i: usize, out: &mut Vec<Output>) {
+        if self.answers[i].opened {
+            return;
+        }
+        let answer = &mut self.answers[i];
+        let item = answer.item(ItemStatus::InProgress);
+        answer.opened = true;
+        let (at, prefix, in_conversation) = (answer.at(), answer.prefix.clone(), answer.in_conversation);
+        answer.text.clone_from(&prefix);
+        let response_id = at.response_id.clone();
+        self.send(ServerBody::OutputItemAdded { response_id, output_index: 0, item: item.clone() }, out);
+        if in_conversation {
+            self.add_item(Item::new(item), &Place::End, out);
+        }
+        self.send(ServerBody::ContentPartAdded { at: at.clone(), part: TextPart::new("") }, out);
+        if !prefix.is_empty() {
+            self.send(ServerBody::TextDelta { at, delta: prefix }, out);
+        }
+    }
+
+    fn on_delta(&mut self, i: usize, text: &str, now: MediaTime, out: &mut Vec<Output>) {
+        self.open_item(i, out);
+        let answer = &mut self.answers[i];
+        answer.deltas += 1;
+        // A model likes to begin with a space or a line break; a client should not have to trim.
+        let mut text = if answer.text.is_empty() { text.trim_start() } else { text };
+        // The engine gives the words that it was given to begin with back as its own; the client has had them.
+        if let Some(more) = text.strip_prefix(answer.echo.as_str()) {
+            answer.echo.clear();
+            text = more;
+        } else if let Some(left) = answer.echo.strip_prefix(text) {
+            answer.echo = left.to_owned();
+            return;
+        } else {
+            answer.echo.clear();
+        }
+        if !text.is_empty() {
+            for stage in [Stage::Prefill, Stage::FirstToken, Stage::Total] {
+                answer.timing.end(stage, now);
+            }
+        }
+        let before = answer.text.len();
+        answer.text.push_str(text);
+        let end = answer.sentences.and_then(|n| end_of_sentence(&answer.text, n));
+        if let Some(end) = end {
+            answer.text.truncate(end.max(before));
+        }
+        let (delta, at, id) = (answer.text[before..].to_owned(), answer.at(), answer.id.clone());
+        if !delta.is_empty() {
+            self.send(ServerBody::TextDelta { at, delta }, out);
+        }
+        if end.is_some() {
+            out.push(Output::Cancel { response_id: id.clone() });
+            self.finish(&id, Ending::of(ResponseStatus::Completed, None), now, out);
+        }
+    }
+
+    pub(crate) fn on_cancel(
+        &mut self,
+        id: Option<&str>,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) -> Result<(), WireError> {
+        let found = match id {
+            Some(id) => self.answers.iter().find(|a| a.id == id),
+            None => self.answers.iter().find(|a| a.in_conversation),
+        };
+        let Some(id) = found.map(|a| a.id.clone()) else {
+            return Err(WireError::invalid(code::CANCEL_NOT_ACTIVE, "no such response is under way"));
+        };
+        self.cancel(&id, "client_cancelled", now, out);
+        Ok(())
+    }
+
+    /// Speech began: stop the answer of the conversation, if there is one.
+    pub(crate) fn interrupt(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+        if let Some(id) = self.answers.iter().find(|a| a.in_conversation).map(|a| a.id.clone()) {
+            self.cancel(&id, "turn_detected", now, out);
+        }
+    }
+
+    fn cancel(&mut self, id: &str, reason: &'static str, now: MediaTime, out: &mut Vec<Output>) {
+        let running = self.answers.iter().any(|a| a.id == id && matches!(a.phase, Phase::Engine(_)));
+        if running {
+            out.push(Output::Cancel { response_id: id.to_owned() });
+        }
+        self.finish(id, Ending::of(ResponseStatus::Cancelled, Some(reason)), now, out);
+    }
+
+    fn finish(&mut self, id: &str, ending: Ending, now: MediaTime, out: &mut Vec<Output>) {
+        let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
+        let answer = self.answers.remove(i);
+        if answer.opened {
+            let whole = ending.status == ResponseStatus::Completed;
+            let item = answer.item(if whole { ItemStatus::Completed } else { ItemStatus::Incomplete });
+            let at = answer.at();
+            self.send(ServerBody::TextDone { at: at.clone(), text: answer.text.clone() }, out);
+            self.send(ServerBody::ContentPartDone { at: at.clone(), part: TextPart::new(answer.text.clone()) }, out);
+            self.send(
+                ServerBody::OutputItemDone { response_id: at.response_id, output_index: 0, item: item.clone() },
+                out,
+            );
+            if let Some(kept) = self.items.get_mut(&answer.item_id) {
+                kept.view = item.clone();
+                let previous_item_id = self.items.before(&answer.item_id);
+                self.send(ServerBody::ItemDone { previous_item_id, item }, out);
+            }
+        }
+        self.account(&answer, out);
+        let response = Box::new(self.response_view(&answer, &ending));
+        self.send(ServerBody::ResponseDone { response }, out);
+        if answer.in_conversation
+            && let Some(timing) = self.queued_turn.take()
+        {
+            self.start_answer(ResponseRequest::default(), timing, now, out);
+        }
+        self.warm(now, out);
+    }
+
+    /// Where the time went, and what that means for the next answers.
+    fn account(&mut self, answer: &Answer, out: &mut Vec<Output>) {
+        if !answer.timing.ended(Stage::Total) {
+            return;
+        }
+        let of = |stage| u64::try_from(self.deadlines.of(stage).as_millis()).unwrap_or(u64::MAX);
+        let (t, budget_ms) = (answer.timing.timings(), of(Stage::Total));
+        let latency = Latency {
+            vad_end_ms: t.millis(Stage::VadEnd),
+            asr_ms: t.millis(Stage::Asr),
+            perceive_ms: t.millis(Stage::Perceive),
+            prefill_ms: t.millis(Stage::Prefill),
+            first_token_ms: t.millis(Stage::FirstToken),
+            total_ms: t.millis(Stage::Total),
+            budget_ms,
+            budgets_ms: StageBudgets {
+                vad_end: of(Stage::VadEnd),
+                asr: of(Stage::Asr),
+                perceive: of(Stage::Perceive),
+                prefill: of(Stage::Prefill),
+                first_token: of(Stage::FirstToken),
+            },
+        };
+        self.send_vendor(ServerBody::Latency { response_id: answer.id.clone(), latency }, out);
+        out.push(Output::Timed(t));
+        let overruns = answer.timing.overruns(&self.deadlines);
+        out.extend(overruns.iter().copied().map(Output::Overrun));
+        if let Some(moved) = self.ladder.turn(latency.total_ms.unwrap_or(0), budget_ms) {
+            out.push(Output::Degrade { step: moved.to });
+            let slowest = overruns.iter().filter(|o| o.stage != Stage::Total).max_by_key(|o| o.took - o.deadline);
+            let reason = match (moved.to > moved.from, slowest) {
+                (true, Some(o)) => format!("{}_over_budget", o.stage.label()),
+                (true, None) => "total_over_budget".to_owned(),
+                (false, _) => "recovered".to_owned(),
+            };
+            let step = moved.to.label().to_owned();
+            self.send_vendor(ServerBody::Degraded { response_id: Some(answer.id.clone()), reason, step }, out);
+        }
+    }
+
+    fn response_view(&self, answer: &Answer, ending: &Ending) -> ResponseView {
+        let status = ending.status;
+        let done = status != ResponseStatus::InProgress;
+        let whole = status == ResponseStatus::Completed;
+        let item_status = if whole { ItemStatus::Completed } else { ItemStatus::Incomplete };
+        let output = ending.output_tokens.unwrap_or(answer.deltas);
+        ResponseView {
+            object: "realtime.response",
+            id: answer.id.clone(),
+            status,
+            status_details: (done && !whole).then(|| StatusDetails {
+                kind: status,
+                reason: ending.reason,
+                error: ending.error.clone(),
+            }),
+            output: if done && answer.opened { vec![answer.item(item_status)] } else { Vec::new() },
+            conversation_id: answer.in_conversation.then(|| self.conversation_id.clone()),
+            output_modalities: ["text"],
+            max_output_tokens: answer.max_tokens,
+            usage: done.then(|| Usage::text(answer.input_tokens, answer.cached_tokens, output)),
+            metadata: answer.metadata.clone(),
+        }
+    }
+
+    /// What an answer is to answer: the items of the person since the last answer, or those that came with the request.
+    fn asked(&self, answer: &Answer) -> Asked {
+        let own = answer.own.as_ref();
+        let items: Vec<&Item> = match own {
+            Some(own) => own.iter().collect(),
+            None => self.items.iter().filter(|i| i.view.id != answer.item_id).collect(),
+        };
+        Asked::from_items(&items)
+    }
+
+    /// What there is to see for it: the picture that came with it, else the camera, else the last picture that came.
+    fn sight<'a>(&'a self, asked: &'a Asked) -> Sight<'a> {
+        let live = self.video != VideoState::None;
+        match (&asked.picture, self.video, &self.scene, &asked.earlier_picture) {
+            (Some(Picture::Seen(facts)), ..) => Sight::Picture(facts),
+            (Some(Picture::Failed), ..) => Sight::PictureFailed,
+            (Some(Picture::Pending(_)), ..) => Sight::PictureLate,
+            (None, VideoState::Live, Some(facts), _) => Sight::Live(facts),
+            (None, _, _, Some(Picture::Seen(facts))) if !live => Sight::Picture(facts),
+            (None, VideoState::Live | VideoState::Waiting, ..) => Sight::NotYet,
+            (None, VideoState::Lost, ..) => Sight::Lost,
+            (None, VideoState::None, ..) => Sight::None,
+        }
+    }
+
+    fn build_prompt(&self, answer: &Answer, now: MediaTime) -> Built {
+        let asked = self.asked(answer);
+        let instructions = answer.instructions.as_deref().unwrap_or(&self.config.instructions);
+        let sight = self.sight(&asked);
+        prompt_build::build(instructions, &asked, sight, now, self.limits.prompt_tokens, &*self.count)
+    }
+
+    pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
+        let items: Vec<&Item> = self.items.iter().collect();
+        let asked = Asked::from_items(&items);
+        let sight = self.sight(&asked);
+        prompt_build::warm(&self.config.instructions, &asked, sight, now, self.limits.prompt_tokens, &*self.count)
+    }
+}

@@ -1,0 +1,185 @@
+//! What the conversation does with each event of a client.
+
+use super::conversation::Conversation;
+use super::items::{Item, Picture, Place};
+use super::{LookId, Output, Sound};
+use crate::base::MediaTime;
+use crate::wire::{
+    ClientBody, ClientEvent, IdKind, ItemRole, ItemStatus, ItemView, NewItem, NewPart, PartView, ServerBody, WireError,
+    code,
+};
+
+/// Least sound that can be committed, milliseconds.
+const MIN_COMMIT_MS: u64 = 100;
+
+impl Conversation {
+    pub(crate) fn on_client(&mut self, event: ClientEvent, now: MediaTime, out: &mut Vec<Output>) {
+        let id = event.event_id.as_deref();
+        let result = match event.body {
+            ClientBody::SessionUpdate(patch) => {
+                self.apply_patch(*patch, out);
+                self.warm(now, out);
+                Ok(())
+            }
+            ClientBody::AudioAppend { audio } => {
+                let format = self.config.audio.input.format;
+                self.appended_ms = self.appended_ms.saturating_add(format.duration_ms(audio.len()));
+                out.push(Output::AppendAudio { data: audio, format });
+                Ok(())
+            }
+            ClientBody::AudioCommit => self.on_commit(id, out),
+            ClientBody::AudioClear => {
+                self.appended_ms = 0;
+                self.speaking = None;
+                out.push(Output::ClearAudio);
+                self.send(ServerBody::AudioCleared {}, out);
+                Ok(())
+            }
+            ClientBody::ItemCreate { previous_item_id, item } => self.on_item_create(previous_item_id, item, now, out),
+            ClientBody::ItemRetrieve { item_id } => match self.items.get(&item_id) {
+                Some(item) => {
+                    let item = item.view.clone();
+                    self.send(ServerBody::ItemRetrieved { item }, out);
+                    Ok(())
+                }
+                None => Err(no_item(code::RETRIEVE_INVALID, &item_id)),
+            },
+            ClientBody::ItemTruncate { item_id, content_index, audio_end_ms } => {
+                self.on_truncate(item_id, content_index, audio_end_ms, out)
+            }
+            ClientBody::ItemDelete { item_id } => self.on_delete(item_id, now, out),
+            ClientBody::ResponseCreate(request) => self.on_response_create(*request, now, out),
+            ClientBody::ResponseCancel { response_id } => self.on_cancel(response_id.as_deref(), now, out),
+            // There is no sound going out that could be cut off.
+            ClientBody::OutputAudioClear => Ok(()),
+        };
+        if let Err(error) = result {
+            self.refuse(error, id, out);
+        }
+    }
+
+    fn on_commit(&mut self, event_id: Option<&str>, out: &mut Vec<Output>) -> Result<(), WireError> {
+        // Over a media track sound comes without being appended: then only the listener knows what there is.
+        if !self.audio_track && self.appended_ms < MIN_COMMIT_MS {
+            return Err(commit_empty(self.appended_ms));
+        }
+        if self.committing.is_some() {
+            return Err(WireError::busy("the commit before this one is not done yet"));
+        }
+        self.committing = Some(event_id.map(str::to_owned));
+        out.push(Output::CommitAudio);
+        Ok(())
+    }
+
+    fn on_item_create(
+        &mut self,
+        previous: Option<String>,
+        new: NewItem,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) -> Result<(), WireError> {
+        let place = match previous {
+            None => Place::End,
+            Some(id) if id == "root" => Place::Front,
+            Some(id) if self.items.get(&id).is_some() => Place::After(id),
+            Some(id) => return Err(no_item(code::INVALID_PREVIOUS, &id)),
+        };
+        let mut work = Vec::new();
+        let item = self.take_item(new, &mut work)?;
+        if self.items.get(&item.view.id).is_some() {
+            let message = format!("an item with the id {:?} is already in the conversation", item.view.id);
+            return Err(WireError::field(code::DUPLICATE_ITEM, "item.id", message));
+        }
+        self.add_item(item, &place, out);
+        out.append(&mut work);
+        self.warm(now, out);
+        Ok(())
+    }
+
+    /// Makes an item of what a client sent; pictures and sound become work to be done.
+    pub(crate) fn take_item(&mut self, new: NewItem, work: &mut Vec<Output>) -> Result<Item, WireError> {
+        let (id, role, parts) = match new {
+            NewItem::Message { id, role, parts } => (id, role, parts),
+            NewItem::Function { id, kind, call_id, name, text } => {
+                let id = id.unwrap_or_else(|| self.ids.next(IdKind::Item));
+                return Ok(Item::new(ItemView::function(id, kind, call_id, name, text)));
+            }
+            NewItem::Reference(id) => {
+                return self.items.get(&id).cloned().ok_or_else(|| no_item(code::REFERENCE_INVALID, &id));
+            }
+        };
+        let id = id.unwrap_or_else(|| self.ids.next(IdKind::Item));
+        let (mut views, mut pictures, mut awaiting_words) = (Vec::with_capacity(parts.len()), Vec::new(), false);
+        let mut pending = self.looks_pending() + self.spoken.len();
+        for part in parts {
+            let asks = matches!(&part, NewPart::Image { .. } | NewPart::Audio { transcript: None, .. });
+            pending += usize::from(asks);
+            if asks && pending > self.limits.pending {
+                let message = format!("{} pictures and utterances are waiting already; send fewer", pending - 1);
+                return Err(WireError::busy(message));
+            }
+            views.push(match part {
+                NewPart::Text(text) if role == ItemRole::Assistant => PartView::OutputText { text },
+                NewPart::Text(text) => PartView::InputText { text },
+                NewPart::Image { format, data, detail } => {
+                    let look: LookId = self.new_look();
+                    pictures.push(Picture::Pending(look));
+                    work.push(Output::LookAtImage { look, format, data });
+                    PartView::InputImage { detail }
+                }
+                NewPart::Audio { data, transcript: None } => {
+                    let format = self.config.audio.input.format;
+                    awaiting_words = true;
+                    work.push(Output::Transcribe { item_id: id.clone(), sound: Sound::Encoded { data, format } });
+                    PartView::InputAudio { transcript: None }
+                }
+                NewPart::Audio { transcript, .. } => PartView::InputAudio { transcript },
+            });
+        }
+        let view = ItemView::message(id, role, ItemStatus::Completed, views);
+        Ok(Item { view, pictures, awaiting_words })
+    }
+
+    fn on_truncate(
+        &mut self,
+        item_id: String,
+        content_index: u32,
+        audio_end_ms: u32,
+        out: &mut Vec<Output>,
+    ) -> Result<(), WireError> {
+        let Some(item) = self.items.get(&item_id) else {
+            return Err(no_item(code::TRUNCATE_INVALID, &item_id));
+        };
+        if !item.is_from(ItemRole::Assistant) {
+            let message = format!("item {item_id:?} is not an answer; only answers can be truncated");
+            return Err(WireError::field(code::INVALID_VALUE, "item_id", message));
+        }
+        // Answers are text: there is no sound that was not heard, so everything stays.
+        self.send(ServerBody::ItemTruncated { item_id, content_index, audio_end_ms }, out);
+        Ok(())
+    }
+
+    fn on_delete(&mut self, item_id: String, now: MediaTime, out: &mut Vec<Output>) -> Result<(), WireError> {
+        if self.answers.iter().any(|a| a.in_conversation && a.item_id == item_id) {
+            let message = format!("item {item_id:?} is being written; cancel its response first");
+            return Err(WireError::field(code::DELETE_INVALID, "item_id", message));
+        }
+        if self.items.remove(&item_id).is_none() {
+            return Err(no_item(code::DELETE_INVALID, &item_id));
+        }
+        self.send(ServerBody::ItemDeleted { item_id }, out);
+        self.advance_all(now, out);
+        self.warm(now, out);
+        Ok(())
+    }
+}
+
+fn no_item(code: &'static str, id: &str) -> WireError {
+    let param = if code == code::INVALID_PREVIOUS { "previous_item_id" } else { "item_id" };
+    WireError::field(code, param, format!("no item with the id {id:?} is in the conversation"))
+}
+
+pub(crate) fn commit_empty(ms: u64) -> WireError {
+    let message = format!("the input audio buffer holds {ms} ms of sound, at least {MIN_COMMIT_MS} ms are needed");
+    WireError::invalid(code::COMMIT_EMPTY, message)
+}

@@ -1,0 +1,343 @@
+//! One session's state machine: inputs in, outputs out, no task, no socket, no clock.
+
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::items::{Item, Items, Picture, Place};
+use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
+use crate::base::MediaTime;
+use crate::budget::{Deadlines, Ladder, Step, TurnTiming};
+use crate::watch::SceneFacts;
+use crate::wire::{
+    Extension, IdGen, IdKind, ItemStatus, Names, ServerBody, ServerEvent, SessionConfig, SessionPatch, WireError, code,
+};
+
+/// An utterance on its way to an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct SpokenTurn {
+    pub(crate) item_id: String,
+    /// Its words are to be answered without being asked to.
+    pub(crate) answer: bool,
+    pub(crate) timing: TurnTiming,
+    pub(crate) seconds: f64,
+}
+
+/// One session.
+pub struct Conversation {
+    pub(crate) ids: IdGen,
+    pub(crate) config: SessionConfig,
+    pub(crate) names: Names,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) limits: Limits,
+    pub(crate) count: TokenCounter,
+    pub(crate) ladder: Ladder,
+    pub(crate) conversation_id: String,
+    pub(crate) audio_track: bool,
+    pub(crate) opened_at: MediaTime,
+
+    pub(crate) items: Items,
+    pub(crate) answers: Vec<Answer>,
+    /// Utterances whose words are not known yet, oldest first.
+    pub(crate) spoken: Vec<SpokenTurn>,
+    /// The id that the item of the speech now going on will have.
+    pub(crate) speaking: Option<String>,
+    /// The client's id of a commit that waits for the listener.
+    pub(crate) committing: Option<Option<String>>,
+    /// Milliseconds of sound appended since the last commit.
+    pub(crate) appended_ms: u64,
+    /// A turn ended while another was being answered.
+    pub(crate) queued_turn: Option<TurnTiming>,
+
+    pub(crate) video: VideoState,
+    pub(crate) scene: Option<Arc<SceneFacts>>,
+    /// The look at the newest frame that is under way.
+    pub(crate) live_look: Option<LookId>,
+    next_look: u64,
+    warmed: Option<Prompt>,
+    warm_again_at: Option<MediaTime>,
+    scene_sent_at: Option<MediaTime>,
+}
+
+impl Conversation {
+    /// A new session and what to do first: `session.created` comes before any other event.
+    #[must_use]
+    pub fn open(setup: Setup, now: MediaTime) -> (Self, Vec<Output>) {
+        let mut ids = IdGen::from_seed(setup.seed);
+        let mut config = SessionConfig::new(setup.session_id, &setup.names);
+        config.apply(setup.patch, &setup.names);
+        for extension in setup.extensions {
+            if !config.wants(extension) {
+                config.extensions.push(extension);
+            }
+        }
+        let mut this = Self {
+            conversation_id: ids.next(IdKind::Conversation),
+            ids,
+            config,
+            names: setup.names,
+            deadlines: setup.deadlines,
+            ladder: Ladder::new(setup.ladder),
+            count: setup.count,
+            audio_track: setup.audio_track,
+            opened_at: now,
+            items: Items::new(setup.limits.items, setup.limits.item_bytes),
+            limits: setup.limits,
+            answers: Vec::new(),
+            spoken: Vec::new(),
+            speaking: None,
+            committing: None,
+            appended_ms: 0,
+            queued_turn: None,
+            video: setup.video,
+            scene: None,
+            live_look: None,
+            next_look: 0,
+            warmed: None,
+            warm_again_at: None,
+            scene_sent_at: None,
+        };
+        let mut out = Vec::new();
+        let session = Box::new(this.config.clone());
+        this.send(ServerBody::SessionCreated { session }, &mut out);
+        out.push(Output::ConfigureListener { turn_detection: this.config.audio.input.turn_detection.clone() });
+        this.warm(now, &mut out);
+        (this, out)
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub fn session(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    /// What is given up at present.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        self.ladder.step()
+    }
+
+    /// Whether an answer is under way, so that nobody has to wait for a quiet moment longer than needed.
+    #[must_use]
+    pub fn is_answering(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    /// Another client joins and wants these vendor events; the session makes them from now on.
+    pub fn want(&mut self, extensions: &[Extension]) {
+        for extension in extensions {
+            if !self.config.wants(*extension) {
+                self.config.extensions.push(*extension);
+            }
+        }
+    }
+
+    /// `session.created` once more, for a second client that joins (a sideband WebSocket).
+    pub fn created_event(&mut self) -> ServerEvent {
+        let session = Box::new(self.config.clone());
+        self.event(ServerBody::SessionCreated { session })
+    }
+
+    /// When [`Input::Tick`] is due; `None` when nothing is waited for.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<MediaTime> {
+        let answers = self.answers.iter().map(Answer::deadline);
+        answers.chain(self.warm_again_at).min()
+    }
+
+    /// Takes in what happened at `now` and says what to do, in order.
+    #[must_use]
+    pub fn handle(&mut self, input: Input, now: MediaTime) -> Vec<Output> {
+        let mut out = Vec::new();
+        match input {
+            Input::Client(event) => self.on_client(event, now, &mut out),
+            Input::Refused(error) => self.send(ServerBody::Error { error }, &mut out),
+            Input::SpeechStarted { at } => self.on_speech_started(at, now, &mut out),
+            Input::SpeechStopped { utterance, decided } => self.on_speech_stopped(utterance, decided, now, &mut out),
+            Input::Committed { utterance } => self.on_committed(utterance, now, &mut out),
+            Input::Transcribed { item_id, result } => self.on_transcribed(&item_id, result, now, &mut out),
+            Input::Scene(facts) => self.on_scene(facts, now, &mut out),
+            Input::Looked { look, result } => self.on_looked(look, result, now, &mut out),
+            Input::Engine { response_id, event } => self.on_engine(&response_id, event, now, &mut out),
+            Input::Video(state) => self.on_video(state, now, &mut out),
+            Input::VideoStats(stats) => self.send_vendor(ServerBody::VideoStats { stats }, &mut out),
+            Input::AudioLevel { dbfs, speaking } => {
+                self.send_vendor(ServerBody::AudioLevel { dbfs, speaking }, &mut out);
+            }
+            Input::Tick => {}
+        }
+        self.on_time(now, &mut out);
+        out
+    }
+
+    fn on_time(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+        let due: Vec<_> = self.answers.iter().filter(|a| a.deadline() <= now).map(|a| a.id.clone()).collect();
+        for id in due {
+            self.advance(&id, now, out);
+        }
+        if self.warm_again_at.is_some_and(|at| at <= now) {
+            self.warm_again_at = None;
+            self.warm(now, out);
+        }
+    }
+
+    fn on_scene(&mut self, facts: Arc<SceneFacts>, now: MediaTime, out: &mut Vec<Output>) {
+        if self.scene.as_ref().is_some_and(|known| known.at > facts.at) {
+            return;
+        }
+        if self.video != VideoState::Live {
+            self.video = VideoState::Live;
+        }
+        let due = self.scene_sent_at.is_none_or(|at| now.since(at) >= self.limits.scene_every);
+        if due && self.config.wants(Extension::Scene) {
+            self.scene_sent_at = Some(now);
+            let scene = Box::new(scene_view::view(&facts, self.opened_at));
+            self.send_vendor(ServerBody::Scene { scene }, out);
+        }
+        self.scene = Some(facts);
+        self.warm(now, out);
+    }
+
+    fn on_video(&mut self, state: VideoState, now: MediaTime, out: &mut Vec<Output>) {
+        if self.video == state {
+            return;
+        }
+        self.video = state;
+        if state != VideoState::Live {
+            // What was seen before is no longer what is there.
+            self.scene = None;
+        }
+        self.warm(now, out);
+    }
+
+    fn on_looked(
+        &mut self,
+        look: LookId,
+        result: Result<Arc<SceneFacts>, String>,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) {
+        if self.live_look == Some(look) {
+            self.live_look = None;
+            if let Ok(facts) = result {
+                self.on_scene(facts, now, out);
+            }
+        } else {
+            let seen = match result {
+                Ok(facts) => Picture::Seen(facts),
+                Err(why) => {
+                    let error =
+                        WireError::invalid(code::INVALID_IMAGE, format!("the picture could not be read: {why}"));
+                    self.send(ServerBody::Error { error }, out);
+                    Picture::Failed
+                }
+            };
+            let own = self.answers.iter_mut().filter_map(|a| a.own.as_mut()).flatten();
+            for item in self.items.iter_mut().chain(own) {
+                for picture in &mut item.pictures {
+                    if matches!(picture, Picture::Pending(id) if *id == look) {
+                        *picture = seen.clone();
+                    }
+                }
+            }
+        }
+        self.advance_all(now, out);
+    }
+
+    pub(crate) fn advance_all(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+        for id in self.answers.iter().map(|a| a.id.clone()).collect::<Vec<_>>() {
+            self.advance(&id, now, out);
+        }
+    }
+
+    /// Asks for a look at the newest frame when what is known is stale and none is under way.
+    pub(crate) fn look_if_stale(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+        let fresh = self.scene.as_ref().is_some_and(|s| now.since(s.at) <= self.limits.stale_after);
+        if self.video == VideoState::Live && !fresh && self.live_look.is_none() {
+            let look = self.new_look();
+            self.live_look = Some(look);
+            out.push(Output::LookNow { look, reason: LookReason::Question });
+        }
+    }
+
+    pub(crate) fn new_look(&mut self) -> LookId {
+        self.next_look += 1;
+        LookId(self.next_look)
+    }
+
+    /// Looks at clients' pictures that have not come back yet.
+    pub(crate) fn looks_pending(&self) -> usize {
+        let own = self.answers.iter().filter_map(|a| a.own.as_ref()).flatten();
+        let pictures = self.items.iter().chain(own).flat_map(|i| &i.pictures);
+        pictures.filter(|p| matches!(p, Picture::Pending(_))).count()
+    }
+
+    /// Has the cache take in what will stand before the next question, while nobody waits for it.
+    pub(crate) fn warm(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+        if !self.answers.is_empty() || self.warm_again_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let prompt = self.warm_prompt(now);
+        if self.warmed.as_ref() != Some(&prompt) {
+            self.warmed = Some(prompt.clone());
+            self.warm_again_at = Some(now + self.limits.warm_every);
+            out.push(Output::Warm { prompt });
+        }
+    }
+
+    /// The prompt cache holds something else now.
+    pub(crate) fn forget_warmed(&mut self) {
+        self.warmed = None;
+    }
+
+    pub(crate) fn event(&mut self, body: ServerBody) -> ServerEvent {
+        ServerEvent { event_id: self.ids.next(IdKind::Event), body }
+    }
+
+    pub(crate) fn send(&mut self, body: ServerBody, out: &mut Vec<Output>) {
+        let event = self.event(body);
+        out.push(Output::Send(event));
+    }
+
+    /// Sends a vendor event if the client asked for its kind.
+    pub(crate) fn send_vendor(&mut self, body: ServerBody, out: &mut Vec<Output>) {
+        if body.extension().is_none_or(|e| self.config.wants(e)) {
+            self.send(body, out);
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, error: WireError, event_id: Option<&str>, out: &mut Vec<Output>) {
+        self.send(ServerBody::Error { error: error.of_event(event_id) }, out);
+    }
+
+    /// Puts an item into the conversation, announces it, and lets the oldest go when there are too many.
+    pub(crate) fn add_item(&mut self, item: Item, place: &Place, out: &mut Vec<Output>) -> bool {
+        let view = item.view.clone();
+        if !self.items.insert(item, place) {
+            return false;
+        }
+        let previous_item_id = self.items.before(&view.id);
+        let done = view.status != ItemStatus::InProgress;
+        self.send(ServerBody::ItemAdded { previous_item_id: previous_item_id.clone(), item: view.clone() }, out);
+        if done {
+            self.send(ServerBody::ItemDone { previous_item_id, item: view }, out);
+        }
+        for item_id in self.items.trim() {
+            self.send(ServerBody::ItemDeleted { item_id }, out);
+        }
+        true
+    }
+
+    pub(crate) fn apply_patch(&mut self, patch: SessionPatch, out: &mut Vec<Output>) {
+        let before = self.config.audio.input.turn_detection.clone();
+        self.config.apply(patch, &self.names);
+        let after = self.config.audio.input.turn_detection.clone();
+        let session = Box::new(self.config.clone());
+        self.send(ServerBody::SessionUpdated { session }, out);
+        if before != after {
+            if after.is_none() {
+                self.speaking = None;
+            }
+            out.push(Output::ConfigureListener { turn_detection: after });
+        }
+    }
+}

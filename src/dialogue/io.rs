@@ -1,0 +1,329 @@
+//! What goes into a conversation and what comes out of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Prompt;
+use crate::base::MediaTime;
+use crate::budget::{Deadlines, LadderConfig, Step};
+use crate::listen::Utterance;
+use crate::watch::SceneFacts;
+use crate::wire::{
+    AudioFormat, ClientEvent, Extension, ImageFormat, Names, ServerEvent, SessionPatch, TurnDetection, VideoStats,
+    WireError,
+};
+
+/// Counts the tokens of a text as the answering model would. May be rough; must not be less than a quarter of the truth.
+pub type TokenCounter = Arc<dyn Fn(&str) -> usize + Send + Sync>;
+
+/// The running number of a look that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LookId(pub u64);
+
+/// How a session starts.
+#[derive(Clone)]
+pub struct Setup {
+    /// `sess_…`.
+    pub session_id: String,
+    /// Entropy for the ids of this session.
+    pub seed: [u8; 32],
+    /// Names that can be put in force.
+    pub names: Names,
+    /// The `session` part of the offer or of the client secret.
+    pub patch: SessionPatch,
+    /// From `?ext=`.
+    pub extensions: Vec<Extension>,
+    /// Speech also comes over a media track, so that a commit can hold sound that was never appended.
+    pub audio_track: bool,
+    /// Whether video is to be expected.
+    pub video: VideoState,
+    /// What the stages may take.
+    pub deadlines: Deadlines,
+    /// How fast the ladder is left again.
+    pub ladder: LadderConfig,
+    /// Bounds.
+    pub limits: Limits,
+    /// Token counter of the answering model.
+    pub count: TokenCounter,
+}
+
+impl Setup {
+    /// A session with the defaults, a text-only client and a rough token counter (four bytes per token).
+    #[must_use]
+    pub fn new(session_id: impl Into<String>, seed: [u8; 32]) -> Self {
+        Self {
+            session_id: session_id.into(),
+            seed,
+            names: Names::default(),
+            patch: SessionPatch::default(),
+            extensions: Vec::new(),
+            audio_track: false,
+            video: VideoState::None,
+            deadlines: Deadlines::default(),
+            ladder: LadderConfig::default(),
+            limits: Limits::default(),
+            count: Arc::new(|text| text.len().div_ceil(4)),
+        }
+    }
+}
+
+/// Bounds of one session. Everything that grows has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Items kept; the oldest goes first. Default 200.
+    pub items: usize,
+    /// Bytes of words kept in items. Default 1 MiB.
+    pub item_bytes: usize,
+    /// Looks and transcripts under way. Default 8.
+    pub pending: usize,
+    /// Responses outside the conversation at one time. Default 4.
+    pub out_of_band: usize,
+    /// Tokens of a prompt. Default 768: what two cores take in within a few seconds when nothing is cached.
+    pub prompt_tokens: usize,
+    /// Tokens of an answer. Default 96.
+    pub answer_tokens: u32,
+    /// How old the newest facts may be before an answer waits for a fresh look. Default 700 ms.
+    pub stale_after: Duration,
+    /// How long an answer waits for a picture that came with the question. Default 5 s.
+    pub image_wait: Duration,
+    /// How long an answer waits for a transcript. Default 20 s.
+    pub transcript_wait: Duration,
+    /// How long the engine may take for a whole answer. Default 60 s.
+    pub answer_wait: Duration,
+    /// Least time between two warm-ups of the prompt cache. Default 1 s.
+    pub warm_every: Duration,
+    /// Least time between two `scene.facts` events. Default 100 ms.
+    pub scene_every: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            items: 200,
+            item_bytes: 1024 * 1024,
+            pending: 8,
+            out_of_band: 4,
+            prompt_tokens: 768,
+            answer_tokens: 96,
+            stale_after: Duration::from_millis(700),
+            image_wait: Duration::from_secs(5),
+            transcript_wait: Duration::from_secs(20),
+            answer_wait: Duration::from_secs(60),
+            warm_every: Duration::from_secs(1),
+            scene_every: Duration::from_millis(100),
+        }
+    }
+}
+
+/// How the incoming video stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VideoState {
+    /// The client sends none.
+    None,
+    /// Negotiated, no picture yet.
+    Waiting,
+    /// Pictures come.
+    Live,
+    /// Pictures came and stopped: camera unplugged, network gone.
+    Lost,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A client's event.
+    Client(ClientEvent),
+    /// A client's event that could not be read.
+    Refused(WireError),
+    /// Somebody began to speak.
+    SpeechStarted {
+        /// Capture time of the first voiced frame.
+        at: MediaTime,
+    },
+    /// The speaker finished (voice activity).
+    SpeechStopped {
+        /// What was said.
+        utterance: Utterance,
+        /// Capture time of the sample at which the end was decided.
+        decided: MediaTime,
+    },
+    /// Answer to [`Output::CommitAudio`]: what was in the buffer; `None` when it held under 100 ms of sound.
+    Committed {
+        /// What was said.
+        utterance: Option<Utterance>,
+    },
+    /// Answer to [`Output::Transcribe`].
+    Transcribed {
+        /// Which item.
+        item_id: String,
+        /// The words (empty when there were none), or why there are none.
+        result: Result<String, String>,
+    },
+    /// Perception's newest facts.
+    Scene(Arc<SceneFacts>),
+    /// Answer to [`Output::LookNow`] or [`Output::LookAtImage`].
+    Looked {
+        /// Which look.
+        look: LookId,
+        /// What was seen, or why nothing was.
+        result: Result<Arc<SceneFacts>, String>,
+    },
+    /// News from the engine.
+    Engine {
+        /// Of which response.
+        response_id: String,
+        /// What.
+        event: EngineEvent,
+    },
+    /// The incoming video changed.
+    Video(VideoState),
+    /// For `input_video.stats`, about once a second.
+    VideoStats(VideoStats),
+    /// For `audio.level`.
+    AudioLevel {
+        /// Loudness in dB of full scale.
+        dbfs: f32,
+        /// Whether it is speech.
+        speaking: bool,
+    },
+    /// Time passed: see [`super::Conversation::next_deadline`].
+    Tick,
+}
+
+/// News from the engine about one response. The integrator maps the engine's own events to these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// The prompt was taken in.
+    Started {
+        /// Tokens of the prompt.
+        prompt_tokens: u64,
+        /// Of them, found in the cache.
+        cached_tokens: u64,
+    },
+    /// More words. The conversation sends [`Prompt::answer_prefix`] itself, as soon as the prompt is taken in; first deltas that
+    /// repeat it are cut.
+    Delta {
+        /// Whole characters.
+        text: String,
+    },
+    /// The answer is at its end.
+    Done {
+        /// Why.
+        finish: Finish,
+        /// Tokens of the answer.
+        output_tokens: u64,
+    },
+    /// The model failed.
+    Failed {
+        /// What happened.
+        message: String,
+    },
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// The model came to its end.
+    Stop,
+    /// The limit was reached.
+    MaxTokens,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// Sound to be written down.
+#[derive(Debug, Clone)]
+pub enum Sound {
+    /// 16 kHz mono.
+    Pcm(Arc<[f32]>),
+    /// As it came from the client.
+    Encoded {
+        /// The bytes.
+        data: Bytes,
+        /// Their format.
+        format: AudioFormat,
+    },
+}
+
+/// Why perception is asked to look at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookReason {
+    /// Somebody is asking something; what is known is stale.
+    Question,
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Send this event to the client.
+    Send(ServerEvent),
+    /// Write down speech; answer with [`Input::Transcribed`].
+    Transcribe {
+        /// Which item.
+        item_id: String,
+        /// The speech.
+        sound: Sound,
+    },
+    /// Look at the newest frame with every expert before anything else; answer with [`Input::Looked`].
+    LookNow {
+        /// Which look.
+        look: LookId,
+        /// Why.
+        reason: LookReason,
+    },
+    /// Decode a picture of the client's and look at it with every expert; answer with [`Input::Looked`].
+    LookAtImage {
+        /// Which look.
+        look: LookId,
+        /// How it is encoded.
+        format: ImageFormat,
+        /// The encoded bytes, unchecked but for the first few.
+        data: Bytes,
+    },
+    /// Answer; news come as [`Input::Engine`].
+    Generate {
+        /// Which response.
+        response_id: String,
+        /// The prompt.
+        prompt: Prompt,
+        /// Most tokens of the answer, its prefix included.
+        max_tokens: u32,
+    },
+    /// Stop answering. News about it that still come are passed over.
+    Cancel {
+        /// Which response.
+        response_id: String,
+    },
+    /// Take this prompt into the cache when the device has nothing better to do. A newer one replaces an older one that has not begun.
+    Warm {
+        /// The prompt: its question is missing.
+        prompt: Prompt,
+    },
+    /// Voice activity settings changed; `None`: the client commits turns itself.
+    ConfigureListener {
+        /// The settings.
+        turn_detection: Option<TurnDetection>,
+    },
+    /// Sound came over the wire.
+    AppendAudio {
+        /// The bytes.
+        data: Bytes,
+        /// Their format.
+        format: AudioFormat,
+    },
+    /// Take what is in the buffer as an utterance; answer with [`Input::Committed`].
+    CommitAudio,
+    /// Throw away what is in the buffer.
+    ClearAudio,
+    /// The ladder moved.
+    Degrade {
+        /// What is given up now.
+        step: Step,
+    },
+    /// For metrics: a stage took too long.
+    Overrun(crate::budget::Overrun),
+    /// For metrics: what the stages of an answer took.
+    Timed(crate::budget::Timings),
+}

@@ -1,0 +1,31 @@
+//! Turns, the question, the prompt: what to say next.
+//!
+//! Floor 1. In: client events, speech events, transcripts, `SceneFacts`, engine events ([`Input`]). Out: server events and work for the
+//! listener, perception and the engine ([`Output`]). Loses: nothing; what is over a bound is refused with an `error` event or announced as deleted.
+
+mod answer;
+mod client;
+mod conversation;
+mod ground;
+mod ground_more;
+mod io;
+mod items;
+mod nouns;
+mod prompt;
+mod prompt_build;
+mod question;
+mod question_rules;
+mod render;
+mod scene_view;
+mod sentence;
+mod spoken;
+mod things;
+
+#[cfg(test)]
+mod tests;
+
+pub use conversation::Conversation;
+pub use ground::{Ground, Grounding};
+pub use io::{EngineEvent, Finish, Input, Limits, LookId, LookReason, Output, Setup, Sound, TokenCounter, VideoState};
+pub use prompt::{Message, Prompt, Role};
+pub use question::{Ask, Attribute, Place, analyse};

@@ -1,0 +1,306 @@
+//! Answers and prefilling ahead: which tokens each slot's cache holds, and one step of either.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::base::MediaTime;
+use crate::model::{LanguageModel, ModelError, Rendered, TextCodec};
+
+use super::EngineError;
+use super::generate::{GenerateJob, Generation, Next};
+use super::handle::{Shared, lock};
+use super::requests::Finish;
+use super::schedule::{Kind, Scheduler};
+use super::slots::SlotKey;
+use super::worker::{count_miss, guarded};
+
+/// What the worker knows about a slot.
+#[derive(Default)]
+struct Seat {
+    /// Whose it is; 0 before the first.
+    generation: u64,
+    /// Whether the model has a cache for it.
+    open: bool,
+    /// The tokens whose keys and values the cache holds.
+    held: Vec<u32>,
+    answer: Option<Generation>,
+    warm: Option<Rendered>,
+}
+
+/// The language model and its slots. The slot after the sessions' keeps the system message that was used last, for new sessions to copy.
+pub(super) struct Desk {
+    model: Box<dyn LanguageModel>,
+    codec: Arc<dyn TextCodec>,
+    shared: Arc<Shared>,
+    waker: Waker,
+    seats: Vec<Seat>,
+    system: Vec<u32>,
+}
+
+fn common(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(x, y)| x == y).count()
+}
+
+impl Desk {
+    pub(super) fn new(model: Box<dyn LanguageModel>, shared: Arc<Shared>, waker: Waker) -> Self {
+        let seats = (0..shared.config.slots).map(|_| Seat::default()).collect();
+        Self { codec: model.codec(), model, shared, waker, seats, system: Vec::new() }
+    }
+
+    fn system_slot(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Makes sure that the slot is the key's. False when the session has left.
+    fn claim(&mut self, key: SlotKey, scheduler: &mut Scheduler, now: MediaTime) -> bool {
+        if !lock(&self.shared.slots).is_current(key) {
+            return false;
+        }
+        if self.seats[key.index].generation != key.generation {
+            self.clear(key.index, scheduler, now);
+            self.seats[key.index].generation = key.generation;
+        }
+        true
+    }
+
+    /// Ends what the slot does and frees its cache.
+    fn clear(&mut self, index: usize, scheduler: &mut Scheduler, now: MediaTime) {
+        scheduler.remove((Kind::Answer, index as u64));
+        scheduler.remove((Kind::Warm, index as u64));
+        if let Some(answer) = self.seats[index].answer.take() {
+            self.finish(answer, Finish::Cancelled, now);
+        }
+        self.forget(index);
+        self.seats[index].warm = None;
+    }
+
+    /// Frees the cache.
+    fn forget(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        seat.held.clear();
+        if std::mem::take(&mut seat.open) {
+            let _ = guarded(&self.shared, "language", || self.model.close(index));
+        }
+    }
+
+    pub(super) fn release(&mut self, key: SlotKey, scheduler: &mut Scheduler, now: MediaTime) {
+        if self.seats[key.index].generation == key.generation {
+            self.clear(key.index, scheduler, now);
+        }
+    }
+
+    /// Ends every answer.
+    pub(super) fn stop(&mut self, now: MediaTime) {
+        for index in 0..self.seats.len() {
+            if let Some(answer) = self.seats[index].answer.take() {
+                self.finish(answer, Finish::Failed(EngineError::Stopped.to_string()), now);
+            }
+        }
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        key: SlotKey,
+        job: GenerateJob,
+        scheduler: &mut Scheduler,
+        now: MediaTime,
+    ) -> Result<(), EngineError> {
+        if !self.claim(key, scheduler, now) {
+            return Err(EngineError::Stopped);
+        }
+        if let Some(running) = self.seats[key.index].answer.take() {
+            if !running.gone() {
+                self.seats[key.index].answer = Some(running);
+                return Err(EngineError::Busy);
+            }
+            self.finish(running, Finish::Cancelled, now);
+        }
+        scheduler.remove((Kind::Warm, key.index as u64));
+        let seat = &mut self.seats[key.index];
+        seat.warm = None;
+        seat.answer = Some(Generation::new(job, Arc::clone(&self.codec)));
+        scheduler.add((Kind::Answer, key.index as u64), now);
+        Ok(())
+    }
+
+    pub(super) fn warm(&mut self, key: SlotKey, rendered: Rendered, scheduler: &mut Scheduler, now: MediaTime) {
+        if self.claim(key, scheduler, now) && self.seats[key.index].answer.is_none() {
+            self.seats[key.index].warm = Some(rendered);
+            scheduler.add((Kind::Warm, key.index as u64), now);
+        }
+    }
+
+    /// Lets answers whose queue has drained, or whose caller has gone, run again.
+    pub(super) fn unblock(&mut self, scheduler: &mut Scheduler, now: MediaTime) {
+        for (index, seat) in self.seats.iter_mut().enumerate() {
+            if seat.answer.as_mut().is_some_and(|a| a.has_room(&self.waker)) {
+                scheduler.add((Kind::Answer, index as u64), now);
+            }
+        }
+    }
+
+    /// Makes the cache hold as much of `tokens` as can be had without computing, at most `most` tokens, and nothing else.
+    fn reuse(&mut self, index: usize, tokens: &[u32], most: usize) -> Result<usize, EngineFault> {
+        let own = common(&self.seats[index].held, tokens).min(most);
+        let system = common(&self.system, tokens).min(most);
+        let (spare, capacity) = (self.system_slot(), self.shared.config.context_tokens);
+        let open = self.seats[index].open;
+        let model = &mut self.model;
+        let kept = guarded(&self.shared, "language", || -> Result<usize, ModelError> {
+            if !open {
+                model.open(index, capacity)?;
+            }
+            if system > own {
+                model.fork(spare, index, system)?;
+                return Ok(system);
+            }
+            model.truncate(index, own);
+            Ok(own)
+        });
+        let kept = kept??;
+        let seat = &mut self.seats[index];
+        seat.open = true;
+        seat.held.clear();
+        seat.held.extend_from_slice(&tokens[..kept]);
+        Ok(kept)
+    }
+
+    /// Runs tokens on a slot and notes that its cache holds them.
+    fn run(&mut self, index: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, EngineFault> {
+        let model = &mut self.model;
+        let logits = guarded(&self.shared, "language", || model.forward(index, tokens, want_logits))??;
+        self.seats[index].held.extend_from_slice(tokens);
+        Ok(logits)
+    }
+
+    /// Keeps the system message of a prompt that is in a slot's cache, for other sessions.
+    fn keep_system(&mut self, index: usize, rendered: &Rendered) -> Result<(), EngineFault> {
+        let tokens = &rendered.tokens[..rendered.system];
+        if tokens.is_empty() || self.system == tokens {
+            return Ok(());
+        }
+        self.system.clear();
+        let (spare, model) = (self.system_slot(), &mut self.model);
+        guarded(&self.shared, "language", || -> Result<(), ModelError> {
+            model.open(spare, tokens.len())?;
+            model.fork(index, spare, tokens.len())
+        })??;
+        self.system.extend_from_slice(tokens);
+        Ok(())
+    }
+
+    pub(super) fn step_answer(&mut self, id: u64, scheduler: &mut Scheduler, now: MediaTime) {
+        let Some(index) = usize::try_from(id).ok().filter(|i| *i < self.seats.len()) else { return };
+        let Some(mut answer) = self.seats[index].answer.take() else { return };
+        if answer.gone() {
+            return self.finish(answer, Finish::Cancelled, now);
+        }
+        match self.advance(index, &mut answer, now) {
+            Ok(None) => {
+                if answer.has_room(&self.waker) {
+                    scheduler.add((Kind::Answer, id), now);
+                }
+                self.seats[index].answer = Some(answer);
+            }
+            Ok(Some(finish)) => self.finish(answer, finish, self.shared.clock.now()),
+            Err(fault) => {
+                // Nobody knows what the cache holds now.
+                self.forget(index);
+                self.finish(answer, Finish::Failed(fault.0), self.shared.clock.now());
+            }
+        }
+    }
+
+    /// One chunk of the prompt, or one token.
+    fn advance(
+        &mut self,
+        index: usize,
+        answer: &mut Generation,
+        now: MediaTime,
+    ) -> Result<Option<Finish>, EngineFault> {
+        if answer.started.is_none() {
+            // The last token must be run even when the cache holds it: its logits are the first token's.
+            let cached =
+                self.reuse(index, &answer.job.rendered.tokens, answer.job.rendered.tokens.len().saturating_sub(1))?;
+            answer.started = Some((now, cached));
+            lock(&self.shared.stats).cached_tokens += cached as u64;
+        }
+        let logits = match answer.next(self.seats[index].held.len(), self.shared.config.prefill_chunk) {
+            Next::Prefill(part) => {
+                let tokens = &answer.job.rendered.tokens;
+                let logits = self.run(index, &tokens[part.clone()], part.end == tokens.len())?;
+                lock(&self.shared.stats).prefilled_tokens += part.len() as u64;
+                if logits.is_some() {
+                    self.keep_system(index, &answer.job.rendered)?;
+                }
+                logits
+            }
+            Next::Decode(token) => self.run(index, &[token], true)?,
+        };
+        let Some(mut logits) = logits else { return Ok(None) };
+        let now = self.shared.clock.now();
+        let room = self.seats[index].held.len() < self.shared.config.context_tokens;
+        if answer.first_token_is_late(now) {
+            count_miss(&self.shared, "first_token");
+        }
+        Ok(answer.take(&mut logits, now, room))
+    }
+
+    fn finish(&self, answer: Generation, finish: Finish, now: MediaTime) {
+        if let Finish::Failed(reason) = &finish {
+            tracing::error!(reason, "answer failed");
+        }
+        let tokens = answer.finish(finish, now);
+        lock(&self.shared.stats).output_tokens += tokens as u64;
+    }
+
+    pub(super) fn step_warm(&mut self, id: u64, scheduler: &mut Scheduler, now: MediaTime) {
+        let Some(index) = usize::try_from(id).ok().filter(|i| *i < self.seats.len()) else { return };
+        let Some(rendered) = self.seats[index].warm.take() else { return };
+        match self.advance_warm(index, &rendered) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.seats[index].warm = Some(rendered);
+                scheduler.add((Kind::Warm, id), now);
+            }
+            Err(fault) => {
+                tracing::error!(reason = fault.0, "prefilling ahead failed");
+                self.forget(index);
+            }
+        }
+    }
+
+    /// One chunk; true when all is in the cache.
+    fn advance_warm(&mut self, index: usize, rendered: &Rendered) -> Result<bool, EngineFault> {
+        let tokens = &rendered.tokens;
+        if self.seats[index].held.starts_with(tokens) {
+            return Ok(true);
+        }
+        let held = self.reuse(index, tokens, tokens.len())?;
+        let chunk = self.shared.config.prefill_chunk.min(tokens.len() - held);
+        if chunk > 0 {
+            self.run(index, &tokens[held..held + chunk], false)?;
+            lock(&self.shared.stats).prefilled_tokens += chunk as u64;
+        }
+        let done = held + chunk == tokens.len();
+        if done {
+            self.keep_system(index, rendered)?;
+        }
+        Ok(done)
+    }
+}
+
+/// Why a step of the language model failed, in words.
+struct EngineFault(String);
+
+impl From<ModelError> for EngineFault {
+    fn from(e: ModelError) -> Self {
+        Self(e.to_string())
+    }
+}
+
+impl From<EngineError> for EngineFault {
+    fn from(e: EngineError) -> Self {
+        Self(e.to_string())
+    }
+}

@@ -1,0 +1,206 @@
+//! One answer on its way: what is left of the prompt, the sampler, the text, the queue to the session.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::base::MediaTime;
+use crate::model::llm::{Sampler, TextStream};
+use crate::model::{Rendered, TextCodec};
+
+use super::requests::{Finish, GenerateEvent, GenerateRequest};
+
+/// Places in the reply queue that a step may need: `Started`, the prefix and the first words, `Done`.
+const EVENTS_PER_STEP: usize = 4;
+
+/// A request on its way to the worker.
+pub(super) struct GenerateJob {
+    pub request: GenerateRequest,
+    pub rendered: Rendered,
+    /// `request.max_tokens` cut to what the context leaves.
+    pub max_tokens: usize,
+    pub replies: mpsc::Sender<GenerateEvent>,
+    pub cancel: CancellationToken,
+    pub asked: MediaTime,
+}
+
+/// A request being worked on.
+pub(super) struct Generation {
+    pub job: GenerateJob,
+    codec: Arc<dyn TextCodec>,
+    sampler: Sampler,
+    stream: TextStream,
+    /// Set at the first step.
+    pub started: Option<(MediaTime, usize)>,
+    /// Set when the first token was chosen.
+    first_token: Option<MediaTime>,
+    /// The token chosen last, not yet run.
+    last: Option<u32>,
+    output_tokens: usize,
+    /// Tokens since the last delta.
+    unsent_tokens: usize,
+    /// Resolves when the queue has room again, the receiver is gone, or the answer was cancelled.
+    drained: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// What a step does next.
+pub(super) enum Next {
+    /// Run this part of the prompt; true when it is its end.
+    Prefill(std::ops::Range<usize>),
+    /// Run this token.
+    Decode(u32),
+}
+
+impl Generation {
+    pub(super) fn new(job: GenerateJob, codec: Arc<dyn TextCodec>) -> Self {
+        let sampler = Sampler::new(job.request.sampling);
+        let stream = TextStream::new(job.request.stop.clone());
+        Self {
+            job,
+            codec,
+            sampler,
+            stream,
+            started: None,
+            first_token: None,
+            last: None,
+            output_tokens: 0,
+            unsent_tokens: 0,
+            drained: None,
+        }
+    }
+
+    pub(super) fn gone(&self) -> bool {
+        self.job.cancel.is_cancelled() || self.job.replies.is_closed()
+    }
+
+    /// Whether the queue has room for a step. When not, `waker` is called once it has.
+    pub(super) fn has_room(&mut self, waker: &Waker) -> bool {
+        if self.job.replies.capacity() >= EVENTS_PER_STEP || self.gone() {
+            self.drained = None;
+            return true;
+        }
+        let (replies, cancel) = (self.job.replies.clone(), self.job.cancel.clone());
+        let wait = self.drained.get_or_insert_with(|| {
+            Box::pin(async move {
+                tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => {}
+                    _ = replies.reserve_many(EVENTS_PER_STEP) => {}
+                    () = replies.closed() => {}
+                }
+            })
+        });
+        match wait.as_mut().poll(&mut Context::from_waker(waker)) {
+            Poll::Ready(()) => {
+                self.drained = None;
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    /// What to run when the cache holds `held` tokens.
+    pub(super) fn next(&self, held: usize, chunk: usize) -> Next {
+        match self.last {
+            Some(token) => Next::Decode(token),
+            None => {
+                let end = self.job.rendered.tokens.len();
+                // Equal chunks: 33 tokens are 17 and 16, not 32 and a lonely one.
+                let chunks = (end - held).div_ceil(chunk).max(1);
+                Next::Prefill(held..held + (end - held).div_ceil(chunks))
+            }
+        }
+    }
+
+    /// Takes the logits after the prompt or after the last token. `room`: whether the cache can hold another token.
+    /// Returns how the answer ends, if it does.
+    pub(super) fn take(&mut self, logits: &mut [f32], now: MediaTime, room: bool) -> Option<Finish> {
+        if self.first_token.is_none() {
+            self.begin(now);
+            if self.output_tokens >= self.job.max_tokens {
+                return Some(Finish::Length);
+            }
+        }
+        let Some(token) = self.sampler.choose(logits) else {
+            return Some(Finish::Failed("the model's output is not a number".to_owned()));
+        };
+        if self.codec.is_end(token) {
+            return Some(Finish::Stop);
+        }
+        self.last = Some(token);
+        self.output_tokens += 1;
+        self.unsent_tokens += 1;
+        let text = self.stream.push(self.codec.bytes(token));
+        self.send_delta(text);
+        if self.stream.stopped() {
+            Some(Finish::Stop)
+        } else if self.output_tokens >= self.job.max_tokens || !room {
+            Some(Finish::Length)
+        } else {
+            None
+        }
+    }
+
+    /// The prompt is computed: tells so, and says the prefix of the answer.
+    fn begin(&mut self, now: MediaTime) {
+        self.first_token = Some(now);
+        let (start, cached) = self.started.unwrap_or((now, 0));
+        self.send(GenerateEvent::Started {
+            prompt_tokens: self.prompt_tokens(),
+            cached_tokens: cached,
+            queue: start.since(self.job.asked),
+            prefill: now.since(start),
+        });
+        let prefix = &self.job.request.prompt.answer_prefix;
+        if !prefix.is_empty() {
+            let tokens = self.codec.count(prefix);
+            let text = self.stream.push(prefix.as_bytes());
+            self.output_tokens += tokens;
+            self.unsent_tokens += tokens;
+            self.send_delta(text);
+        }
+    }
+
+    /// Tokens of the prompt, the answer's prefix not counted.
+    fn prompt_tokens(&self) -> usize {
+        self.job.rendered.tokens.len() - self.codec.count(&self.job.request.prompt.answer_prefix)
+    }
+
+    fn send_delta(&mut self, text: String) {
+        if !text.is_empty() {
+            let tokens = std::mem::take(&mut self.unsent_tokens);
+            self.send(GenerateEvent::Delta { text, tokens });
+        }
+    }
+
+    fn send(&self, event: GenerateEvent) {
+        // `has_room` came first and only this side sends, so the queue is not full; a closed one is noticed before the next step.
+        let _ = self.job.replies.try_send(event);
+    }
+
+    /// Sends what was held back and the last event. Returns the tokens of the answer.
+    pub(super) fn finish(mut self, finish: Finish, now: MediaTime) -> usize {
+        // A waiting reservation may hold the last places of the queue.
+        self.drained = None;
+        let rest = self.stream.finish();
+        self.send_delta(rest);
+        self.send(GenerateEvent::Done {
+            finish,
+            prompt_tokens: self.prompt_tokens(),
+            cached_tokens: self.started.map_or(0, |s| s.1),
+            output_tokens: self.output_tokens,
+            decode: self.first_token.map_or(Duration::ZERO, |t| now.since(t)),
+        });
+        self.output_tokens
+    }
+
+    /// Whether the first token is only coming now, after its deadline.
+    pub(super) fn first_token_is_late(&self, now: MediaTime) -> bool {
+        self.first_token.is_none() && now > self.job.request.deadline
+    }
+}

@@ -1,0 +1,274 @@
+//! The engine as the rest of the process sees it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::base::{Clock, MediaTime, RgbFrame, SessionId};
+use crate::dialogue::Prompt;
+use crate::model::TextCodec;
+
+use super::EngineError;
+use super::generate::GenerateJob;
+use super::requests::{
+    EngineConfig, EngineParts, EngineStats, GenerateEvent, GenerateRequest, PerceiveRequest, Perceived, TranscribeDone,
+};
+use super::senses::{PerceiveJob, TranscribeJob};
+use super::slots::{SlotKey, SlotTable};
+use super::worker::{Command, Worker};
+
+/// What the worker and all handles share.
+pub(super) struct Shared {
+    pub clock: Arc<dyn Clock>,
+    pub config: EngineConfig,
+    pub slots: Mutex<SlotTable>,
+    pub stats: Mutex<EngineStats>,
+    pub stopping: AtomicBool,
+    codec: Option<Arc<dyn TextCodec>>,
+    speech: bool,
+    experts: Vec<&'static str>,
+}
+
+/// A panic of another thread while it held the lock leaves counters that are still good to use.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Owns the device's thread. Dropping it stops the thread after the step it is in, and waits for it.
+pub struct Engine {
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    /// SESSION_TO_ENGINE.
+    commands: mpsc::Sender<Command>,
+}
+
+impl Engine {
+    /// Starts the thread. Values of `config` beyond their bounds are brought within them.
+    ///
+    /// # Errors
+    /// [`EngineError::KvLimit`] when not one slot's cache fits the limit, [`EngineError::Thread`] when there is no thread to be had.
+    pub fn start(
+        parts: EngineParts,
+        config: EngineConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, EngineHandle), EngineError> {
+        let mut config = config.bounded();
+        if let Some(language) = &parts.language {
+            config.context_tokens = config.context_tokens.min(language.context());
+            let bytes = language.kv_bytes(config.context_tokens).max(1);
+            let fit = usize::try_from(config.kv_limit_bytes / bytes).unwrap_or(usize::MAX);
+            if fit == 0 {
+                let (tokens, limit) = (config.context_tokens, config.kv_limit_bytes);
+                return Err(EngineError::KvLimit { tokens, bytes, limit });
+            }
+            config.slots = config.slots.min(fit);
+        }
+        let threads = crate::model::device::threads();
+        if config.threads.is_some_and(|wanted| wanted != threads) {
+            tracing::warn!(
+                threads,
+                wanted = config.threads,
+                "set RAYON_NUM_THREADS before the start to change the number of threads"
+            );
+        }
+        let (commands, queue) = mpsc::channel(config.commands);
+        let shared = Arc::new(Shared {
+            slots: Mutex::new(SlotTable::new(config.slots)),
+            stats: Mutex::new(EngineStats { slots: config.slots, ..EngineStats::default() }),
+            stopping: AtomicBool::new(false),
+            codec: parts.language.as_ref().map(|l| l.codec()),
+            speech: parts.transcriber.is_some(),
+            experts: parts.experts.iter().map(|e| e.name()).collect(),
+            clock,
+            config,
+        });
+        let worker = Worker::new(parts, Arc::clone(&shared), queue, commands.downgrade());
+        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run());
+        let thread = thread.map_err(EngineError::Thread)?;
+        let handle = EngineHandle { shared: Arc::clone(&shared), commands: commands.clone() };
+        Ok((Self { thread: Some(thread), shared, commands }, handle))
+    }
+
+    /// Stops the thread after the step it is in, and waits for it. Answers end as failed, other requests as [`EngineError::Stopped`].
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // When the queue is full the worker is awake anyway and sees the flag.
+        let _ = self.commands.try_send(Command::Wake);
+        if self.thread.take().is_some_and(|t| t.join().is_err()) {
+            tracing::error!("this is a bug: the engine's thread panicked");
+        }
+    }
+}
+
+/// Where sessions attach. Cheap to clone.
+#[derive(Clone)]
+pub struct EngineHandle {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl EngineHandle {
+    /// Reserves a slot, and the memory its cache may take, for a session.
+    ///
+    /// # Errors
+    /// [`EngineError::Capacity`] when all are taken.
+    pub fn attach(&self, session: SessionId) -> Result<EngineSession, EngineError> {
+        let mut slots = lock(&self.shared.slots);
+        let slots_there = slots.len();
+        let key = slots.take(session).ok_or(EngineError::Capacity { slots: slots_there })?;
+        Ok(EngineSession { engine: self.clone(), key })
+    }
+
+    /// The counters as they stand.
+    #[must_use]
+    pub fn stats(&self) -> EngineStats {
+        let attached = lock(&self.shared.slots).taken();
+        EngineStats { attached, ..*lock(&self.shared.stats) }
+    }
+
+    /// Whether there is a model that answers.
+    #[must_use]
+    pub fn has_language(&self) -> bool {
+        self.shared.codec.is_some()
+    }
+
+    /// Whether there is a speech recogniser.
+    #[must_use]
+    pub fn has_speech(&self) -> bool {
+        self.shared.speech
+    }
+
+    /// Names of the experts, in the order in which they look.
+    #[must_use]
+    pub fn experts(&self) -> Vec<&'static str> {
+        self.shared.experts.clone()
+    }
+
+    /// Tokens that `text` takes in a prompt; without a language model a rough guess of one for four bytes.
+    #[must_use]
+    pub fn count_tokens(&self, text: &str) -> usize {
+        self.shared.codec.as_ref().map_or_else(|| text.len().div_ceil(4), |c| c.count(text))
+    }
+
+    /// Tokens of prompt and answer that one session's cache holds.
+    #[must_use]
+    pub fn context_tokens(&self) -> usize {
+        self.shared.config.context_tokens
+    }
+
+    fn codec(&self) -> Result<&Arc<dyn TextCodec>, EngineError> {
+        self.shared.codec.as_ref().ok_or(EngineError::NoLanguage)
+    }
+
+    fn now(&self) -> MediaTime {
+        self.shared.clock.now()
+    }
+
+    async fn send(&self, command: Command) -> Result<(), EngineError> {
+        self.commands.send(command).await.map_err(|_| EngineError::Stopped)
+    }
+}
+
+/// One session's seat at the device. Dropping it frees the slot and ends its answer.
+pub struct EngineSession {
+    engine: EngineHandle,
+    key: SlotKey,
+}
+
+impl EngineSession {
+    /// Begins an answer. What the prompt shares with what the session's cache holds is not computed again. One answer at a time; a new one
+    /// may begin as soon as the one before it is cancelled. Dropping the future, or the receiver, cancels the answer.
+    ///
+    /// # Errors
+    /// [`EngineError::PromptTooLong`], [`EngineError::NoLanguage`], [`EngineError::Busy`], [`EngineError::Stopped`].
+    pub async fn generate(
+        &self,
+        request: GenerateRequest,
+        cancel: CancellationToken,
+    ) -> Result<mpsc::Receiver<GenerateEvent>, EngineError> {
+        let asked = self.engine.now();
+        let rendered = self.engine.codec()?.render(&request.prompt);
+        let (tokens, limit) = (rendered.tokens.len(), self.engine.context_tokens());
+        if tokens >= limit {
+            return Err(EngineError::PromptTooLong { tokens, limit });
+        }
+        // ENGINE_TO_SESSION.
+        let (replies, receiver) = mpsc::channel(self.engine.shared.config.reply_events);
+        let prefix = self.engine.count_tokens(&request.prompt.answer_prefix);
+        let max_tokens = request.max_tokens.max(1).min(limit - tokens + prefix);
+        let job = GenerateJob { request, rendered, max_tokens, replies, cancel, asked };
+        let (accepted, answer) = oneshot::channel();
+        self.engine.send(Command::Generate(self.key, Box::new(job), accepted)).await?;
+        answer.await.map_err(|_| EngineError::Stopped)??;
+        Ok(receiver)
+    }
+
+    /// Prefills ahead in the background: the messages of `prompt`, not the assistant's header. A newer call takes the place of an older one;
+    /// answers, speech and perception go first. Returns once the engine knows, not once it is done; while an answer runs it does nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::PromptTooLong`], [`EngineError::NoLanguage`], [`EngineError::Stopped`].
+    pub async fn warm(&self, prompt: Prompt) -> Result<(), EngineError> {
+        let mut rendered = self.engine.codec()?.render(&prompt);
+        rendered.tokens.truncate(rendered.messages);
+        let (tokens, limit) = (rendered.tokens.len(), self.engine.context_tokens());
+        if tokens >= limit {
+            return Err(EngineError::PromptTooLong { tokens, limit });
+        }
+        self.engine.send(Command::Warm(self.key, rendered)).await
+    }
+
+    /// Tokens that `text` takes in a prompt.
+    #[must_use]
+    pub fn count_tokens(&self, text: &str) -> usize {
+        self.engine.count_tokens(text)
+    }
+
+    /// Tokens of prompt and answer that the session's cache holds.
+    #[must_use]
+    pub fn context_tokens(&self) -> usize {
+        self.engine.context_tokens()
+    }
+
+    /// Turns 16 kHz mono speech into text. A missed deadline is counted; speech is never dropped for it.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSpeech`], [`EngineError::Transcribe`], [`EngineError::Panicked`], [`EngineError::Stopped`].
+    pub async fn transcribe(&self, samples: Arc<[f32]>, deadline: MediaTime) -> Result<TranscribeDone, EngineError> {
+        if !self.engine.has_speech() {
+            return Err(EngineError::NoSpeech);
+        }
+        let (reply, answer) = oneshot::channel();
+        let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply };
+        self.engine.send(Command::Transcribe(job)).await?;
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    /// Lets experts look at a frame, one scheduler step each, each seeing what those before it said.
+    ///
+    /// # Errors
+    /// [`EngineError::Stopped`]. An expert that fails, or whose turn comes after the deadline, is named in `missed`.
+    pub async fn perceive(&self, frame: RgbFrame, request: PerceiveRequest) -> Result<Perceived, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        let job = PerceiveJob::new(frame, request, &self.engine.shared.experts, self.engine.now(), reply);
+        self.engine.send(Command::Perceive(Box::new(job))).await?;
+        answer.await.map_err(|_| EngineError::Stopped)
+    }
+}
+
+impl Drop for EngineSession {
+    fn drop(&mut self) {
+        lock(&self.engine.shared.slots).release(self.key);
+        // When the queue is full the worker is awake anyway and looks at the table after each step.
+        let _ = self.engine.commands.try_send(Command::Wake);
+    }
+}

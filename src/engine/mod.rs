@@ -1,0 +1,29 @@
+//! One thread owns the device and serves every session in turn: speech recognition, answers, perception, prefilling ahead.
+//!
+//! Floor 3. In: `SESSION_TO_ENGINE`, commands, bounded, callers wait. Out: `ENGINE_TO_SESSION`, [`GenerateEvent`]s, bounded; a session whose
+//! queue is full is not scheduled until it drains, so no token is ever dropped. Loses: nothing.
+//!
+//! The loop is gather → step → scatter (`worker.rs`): take every waiting command, let `schedule.rs` choose one bounded step (a chunk of
+//! prefill, one token, one utterance, one expert), run it, hand out what came of it. It blocks only when there is nothing to do.
+
+mod desk;
+mod error;
+mod generate;
+mod handle;
+mod requests;
+mod schedule;
+mod senses;
+mod slots;
+mod worker;
+
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
+
+pub use error::EngineError;
+pub use handle::{Engine, EngineHandle, EngineSession};
+pub use requests::{
+    EngineConfig, EngineParts, EngineStats, Finish, GenerateEvent, GenerateRequest, PerceiveRequest, Perceived,
+    TranscribeDone,
+};

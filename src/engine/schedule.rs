@@ -1,0 +1,209 @@
+//! What the device does next: pure logic, no clock, no thread.
+//!
+//! Speech recognition goes before answers, answers before perception that a question waits for, that before perception in the background,
+//! and prefilling ahead comes last. Within answers and within prefilling the sessions take turns; others go first come, first served.
+//! Nothing below speech may starve: work that has waited longer than its patience gets one step ahead of its turn.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::base::MediaTime;
+
+/// Kinds of work, most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// Speech recognition of a finished utterance.
+    Speech,
+    /// A chunk of prefill or one token of an answer.
+    Answer,
+    /// Perception that a question waits for.
+    Question,
+    /// Perception in the background.
+    Background,
+    /// Prefill ahead of a question.
+    Warm,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 5] = [Self::Speech, Self::Answer, Self::Question, Self::Background, Self::Warm];
+
+    /// The label of metrics.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Speech => "speech",
+            Self::Answer => "answer",
+            Self::Question => "question",
+            Self::Background => "background",
+            Self::Warm => "warm",
+        }
+    }
+
+    /// How long work of this kind waits before it goes ahead once. None: never ahead.
+    const fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Speech | Self::Answer => None,
+            Self::Question => Some(Duration::from_millis(150)),
+            // At 2 frames per second and three experts, this keeps facts about a second fresh while an answer streams.
+            Self::Background => Some(Duration::from_millis(400)),
+            Self::Warm => Some(Duration::from_millis(800)),
+        }
+    }
+
+    /// The most urgent kind that impatient work of this kind may overtake.
+    const fn overtakes(self) -> Self {
+        match self {
+            // Guessing ahead must not slow down an answer that is being waited for.
+            Self::Warm => Self::Question,
+            _ => Self::Answer,
+        }
+    }
+}
+
+/// A piece of work that wants the device: its kind and a number that the worker understands.
+pub(super) type Task = (Kind, u64);
+
+/// The queues.
+#[derive(Debug, Default)]
+pub(super) struct Scheduler {
+    queues: [VecDeque<u64>; 5],
+    /// Since when each kind has had work and got no step.
+    waiting: [Option<MediaTime>; 5],
+}
+
+impl Scheduler {
+    /// Adds work at the end of its queue. Work that is already there stays where it is.
+    pub(super) fn add(&mut self, (kind, id): Task, now: MediaTime) {
+        let queue = &mut self.queues[kind as usize];
+        if !queue.contains(&id) {
+            queue.push_back(id);
+            self.waiting[kind as usize].get_or_insert(now);
+        }
+    }
+
+    /// Puts work that was begun back at the front, so that it is finished before other work of its kind.
+    pub(super) fn resume(&mut self, (kind, id): Task, now: MediaTime) {
+        self.queues[kind as usize].push_front(id);
+        self.waiting[kind as usize].get_or_insert(now);
+    }
+
+    /// Removes work; nothing happens when it is not there.
+    pub(super) fn remove(&mut self, (kind, id): Task) {
+        let queue = &mut self.queues[kind as usize];
+        queue.retain(|x| *x != id);
+        if queue.is_empty() {
+            self.waiting[kind as usize] = None;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queues.iter().all(VecDeque::is_empty)
+    }
+
+    /// Takes the next piece of work.
+    pub(super) fn next(&mut self, now: MediaTime) -> Option<Task> {
+        let first = Kind::ALL.into_iter().find(|k| !self.queues[*k as usize].is_empty())?;
+        let impatient = |k: Kind| {
+            let since = self.waiting[k as usize]?;
+            let over = now.since(since).checked_sub(k.patience()?)?;
+            (first >= k.overtakes() && k > first).then_some((over, k))
+        };
+        let kind = Kind::ALL.into_iter().filter_map(impatient).max_by_key(|(over, _)| *over).map_or(first, |(_, k)| k);
+        let queue = &mut self.queues[kind as usize];
+        let id = queue.pop_front()?;
+        self.waiting[kind as usize] = (!queue.is_empty()).then_some(now);
+        Some((kind, id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Scheduler};
+    use crate::base::MediaTime;
+
+    fn at(ms: u64) -> MediaTime {
+        MediaTime::from_millis(ms)
+    }
+
+    #[test]
+    fn the_more_urgent_kind_goes_first() {
+        let mut s = Scheduler::default();
+        for kind in Kind::ALL.into_iter().rev() {
+            s.add((kind, 1), at(0));
+        }
+        let order: Vec<Kind> = std::iter::from_fn(|| s.next(at(0))).map(|t| t.0).collect();
+        assert_eq!(order, Kind::ALL);
+        assert!(s.is_empty());
+    }
+
+    #[test]
+    fn answers_take_turns_and_begun_perception_is_finished_first() {
+        let mut s = Scheduler::default();
+        s.add((Kind::Answer, 1), at(0));
+        s.add((Kind::Answer, 2), at(0));
+        let mut order = Vec::new();
+        for _ in 0..4 {
+            let task = s.next(at(0)).unwrap();
+            order.push(task.1);
+            s.add(task, at(0));
+        }
+        assert_eq!(order, [1, 2, 1, 2]);
+        let mut s = Scheduler::default();
+        s.add((Kind::Background, 7), at(0));
+        s.add((Kind::Background, 8), at(0));
+        let task = s.next(at(0)).unwrap();
+        s.resume(task, at(0));
+        assert_eq!(s.next(at(0)), Some((Kind::Background, 7)));
+    }
+
+    /// Runs one answer that never ends beside endless perception, a step taking `ms`; returns how many steps each kind got.
+    fn share(ms: u64, others: &[Kind]) -> [usize; 5] {
+        let mut s = Scheduler::default();
+        let mut steps = [0; 5];
+        s.add((Kind::Answer, 1), at(0));
+        for kind in others {
+            s.add((*kind, 9), at(0));
+        }
+        for i in 1..=1000 {
+            let task = s.next(at(i * ms)).unwrap();
+            steps[task.0 as usize] += 1;
+            s.add(task, at(i * ms));
+        }
+        steps
+    }
+
+    #[test]
+    fn background_perception_gets_a_share_while_an_answer_streams() {
+        let steps = share(25, &[Kind::Background]);
+        // One step of 25 ms in 400 ms: 1 in 17.
+        assert!((50..=70).contains(&steps[Kind::Background as usize]), "{steps:?}");
+        assert!(steps[Kind::Answer as usize] > 900, "{steps:?}");
+    }
+
+    #[test]
+    fn prefilling_ahead_never_delays_an_answer_but_passes_perception() {
+        assert_eq!(share(100, &[Kind::Warm])[Kind::Warm as usize], 0);
+        let mut s = Scheduler::default();
+        s.add((Kind::Warm, 1), at(0));
+        s.add((Kind::Background, 2), at(0));
+        assert_eq!(s.next(at(900)), Some((Kind::Warm, 1)));
+    }
+
+    #[test]
+    fn nothing_overtakes_speech() {
+        let mut s = Scheduler::default();
+        s.add((Kind::Background, 2), at(0));
+        s.add((Kind::Speech, 1), at(5000));
+        assert_eq!(s.next(at(5000)), Some((Kind::Speech, 1)));
+    }
+
+    #[test]
+    fn removed_work_never_comes_and_work_added_twice_comes_once() {
+        let mut s = Scheduler::default();
+        s.add((Kind::Answer, 1), at(0));
+        s.add((Kind::Answer, 1), at(0));
+        s.add((Kind::Warm, 2), at(0));
+        s.remove((Kind::Warm, 2));
+        assert_eq!(s.next(at(0)), Some((Kind::Answer, 1)));
+        assert_eq!(s.next(at(0)), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! Models that follow a script and take virtual time, for tests of everything above the device.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::base::{ManualClock, RgbFrame};
+use crate::dialogue::{Prompt, Role};
+use crate::listen::{Transcribe, TranscribeError, Transcript};
+use crate::model::{LanguageModel, ModelError, Rendered, TextCodec};
+use crate::watch::{Perceive, PerceiveError, Sighting};
+
+const OPEN: u32 = 256;
+const CLOSE: u32 = 257;
+const ASSISTANT: u32 = 258;
+const VOCABULARY: usize = 259;
+
+/// What the models did, in order: `forward 0 32`, `open 1`, `transcribe`, `look detector`, …
+pub(crate) type Log = Arc<Mutex<Vec<String>>>;
+
+fn note(log: &Log, what: String) {
+    log.lock().unwrap().push(what);
+}
+
+/// One token per byte.
+pub(crate) struct ByteCodec([u8; 256]);
+
+impl ByteCodec {
+    pub(crate) fn new() -> Self {
+        Self(std::array::from_fn(|i| i as u8))
+    }
+}
+
+impl TextCodec for ByteCodec {
+    fn count(&self, text: &str) -> usize {
+        text.len()
+    }
+
+    fn render(&self, prompt: &Prompt) -> Rendered {
+        let mut out = Rendered::default();
+        for (i, message) in prompt.messages.iter().enumerate() {
+            out.tokens.push(OPEN);
+            out.tokens.extend(message.content.bytes().map(u32::from));
+            out.tokens.push(CLOSE);
+            if i == 0 && message.role == Role::System {
+                out.system = out.tokens.len();
+            }
+        }
+        out.messages = out.tokens.len();
+        out.tokens.push(ASSISTANT);
+        out.tokens.extend(prompt.answer_prefix.bytes().map(u32::from));
+        out
+    }
+
+    fn bytes(&self, token: u32) -> &[u8] {
+        let at = token as usize;
+        self.0.get(at..=at).unwrap_or(&[])
+    }
+
+    fn is_end(&self, token: u32) -> bool {
+        token == CLOSE
+    }
+}
+
+/// Answers every prompt with the same words; panics on a prompt that holds `¡`.
+pub(crate) struct ScriptedLanguage {
+    pub(crate) answer: &'static str,
+    pub(crate) context: usize,
+    /// Virtual time per token of a step.
+    pub(crate) cost: Duration,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) log: Log,
+    slots: HashMap<usize, (usize, Vec<u32>)>,
+}
+
+impl ScriptedLanguage {
+    pub(crate) fn new(answer: &'static str, clock: Arc<ManualClock>, log: Log) -> Self {
+        Self { answer, context: 4096, cost: Duration::from_millis(1), clock, log, slots: HashMap::new() }
+    }
+}
+
+impl LanguageModel for ScriptedLanguage {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn codec(&self) -> Arc<dyn TextCodec> {
+        Arc::new(ByteCodec::new())
+    }
+
+    fn context(&self) -> usize {
+        self.context
+    }
+
+    fn kv_bytes(&self, tokens: usize) -> u64 {
+        tokens as u64
+    }
+
+    fn open(&mut self, slot: usize, tokens: usize) -> Result<(), ModelError> {
+        note(&self.log, format!("open {slot}"));
+        self.slots.insert(slot, (tokens, Vec::new()));
+        Ok(())
+    }
+
+    fn close(&mut self, slot: usize) {
+        note(&self.log, format!("close {slot}"));
+        self.slots.remove(&slot);
+    }
+
+    fn len(&self, slot: usize) -> usize {
+        self.slots.get(&slot).map_or(0, |s| s.1.len())
+    }
+
+    fn truncate(&mut self, slot: usize, tokens: usize) {
+        if let Some(s) = self.slots.get_mut(&slot) {
+            s.1.truncate(tokens);
+        }
+    }
+
+    fn fork(&mut self, from: usize, to: usize, tokens: usize) -> Result<(), ModelError> {
+        note(&self.log, format!("fork {from} {to} {tokens}"));
+        let source = self.slots.get(&from).ok_or(ModelError::NoSlot(from))?.1[..tokens].to_vec();
+        self.slots.get_mut(&to).ok_or(ModelError::NoSlot(to))?.1 = source;
+        Ok(())
+    }
+
+    fn forward(&mut self, slot: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, ModelError> {
+        note(&self.log, format!("forward {slot} {}", tokens.len()));
+        self.clock.advance(self.cost * u32::try_from(tokens.len()).unwrap());
+        let (capacity, held) = self.slots.get_mut(&slot).ok_or(ModelError::NoSlot(slot))?;
+        assert!(!tokens.contains(&0xa1), "told to panic");
+        held.extend_from_slice(tokens);
+        assert!(held.len() <= *capacity, "the engine overfilled a slot");
+        let said = held.iter().rev().take_while(|t| **t != ASSISTANT).count();
+        let mut logits = vec![0.0; VOCABULARY];
+        let next = self.answer.as_bytes().get(said).map_or(CLOSE, |b| u32::from(*b));
+        logits[next as usize] = 100.0;
+        Ok(want_logits.then_some(logits))
+    }
+}
+
+/// Hears the same words always; panics on an empty utterance.
+pub(crate) struct ScriptedTranscriber {
+    pub(crate) text: &'static str,
+    pub(crate) cost: Duration,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) log: Log,
+}
+
+impl Transcribe for ScriptedTranscriber {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn transcribe(&mut self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
+        assert!(!samples.is_empty(), "told to panic");
+        note(&self.log, "transcribe".to_owned());
+        self.clock.advance(self.cost);
+        Ok(Transcript { text: self.text.to_owned(), tokens: 1 })
+    }
+}
+
+/// What a scripted expert does.
+#[derive(Clone, Copy)]
+pub(crate) enum Act {
+    See,
+    Fail,
+    Panic,
+}
+
+/// Sees its own name, in every frame.
+pub(crate) struct ScriptedExpert {
+    pub(crate) name: &'static str,
+    pub(crate) act: Act,
+    pub(crate) cost: Duration,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) log: Log,
+}
+
+impl Perceive for ScriptedExpert {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn perceive(&mut self, _: &RgbFrame, seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
+        note(&self.log, format!("look {} after {}", self.name, seen.len()));
+        self.clock.advance(self.cost);
+        match self.act {
+            Act::See => Ok(vec![Sighting::Embedding { vector: vec![1.0] }]),
+            Act::Fail => Err(PerceiveError::Model { expert: self.name, reason: "told to fail".to_owned() }),
+            Act::Panic => panic!("told to panic"),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Speech recognition and perception: jobs, and one step of each.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::base::{MediaTime, RgbFrame};
+use crate::listen::Transcribe;
+use crate::watch::{Look, Perceive};
+
+use super::EngineError;
+use super::handle::Shared;
+use super::requests::{PerceiveRequest, Perceived, TranscribeDone};
+use super::schedule::{Kind, Scheduler, Task};
+use super::worker::{count_miss, guarded};
+
+/// An utterance to be recognised.
+pub(super) struct TranscribeJob {
+    pub samples: Arc<[f32]>,
+    pub deadline: MediaTime,
+    pub asked: MediaTime,
+    pub reply: oneshot::Sender<Result<TranscribeDone, EngineError>>,
+}
+
+/// A frame to be looked at.
+pub(super) struct PerceiveJob {
+    frame: RgbFrame,
+    /// Indices of experts that have yet to look.
+    wanted: VecDeque<usize>,
+    deadline: MediaTime,
+    urgent: bool,
+    asked: MediaTime,
+    started: Option<MediaTime>,
+    perceived: Perceived,
+    reply: oneshot::Sender<Perceived>,
+}
+
+impl PerceiveJob {
+    pub(super) fn new(
+        frame: RgbFrame,
+        request: PerceiveRequest,
+        experts: &[&'static str],
+        asked: MediaTime,
+        reply: oneshot::Sender<Perceived>,
+    ) -> Self {
+        let all = request.experts.is_empty();
+        let wanted = (0..experts.len()).filter(|i| all || request.experts.contains(&experts[*i])).collect();
+        let unknown = request.experts.iter().filter(|name| !experts.contains(name));
+        let missed = unknown.map(|name| (*name, "there is no such expert".to_owned())).collect();
+        let perceived = Perceived { missed, ..Perceived::default() };
+        let (deadline, urgent) = (request.deadline, request.urgent);
+        Self { frame, wanted, deadline, urgent, asked, started: None, perceived, reply }
+    }
+}
+
+/// The recogniser and the experts, and what they have yet to do.
+pub(super) struct Senses {
+    transcriber: Option<Box<dyn Transcribe>>,
+    experts: Vec<Box<dyn Perceive>>,
+    shared: Arc<Shared>,
+    hearing: HashMap<u64, TranscribeJob>,
+    looking: HashMap<u64, PerceiveJob>,
+    last_id: u64,
+}
+
+impl Senses {
+    pub(super) fn new(
+        transcriber: Option<Box<dyn Transcribe>>,
+        experts: Vec<Box<dyn Perceive>>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { transcriber, experts, shared, hearing: HashMap::new(), looking: HashMap::new(), last_id: 0 }
+    }
+
+    /// Jobs taken in and not done.
+    pub(super) fn len(&self) -> usize {
+        self.hearing.len() + self.looking.len()
+    }
+
+    pub(super) fn hear(&mut self, job: TranscribeJob, scheduler: &mut Scheduler, now: MediaTime) {
+        self.last_id += 1;
+        self.hearing.insert(self.last_id, job);
+        scheduler.add((Kind::Speech, self.last_id), now);
+    }
+
+    pub(super) fn look(&mut self, job: PerceiveJob, scheduler: &mut Scheduler, now: MediaTime) {
+        self.last_id += 1;
+        let kind = if job.urgent { Kind::Question } else { Kind::Background };
+        self.looking.insert(self.last_id, job);
+        scheduler.add((kind, self.last_id), now);
+    }
+
+    pub(super) fn step_speech(&mut self, id: u64, now: MediaTime) {
+        let Some(job) = self.hearing.remove(&id) else { return };
+        let Some(model) = &mut self.transcriber else { return };
+        // Nobody waits for it any more.
+        if job.reply.is_closed() {
+            return;
+        }
+        let heard = guarded(&self.shared, "speech", || model.transcribe(&job.samples));
+        let end = self.shared.clock.now();
+        if end > job.deadline {
+            count_miss(&self.shared, "asr");
+        }
+        let done = heard.and_then(|transcript| {
+            Ok(TranscribeDone { transcript: transcript?, queue: now.since(job.asked), took: end.since(now) })
+        });
+        let _ = job.reply.send(done);
+    }
+
+    /// Lets one expert look.
+    pub(super) fn step_look(&mut self, (kind, id): Task, scheduler: &mut Scheduler, now: MediaTime) {
+        let Some(mut job) = self.looking.remove(&id) else { return };
+        if job.reply.is_closed() {
+            return;
+        }
+        let started = *job.started.get_or_insert(now);
+        if now > job.deadline && !job.wanted.is_empty() {
+            count_miss(&self.shared, "perceive");
+            let late = job.wanted.drain(..).map(|i| (self.experts[i].name(), "the deadline had passed".to_owned()));
+            job.perceived.missed.extend(late);
+        } else if let Some(i) = job.wanted.pop_front() {
+            let expert = &mut self.experts[i];
+            let (name, perceived) = (expert.name(), &mut job.perceived);
+            let seen: Vec<_> = perceived.looks.iter().flat_map(|look| look.sightings.iter().cloned()).collect();
+            match guarded(&self.shared, name, || expert.perceive(&job.frame, &seen)) {
+                Ok(Ok(sightings)) => {
+                    perceived.looks.push(Look { expert: name, sightings });
+                }
+                Ok(Err(e)) => perceived.missed.push((name, e.to_string())),
+                Err(e) => perceived.missed.push((name, e.to_string())),
+            }
+        }
+        let now = self.shared.clock.now();
+        if job.wanted.is_empty() {
+            job.perceived.queue = started.since(job.asked);
+            job.perceived.took = now.since(started);
+            let _ = job.reply.send(job.perceived);
+        } else {
+            self.looking.insert(id, job);
+            scheduler.resume((kind, id), now);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! WebRTC in: an SDP offer becomes a connected peer, its RTP becomes access units with capture times.
+//!
+//! Floor 2; the only folder that knows `webrtc` and `rtc`. In: an offer; afterwards SRTP and SCTP over one UDP port.
+//! Out: [`crate::base::AccessUnit`] into two sinks, [`PeerEvent`]s, events on the `oai-events` data channel.
+//! Loses: `Incomplete`, `NoKeyframe`, `Corrupt`; each is counted and a keyframe asked for at most once a second.
+//! Pure parts, tested in virtual time: [`offer`] (the check before WebRTC sees an offer), [`assemble`] (RTP to units),
+//! [`timing`] (sender reports to capture times).
+
+pub mod assemble;
+pub mod config;
+pub mod error;
+pub mod events;
+pub mod offer;
+pub mod peer;
+pub mod ports;
+pub mod timing;
+
+mod channel;
+mod negotiate;
+mod stack;
+mod tap;
+mod track;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::IngestConfig;
+pub use error::IngestError;
+pub use events::{PeerEvent, PeerEvents};
+pub use peer::{MediaSinks, Peer, PeerStats, TrackStats};
+pub use ports::PortPool;

@@ -1,0 +1,148 @@
+//! From an offer to an answer: checks, leases a port, builds the stack, waits for the candidates.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use webrtc::data_channel::DataChannel;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription,
+};
+
+use super::offer::Offer;
+use super::peer::Shared;
+use super::ports::PortLease;
+use super::stack;
+use super::tap::ReportTap;
+use super::track::TrackTask;
+use super::{IngestConfig, IngestError, PeerEvent, PortPool, channel};
+
+/// Gathering asks no server, so it takes milliseconds.
+const GATHER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Another program can take a port between our probe and the bind; then another port is tried.
+const BIND_ATTEMPTS: usize = 4;
+
+/// A connection that has answered.
+pub(super) struct Negotiated {
+    pub(super) connection: Arc<dyn PeerConnection>,
+    pub(super) lease: PortLease,
+    pub(super) answer: String,
+}
+
+pub(super) async fn negotiate(
+    offer: &Offer,
+    config: &IngestConfig,
+    ports: &PortPool,
+    shared: &Arc<Shared>,
+) -> Result<Negotiated, IngestError> {
+    let mut attempt = 0;
+    let (gathered_tx, mut gathered) = mpsc::channel(1);
+    let (connection, lease) = loop {
+        attempt += 1;
+        let lease = ports.lease(&config.bind_ips)?;
+        let tap = ReportTap::new(Arc::clone(&shared.timeline), Arc::clone(&shared.clock));
+        let handler = Arc::new(Handler { shared: Arc::clone(shared), gathered: gathered_tx.clone() });
+        match stack::build(offer, config, lease.addresses(), tap, handler).await {
+            Ok(connection) => break (connection, lease),
+            Err(error) if attempt == BIND_ATTEMPTS => return Err(error),
+            Err(error) => tracing::debug!(%error, port = lease.port(), "trying another port"),
+        }
+    };
+    match answer(offer, connection.as_ref(), &mut gathered).await {
+        Ok(sdp) => {
+            let answer = with_public_candidates(&sdp, &config.public_ips, &lease);
+            Ok(Negotiated { connection, lease, answer })
+        }
+        Err(error) => {
+            // The lease is dropped only after the sockets are closed.
+            let _ = connection.close().await;
+            drop(lease);
+            Err(error)
+        }
+    }
+}
+
+async fn answer(
+    offer: &Offer,
+    connection: &dyn PeerConnection,
+    gathered: &mut mpsc::Receiver<()>,
+) -> Result<String, IngestError> {
+    let refused = |e: webrtc::error::Error| IngestError::Refused { reason: e.to_string() };
+    let remote = RTCSessionDescription::offer(offer.sdp.clone()).map_err(refused)?;
+    connection.set_remote_description(remote).await.map_err(refused)?;
+    let local = connection.create_answer(None).await.map_err(refused)?;
+    connection.set_local_description(local).await.map_err(refused)?;
+    if tokio::time::timeout(GATHER_TIMEOUT, gathered.recv()).await.is_err() {
+        tracing::warn!("ICE gathering takes too long; answering with the candidates so far");
+    }
+    let local = connection.local_description().await;
+    local.map(|d| d.sdp).ok_or(IngestError::Transport { what: "answer", reason: "there is no answer".to_owned() })
+}
+
+/// Adds host candidates for the public addresses: the port is the same, a one-to-one NAT leads to our socket.
+fn with_public_candidates(sdp: &str, public_ips: &[IpAddr], lease: &PortLease) -> String {
+    if public_ips.is_empty() {
+        return sdp.to_owned();
+    }
+    let mut out = String::with_capacity(sdp.len() + 128 * public_ips.len());
+    let mut inserted = false;
+    for line in sdp.lines() {
+        if !inserted && line.starts_with("a=candidate:") {
+            inserted = true;
+            for (index, ip) in public_ips.iter().enumerate() {
+                // Type preference host, local preference just below the library's own, component 1.
+                let priority = (126_u32 << 24) | (u32::try_from(60_000 - index.min(1_000)).unwrap_or(0) << 8) | 255;
+                let port = lease.port();
+                out.push_str(&format!("a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", 9_000 + index));
+            }
+        }
+        out.push_str(line);
+        out.push_str("\r\n");
+    }
+    out
+}
+
+/// What the library calls. It waits for each call on the task that also drives ICE, so nothing here waits.
+struct Handler {
+    shared: Arc<Shared>,
+    gathered: mpsc::Sender<()>,
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            let _ = self.gathered.try_send(());
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        tracing::debug!(?state, "peer connection");
+        match state {
+            RTCPeerConnectionState::Connected => {
+                self.shared.set_connected();
+                self.shared.events.state(PeerEvent::Connected);
+            }
+            RTCPeerConnectionState::Disconnected => {
+                let reason = format!("nothing heard from the client for {:?}", self.shared.patience.0);
+                self.shared.events.state(PeerEvent::Disconnected { reason });
+            }
+            RTCPeerConnectionState::Failed => {
+                let reason = format!("the client did not come back within {:?}", self.shared.patience.1);
+                self.shared.events.state(PeerEvent::Failed { reason });
+            }
+            _ => {}
+        }
+    }
+
+    async fn on_data_channel(&self, data_channel: Arc<dyn DataChannel>) {
+        self.shared.spawn(channel::run(Arc::clone(&self.shared), data_channel));
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        let shared = Arc::clone(&self.shared);
+        self.shared.spawn(async move { TrackTask::new(shared, track).await.run().await });
+    }
+}

@@ -1,0 +1,177 @@
+//! The UDP ports of the configured range, one per session.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::IngestError;
+
+/// Hands out ports; a port comes back when its lease is dropped. Clones share the same ports.
+#[derive(Debug, Clone)]
+pub struct PortPool {
+    range: RangeInclusive<u16>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    leased: BTreeSet<u16>,
+    /// Ports are taken in turn, so that packets of an ended session do not reach the next one.
+    next: usize,
+}
+
+/// A port held by one session.
+#[derive(Debug)]
+pub struct PortLease {
+    port: u16,
+    addresses: Vec<SocketAddr>,
+    state: Arc<Mutex<State>>,
+}
+
+impl PortPool {
+    /// A pool over `range`.
+    #[must_use]
+    pub fn new(range: RangeInclusive<u16>) -> Self {
+        Self { range, state: Arc::default() }
+    }
+
+    /// Ports held by sessions now.
+    #[must_use]
+    pub fn leased(&self) -> usize {
+        lock(&self.state).leased.len()
+    }
+
+    /// Takes a port that can be bound on the addresses `ips`. Ports used by other programs are skipped; an address that
+    /// this machine does not have (any more) is left out as long as another works.
+    ///
+    /// # Errors
+    /// [`IngestError::PortsExhausted`] when no port is left; [`IngestError::Bind`] when no address can be bound.
+    pub fn lease(&self, ips: &[IpAddr]) -> Result<PortLease, IngestError> {
+        let mut state = lock(&self.state);
+        let size = self.range.len();
+        let mut last_failure = None;
+        for step in 0..size {
+            let index = (state.next + step) % size;
+            let Some(port) = self.range.clone().nth(index) else { continue };
+            if state.leased.contains(&port) {
+                continue;
+            }
+            match probe(port, ips) {
+                Probe::Free(addresses) => {
+                    state.next = (index + 1) % size;
+                    state.leased.insert(port);
+                    return Ok(PortLease { port, addresses, state: Arc::clone(&self.state) });
+                }
+                Probe::Taken => {}
+                Probe::Impossible(error) => {
+                    last_failure = Some(error);
+                    break;
+                }
+            }
+        }
+        Err(last_failure.unwrap_or_else(|| IngestError::PortsExhausted {
+            first: *self.range.start(),
+            last: *self.range.end(),
+            leased: state.leased.len(),
+        }))
+    }
+}
+
+impl PortLease {
+    /// The port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The addresses on which it is free.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+}
+
+impl Drop for PortLease {
+    fn drop(&mut self) {
+        lock(&self.state).leased.remove(&self.port);
+    }
+}
+
+enum Probe {
+    Free(Vec<SocketAddr>),
+    Taken,
+    Impossible(IngestError),
+}
+
+/// Binds and releases every address, because the WebRTC library binds for itself and skips in silence what it cannot bind.
+fn probe(port: u16, ips: &[IpAddr]) -> Probe {
+    let mut free = Vec::new();
+    let mut failure =
+        IngestError::Bind { address: format!("port {port}"), reason: "no address is configured".to_owned() };
+    for &ip in ips {
+        let address = SocketAddr::new(ip, port);
+        match UdpSocket::bind(address) {
+            Ok(_) => free.push(address),
+            Err(e) if e.kind() == ErrorKind::AddrInUse => return Probe::Taken,
+            Err(e) => failure = IngestError::Bind { address: address.to_string(), reason: e.to_string() },
+        }
+    }
+    if free.is_empty() { Probe::Impossible(failure) } else { Probe::Free(free) }
+}
+
+/// The state is a set and a number, whole after every statement: a panic elsewhere cannot leave it half changed.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
+    use super::PortPool;
+    use crate::base::ErrorClass;
+
+    const LOOPBACK: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+
+    /// A range of `n` ports that were free a moment ago.
+    fn range(n: u16) -> std::ops::RangeInclusive<u16> {
+        let start = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().min(65_000);
+        start..=start + n - 1
+    }
+
+    #[test]
+    fn a_port_is_given_once_and_comes_back() {
+        let pool = PortPool::new(range(3));
+        let mut leases: Vec<_> = std::iter::from_fn(|| pool.lease(&LOOPBACK).ok()).take(10).collect();
+        let held = leases.len();
+        assert!((1..=3).contains(&held));
+        let error = pool.lease(&LOOPBACK).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Capacity);
+        let ports: std::collections::BTreeSet<_> = leases.iter().map(super::PortLease::port).collect();
+        assert_eq!(ports.len(), held);
+        let port = leases.pop().unwrap().port();
+        assert_eq!(pool.lease(&LOOPBACK).unwrap().port(), port);
+    }
+
+    #[test]
+    fn a_port_used_by_another_program_is_skipped() {
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let pool = PortPool::new(port..=port);
+        assert_eq!(pool.lease(&LOOPBACK).unwrap_err().class(), ErrorClass::Capacity);
+        drop(taken);
+        assert_eq!(pool.lease(&LOOPBACK).unwrap().port(), port);
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_named_unless_one_works() {
+        let elsewhere: IpAddr = "203.0.113.7".parse().unwrap();
+        let pool = PortPool::new(range(2));
+        let error = pool.lease(&[elsewhere]).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Unavailable);
+        assert!(error.to_string().contains("203.0.113.7"), "{error}");
+        assert_eq!(pool.lease(&[elsewhere, LOOPBACK[0]]).unwrap().addresses().len(), 1);
+    }
+}

@@ -1,0 +1,94 @@
+//! What can be wrong with a recogniser's files.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::base::ErrorClass;
+
+/// Why a recogniser could not be loaded or its weights not be converted. Every variant names the file.
+#[derive(Debug, Error)]
+pub enum AsrError {
+    /// The file is not there or may not be read.
+    #[error("cannot read {}: {why}; get it with `sightline models pull`", file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// What the operating system said.
+        why: String,
+    },
+    /// The file is larger than such a file can be.
+    #[error("{} has {bytes} bytes, more than the {limit} such a file may have", file.display())]
+    TooLarge {
+        /// Which file.
+        file: PathBuf,
+        /// How large it is.
+        bytes: u64,
+        /// How large it may be.
+        limit: u64,
+    },
+    /// The file is cut short, or is something else.
+    #[error("{} is not a valid {what}: {why}; check it with `sightline models verify`", file.display())]
+    Corrupt {
+        /// Which file.
+        file: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A tensor that the model needs is not in the file.
+    #[error("{} holds no tensor `{tensor}`; it belongs to another model", file.display())]
+    MissingTensor {
+        /// Which file.
+        file: PathBuf,
+        /// Which tensor.
+        tensor: String,
+    },
+    /// A tensor has the wrong shape.
+    #[error("{}: tensor `{tensor}` has shape {got:?}, expected {expected:?}", file.display())]
+    Shape {
+        /// Which file.
+        file: PathBuf,
+        /// Which tensor.
+        tensor: String,
+        /// What the configuration asks for.
+        expected: Vec<usize>,
+        /// What the file has.
+        got: Vec<usize>,
+    },
+    /// A converted file could not be written.
+    #[error("cannot write {}: {why}", file.display())]
+    Unwritable {
+        /// Which file.
+        file: PathBuf,
+        /// What the operating system said.
+        why: String,
+    },
+}
+
+impl AsrError {
+    /// A missing or broken model is something the server lacks, not something the caller did.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        ErrorClass::Unavailable
+    }
+
+    pub(super) fn corrupt(file: &Path, what: &'static str, why: impl ToString) -> Self {
+        Self::Corrupt { file: file.to_owned(), what, why: why.to_string() }
+    }
+
+    pub(super) fn unwritable(file: &Path, why: impl ToString) -> Self {
+        Self::Unwritable { file: file.to_owned(), why: why.to_string() }
+    }
+}
+
+/// Reads a whole file whose size was looked at first.
+pub(super) fn read_bounded(file: &Path, limit: u64) -> Result<Vec<u8>, AsrError> {
+    let unreadable = |e: std::io::Error| AsrError::Unreadable { file: file.to_owned(), why: e.to_string() };
+    let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
+    if bytes > limit {
+        return Err(AsrError::TooLarge { file: file.to_owned(), bytes, limit });
+    }
+    std::fs::read(file).map_err(unreadable)
+}

@@ -1,0 +1,193 @@
+//! A depthwise convolution over (pixels, channels): every tap is one run of multiply-adds over neighbouring channels.
+//!
+//! Floor 2. In: f32 (rows·columns, channels). Out: the same, smaller by the stride. Loses: nothing.
+//! Plain Rust that the compiler turns into vector code; a block of channels stays in registers over all taps.
+
+use std::ops::Range;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape};
+
+/// Channels whose sums stay in registers. The widths of EfficientNet-Lite are multiples of 48, but for the first of 32.
+const BLOCK: usize = 48;
+/// The same for what is left.
+const SMALL: usize = 16;
+
+/// Where the taps of a convolution fall.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    /// Rows above and columns left of the picture.
+    pub(super) pads: (usize, usize),
+    /// Rows and columns.
+    pub(super) from: (usize, usize),
+    /// Rows and columns.
+    pub(super) to: (usize, usize),
+}
+
+impl Window {
+    /// The taps along one side that lie inside, and where the first one falls.
+    fn inside(&self, at: usize, pad: usize, len: usize) -> (Range<usize>, usize) {
+        let start = at * self.stride;
+        let first = pad.saturating_sub(start);
+        let end = (len + pad).saturating_sub(start).min(self.kernel).max(first);
+        (first..end, start + first - pad.min(start + first))
+    }
+
+    /// The patches of an RGB picture as rows of (kernel, kernel, 3) real numbers; outside the picture is 0.
+    pub(super) fn patches(&self, rgb: &[u8], scale: f32, zero: f32) -> Vec<f32> {
+        let row = self.kernel * self.kernel * 3;
+        let mut out = vec![0.0_f32; self.to.0 * self.to.1 * row];
+        for (i, patch) in out.chunks_exact_mut(row).enumerate() {
+            let (ys, y0) = self.inside(i / self.to.1, self.pads.0, self.from.0);
+            let (xs, x0) = self.inside(i % self.to.1, self.pads.1, self.from.1);
+            for (dy, ky) in ys.enumerate() {
+                let to = &mut patch[(ky * self.kernel + xs.start) * 3..(ky * self.kernel + xs.end) * 3];
+                let at = ((y0 + dy) * self.from.1 + x0) * 3;
+                let Some(source) = rgb.get(at..at + to.len()) else { continue };
+                for (v, byte) in to.iter_mut().zip(source) {
+                    *v = (f32::from(*byte) - zero) * scale;
+                }
+            }
+        }
+        out
+    }
+}
+
+/// The convolution with its weights (kernel, kernel, channels).
+pub(super) struct Depthwise {
+    pub(super) window: Window,
+    pub(super) channels: usize,
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+    pub(super) limits: (f32, f32),
+}
+
+impl Depthwise {
+    fn run(&self, x: &[f32]) -> Vec<f32> {
+        let w = &self.window;
+        let mut out = vec![0.0_f32; w.to.0 * w.to.1 * self.channels];
+        for (i, pixel) in out.chunks_exact_mut(self.channels).enumerate() {
+            let (ys, y0) = w.inside(i / w.to.1, w.pads.0, w.from.0);
+            let (xs, x0) = w.inside(i % w.to.1, w.pads.1, w.from.1);
+            let taps = Taps { ys, xs, y0, x0 };
+            let mut at = 0;
+            while at + BLOCK <= self.channels {
+                self.block::<BLOCK>(x, &taps, at, pixel);
+                at += BLOCK;
+            }
+            while at + SMALL <= self.channels {
+                self.block::<SMALL>(x, &taps, at, pixel);
+                at += SMALL;
+            }
+            while at < self.channels {
+                self.block::<1>(x, &taps, at, pixel);
+                at += 1;
+            }
+        }
+        out
+    }
+
+    /// `N` channels from `at` on of one output pixel.
+    fn block<const N: usize>(&self, x: &[f32], taps: &Taps, at: usize, pixel: &mut [f32]) {
+        let c = self.channels;
+        let mut sums = [0.0_f32; N];
+        sums.copy_from_slice(&self.bias[at..at + N]);
+        for (dy, ky) in taps.ys.clone().enumerate() {
+            for (dx, kx) in taps.xs.clone().enumerate() {
+                let from = ((taps.y0 + dy) * self.window.from.1 + taps.x0 + dx) * c + at;
+                let tap = (ky * self.window.kernel + kx) * c + at;
+                for ((sum, x), w) in sums.iter_mut().zip(&x[from..from + N]).zip(&self.weight[tap..tap + N]) {
+                    *sum = x.mul_add(*w, *sum);
+                }
+            }
+        }
+        let (low, high) = self.limits;
+        for (to, sum) in pixel[at..at + N].iter_mut().zip(sums) {
+            *to = sum.max(low).min(high);
+        }
+    }
+}
+
+/// The taps of one output pixel that lie inside the picture.
+struct Taps {
+    ys: Range<usize>,
+    xs: Range<usize>,
+    y0: usize,
+    x0: usize,
+}
+
+impl CustomOp1 for Depthwise {
+    fn name(&self) -> &'static str {
+        "depthwise"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let wrong = || candle_core::Error::Msg("a depthwise convolution got a tensor of another shape".into());
+        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+            return Err(wrong());
+        };
+        let x = &values[start..end];
+        if x.len() != self.window.from.0 * self.window.from.1 * self.channels {
+            return Err(wrong());
+        }
+        let shape = Shape::from((self.window.to.0 * self.window.to.1, self.channels));
+        Ok((CpuStorage::F32(self.run(x)), shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Depthwise, Window};
+
+    /// The definition, tap by tap.
+    fn plainly(d: &Depthwise, x: &[f32]) -> Vec<f32> {
+        let w = d.window;
+        let mut out = Vec::new();
+        for oy in 0..w.to.0 {
+            for ox in 0..w.to.1 {
+                for c in 0..d.channels {
+                    let mut sum = d.bias[c];
+                    for ky in 0..w.kernel {
+                        for kx in 0..w.kernel {
+                            let (y, x0) = (oy * w.stride + ky, ox * w.stride + kx);
+                            if y >= w.pads.0 && y < w.from.0 + w.pads.0 && x0 >= w.pads.1 && x0 < w.from.1 + w.pads.1 {
+                                let at = ((y - w.pads.0) * w.from.1 + x0 - w.pads.1) * d.channels + c;
+                                sum += x[at] * d.weight[(ky * w.kernel + kx) * d.channels + c];
+                            }
+                        }
+                    }
+                    out.push(sum.clamp(d.limits.0, d.limits.1));
+                }
+            }
+        }
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn blocks_of_channels_compute_the_definition(
+            rows in 1..9_usize, columns in 1..9_usize, kernel in prop::sample::select(vec![1_usize, 3, 5]),
+            stride in 1..3_usize, channels in prop::sample::select(vec![1_usize, 16, 33, 48, 67])
+        ) {
+            let to = (rows.div_ceil(stride), columns.div_ceil(stride));
+            let pad = |out: usize, len: usize| ((out - 1) * stride + kernel).saturating_sub(len) / 2;
+            let window = Window { kernel, stride, pads: (pad(to.0, rows), pad(to.1, columns)), from: (rows, columns), to };
+            let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 7.0 - 1.5;
+            let d = Depthwise {
+                window,
+                channels,
+                weight: (0..kernel * kernel * channels).map(value).collect(),
+                bias: (0..channels).map(|i| value(i + 5)).collect(),
+                limits: (0.0, 6.0),
+            };
+            let x: Vec<f32> = (0..rows * columns * channels).map(|i| value(i * 3)).collect();
+            for (a, b) in d.run(&x).iter().zip(plainly(&d, &x)) {
+                prop_assert!((a - b).abs() < 1e-3);
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A quantized language model of the Qwen2 or Llama family, read from a GGUF file.
+//!
+//! Floor 2. In: `model.gguf`. Out: [`Llm`], a [`LanguageModel`]. Loses: nothing.
+//! Why our own transformer and not candle-transformers': its caches can neither be cut back to a prefix nor copied, and both
+//! are what keeps a prompt from being computed twice.
+
+mod chat;
+mod gguf;
+mod linear;
+mod sample;
+mod text;
+mod tokenizer;
+mod transformer;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::base::ErrorClass;
+
+use super::device::{DeviceChoice, DeviceError};
+use super::language::{LanguageModel, ModelError, TextCodec};
+
+pub use linear::Precision;
+pub use sample::{Sampler, Sampling};
+pub use text::TextStream;
+
+use tokenizer::GgufTokenizer;
+use transformer::{KvCache, Transformer};
+
+/// Why a model file cannot be used.
+#[derive(Debug, Error)]
+pub enum LlmError {
+    /// The file cannot be read.
+    #[error("cannot open {path}: {source}; run `sightline models pull`")]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a whole, sound GGUF file.
+    #[error("{path} is not a usable GGUF file: {reason}; delete it and run `sightline models pull`")]
+    Corrupt {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A sound file of a model that this code does not know.
+    #[error("{path} cannot be used: {reason}; take a Qwen2 or Llama-family model with a ChatML template")]
+    Unsupported {
+        /// Which file.
+        path: PathBuf,
+        /// What is not known.
+        reason: String,
+    },
+    /// No threads to compute on.
+    #[error("cannot start threads for the language model: {0}")]
+    Threads(String),
+    /// The device is not there.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+}
+
+impl LlmError {
+    /// How an edge should treat it.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Unsupported { .. } => ErrorClass::Unsupported,
+            Self::Device(e) => e.class(),
+            Self::Open { .. } | Self::Corrupt { .. } | Self::Threads(_) => ErrorClass::Unavailable,
+        }
+    }
+}
+
+/// A loaded model with its caches.
+pub struct Llm {
+    name: String,
+    codec: Arc<GgufTokenizer>,
+    net: Transformer,
+    slots: HashMap<usize, KvCache>,
+    /// Threads that share the products of one token; they sleep in between.
+    threads: rayon::ThreadPool,
+}
+
+impl Llm {
+    /// Reads a GGUF file onto a device.
+    ///
+    /// # Errors
+    /// [`LlmError`], which names the file; a truncated or hostile file is an error, never a panic.
+    pub fn load(path: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, LlmError> {
+        let device = device.open()?;
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(super::device::threads())
+            .thread_name(|i| format!("llm-{i}"))
+            .build()
+            .map_err(|e| LlmError::Threads(e.to_string()))?;
+        // The reader below checks lengths against the file, but a foreign parser over hostile bytes is still worth a net.
+        let loaded = catch_unwind(AssertUnwindSafe(|| threads.install(|| Self::read(path, &device, precision))));
+        let (name, codec, net) = loaded.unwrap_or_else(|_| {
+            Err(LlmError::Corrupt { path: path.to_owned(), reason: "the reader gave up on its header".to_owned() })
+        })?;
+        Ok(Self { name, codec: Arc::new(codec), net, slots: HashMap::new(), threads })
+    }
+
+    fn read(
+        path: &Path,
+        device: &candle_core::Device,
+        precision: Precision,
+    ) -> Result<(String, GgufTokenizer, Transformer), LlmError> {
+        let mut file = gguf::GgufFile::open(path)?;
+        let shape = file.shape()?;
+        let codec = GgufTokenizer::from_gguf(&file)?;
+        let net = Transformer::load(&mut file, shape, device, precision)?;
+        Ok((file.name(), codec, net))
+    }
+
+    fn slot(&self, slot: usize) -> Result<&KvCache, ModelError> {
+        self.slots.get(&slot).ok_or(ModelError::NoSlot(slot))
+    }
+}
+
+fn device_failed(e: candle_core::Error) -> ModelError {
+    ModelError::Device(e.to_string())
+}
+
+impl LanguageModel for Llm {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn codec(&self) -> Arc<dyn TextCodec> {
+        Arc::clone(&self.codec) as Arc<dyn TextCodec>
+    }
+
+    fn context(&self) -> usize {
+        self.net.shape().context
+    }
+
+    fn kv_bytes(&self, tokens: usize) -> u64 {
+        self.net.shape().kv_bytes(tokens)
+    }
+
+    fn open(&mut self, slot: usize, tokens: usize) -> Result<(), ModelError> {
+        self.slots.remove(&slot);
+        let cache = self.net.new_cache(tokens.min(self.context())).map_err(device_failed)?;
+        self.slots.insert(slot, cache);
+        Ok(())
+    }
+
+    fn close(&mut self, slot: usize) {
+        self.slots.remove(&slot);
+    }
+
+    fn len(&self, slot: usize) -> usize {
+        self.slots.get(&slot).map_or(0, KvCache::len)
+    }
+
+    fn truncate(&mut self, slot: usize, tokens: usize) {
+        if let Some(cache) = self.slots.get_mut(&slot) {
+            cache.truncate(tokens);
+        }
+    }
+
+    fn fork(&mut self, from: usize, to: usize, tokens: usize) -> Result<(), ModelError> {
+        if from == to {
+            self.truncate(to, tokens);
+            return Ok(());
+        }
+        let mut target = self.slots.remove(&to).ok_or(ModelError::NoSlot(to))?;
+        let copied = self.slot(from).and_then(|source| {
+            let tokens = tokens.min(source.len());
+            if tokens > target.capacity() {
+                return Err(ModelError::Full { wanted: tokens, capacity: target.capacity() });
+            }
+            target.copy_from(source, tokens).map_err(device_failed)
+        });
+        self.slots.insert(to, target);
+        copied
+    }
+
+    fn forward(&mut self, slot: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, ModelError> {
+        let cache = self.slots.get_mut(&slot).ok_or(ModelError::NoSlot(slot))?;
+        let (wanted, capacity) = (cache.len() + tokens.len(), cache.capacity());
+        if wanted > capacity {
+            return Err(ModelError::Full { wanted, capacity });
+        }
+        if tokens.is_empty() {
+            return Ok(None);
+        }
+        // On one of the threads, so that handing a share to another is cheap.
+        self.threads.install(|| self.net.forward(cache, tokens, want_logits)).map_err(device_failed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! The models themselves: candle for the language and speech models, rten for ONNX graphs, earshot for voice activity.
+//!
+//! Floor 2. In: tokens, PCM, RGB frames. Out: logits, transcripts, sightings. Foreign types stop at each folder's door.
+
+pub mod asr;
+pub mod classify;
+pub mod device;
+pub mod language;
+pub mod llm;
+pub mod onnx;
+pub mod resize;
+pub mod vad;
+pub mod vision;
+
+pub use device::{DeviceChoice, DeviceError};
+pub use language::{LanguageModel, ModelError, Rendered, TextCodec};

@@ -1,0 +1,297 @@
+//! What stands where: YOLOX on the COCO classes.
+//!
+//! Floor 2. In: `RgbFrame`. Out: [`Sighting::Object`], at most [`DetectorConfig::most`]. Loses: boxes below the threshold.
+//! Source: Ge et al., "YOLOX" (arXiv:2107.08430); decoding and letterbox as in Megvii-BaseDetection/YOLOX `demo/ONNXRuntime`
+//! and `yolox/utils/demo_utils.py`. Differs from it in: overlap between classes is resolved too, at a higher threshold.
+
+use std::path::Path;
+
+use super::graph::{Graph, OnnxError, Threads};
+use crate::base::{BBox, RgbFrame};
+use crate::model::resize::{Part, resample};
+use crate::watch::{DETECTOR, Perceive, PerceiveError, Pixels, Sighting};
+
+/// How much the detector tells.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DetectorConfig {
+    /// Least confidence of a box. Default 0.35: lower brings ghosts, higher loses small things.
+    pub threshold: f32,
+    /// Boxes of one class that overlap more than this are one thing. Default 0.45.
+    pub overlap: f32,
+    /// Most boxes told. Default 24.
+    pub most: usize,
+}
+
+impl Default for DetectorConfig {
+    fn default() -> Self {
+        Self { threshold: 0.35, overlap: 0.45, most: 24 }
+    }
+}
+
+/// Boxes of different classes that overlap more than this are one thing with two names; the surer name stays.
+const OVERLAP_ACROSS: f32 = 0.8;
+/// Cells of the three feature maps are this many pixels wide.
+const STRIDES: [usize; 3] = [8, 16, 32];
+/// Box (4), objectness (1), classes (80).
+const VALUES: usize = 5 + COCO.len();
+/// What fills the letterbox.
+const GREY: f32 = 114.0;
+
+/// YOLOX (nano or tiny, official export: raw outputs, BGR 0–255).
+pub struct Detector {
+    graph: Graph,
+    config: DetectorConfig,
+    side: usize,
+}
+
+impl Detector {
+    /// Loads `file` (`yolox-nano/model.onnx`).
+    ///
+    /// # Errors
+    /// [`OnnxError`] when the file is missing, damaged or another model.
+    pub fn load(file: &Path, config: DetectorConfig, threads: &Threads) -> Result<Self, OnnxError> {
+        let graph = Graph::load(file, DETECTOR, &[], threads)?;
+        let side = match graph.input_shape().as_slice() {
+            [_, Some(3), Some(h), Some(w)] if h == w && h % 32 == 0 && (32..=1280).contains(h) => *h,
+            shape => {
+                return Err(graph.other(DETECTOR, format!("expected input (1, 3, side, side), got {shape:?}")));
+            }
+        };
+        Ok(Self { graph, config, side })
+    }
+
+    /// The frame scaled into the top left corner of a grey square, planar BGR, and the scale.
+    fn letterbox(&mut self, pixels: &Pixels<'_>) -> Result<(Vec<f32>, f32), String> {
+        let side = self.side;
+        #[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
+        let scale = side as f32 / pixels.width().max(pixels.height()) as f32;
+        let (w, h) = (scaled(pixels.width(), scale, side), scaled(pixels.height(), scale, side));
+        let narrow = |v: usize| u32::try_from(v).map_err(|e| e.to_string());
+        let small = resample(pixels, Part::whole(pixels), narrow(w)?, narrow(h)?)?;
+        let mut out = vec![GREY; 3 * side * side];
+        for (y, row) in small.chunks_exact(w * 3).enumerate() {
+            for (x, p) in row.chunks_exact(3).enumerate() {
+                for (c, v) in p.iter().rev().enumerate() {
+                    out[(c * side + y) * side + x] = f32::from(*v);
+                }
+            }
+        }
+        Ok((out, scale))
+    }
+
+    fn look(&mut self, pixels: &Pixels<'_>) -> Result<Vec<Sighting>, String> {
+        let (input, scale) = self.letterbox(pixels)?;
+        let mut outputs = self.graph.run([1, 3, self.side, self.side], input)?;
+        let output = outputs.pop().ok_or("no output")?;
+        let cells: usize = STRIDES.iter().map(|s| (self.side / s) * (self.side / s)).sum();
+        if output.shape != [1, cells, VALUES] {
+            return Err(format!("expected output (1, {cells}, {VALUES}), got {:?}", output.shape));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
+        let size = (pixels.width() as f32 * scale, pixels.height() as f32 * scale);
+        let boxes = decode(&output.data, self.side, size, self.config.threshold);
+        Ok(suppress(boxes, &self.config).into_iter().map(Found::into_sighting).collect())
+    }
+}
+
+impl Perceive for Detector {
+    fn name(&self) -> &'static str {
+        DETECTOR
+    }
+
+    fn perceive(&mut self, frame: &RgbFrame, _seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
+        let (width, height) = (frame.width, frame.height);
+        let pixels = Pixels::of(frame).ok_or(PerceiveError::Frame { expert: DETECTOR, width, height })?;
+        self.look(&pixels).map_err(|reason| PerceiveError::Model { expert: DETECTOR, reason })
+    }
+}
+
+/// A box and its class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Found {
+    class: usize,
+    confidence: f32,
+    bbox: BBox,
+}
+
+impl Found {
+    fn into_sighting(self) -> Sighting {
+        Sighting::Object { label: COCO[self.class].to_owned(), confidence: self.confidence, bbox: self.bbox }
+    }
+}
+
+/// A side scaled, at least one pixel and at most `most`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and clamped")]
+#[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
+fn scaled(side: usize, scale: f32, most: usize) -> usize {
+    ((side as f32 * scale).round() as usize).clamp(1, most)
+}
+
+/// Boxes above the threshold. `size`: the part of the square that holds the picture, in pixels of the square.
+fn decode(data: &[f32], side: usize, size: (f32, f32), threshold: f32) -> Vec<Found> {
+    let grid = STRIDES.iter().flat_map(|&stride| {
+        let cells = side / stride;
+        (0..cells * cells).map(move |i| (i % cells, i / cells, stride))
+    });
+    let mut found = Vec::new();
+    for (row, (cx, cy, stride)) in data.chunks_exact(VALUES).zip(grid) {
+        let Some((class, best)) = row[5..].iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) else { continue };
+        let confidence = row[4] * best;
+        if !confidence.is_finite() || confidence < threshold {
+            continue;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most a few hundred cells")]
+        let (stride, cx, cy) = (stride as f32, cx as f32, cy as f32);
+        let (x, y) = ((row[0] + cx) * stride, (row[1] + cy) * stride);
+        // A wild exponent would overflow; a box wider than the picture is clamped anyway.
+        let (w, h) = (row[2].min(10.0).exp() * stride / 2.0, row[3].min(10.0).exp() * stride / 2.0);
+        let bbox = BBox::new((x - w) / size.0, (y - h) / size.1, (x + w) / size.0, (y + h) / size.1);
+        if bbox.area() > 0.0 {
+            found.push(Found { class, confidence: confidence.min(1.0), bbox });
+        }
+    }
+    found
+}
+
+/// Keeps the surest box of each thing.
+fn suppress(mut found: Vec<Found>, config: &DetectorConfig) -> Vec<Found> {
+    found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let mut kept: Vec<Found> = Vec::new();
+    for f in found {
+        let covered = kept.iter().any(|k| {
+            let limit = if k.class == f.class { config.overlap } else { OVERLAP_ACROSS };
+            k.bbox.iou(&f.bbox) > limit
+        });
+        if !covered {
+            kept.push(f);
+        }
+        if kept.len() >= config.most {
+            break;
+        }
+    }
+    kept
+}
+
+/// The 80 classes of COCO in the order of the model.
+pub(super) const COCO: [&str; 80] = [
+    "person",
+    "bicycle",
+    "car",
+    "motorcycle",
+    "airplane",
+    "bus",
+    "train",
+    "truck",
+    "boat",
+    "traffic light",
+    "fire hydrant",
+    "stop sign",
+    "parking meter",
+    "bench",
+    "bird",
+    "cat",
+    "dog",
+    "horse",
+    "sheep",
+    "cow",
+    "elephant",
+    "bear",
+    "zebra",
+    "giraffe",
+    "backpack",
+    "umbrella",
+    "handbag",
+    "tie",
+    "suitcase",
+    "frisbee",
+    "skis",
+    "snowboard",
+    "sports ball",
+    "kite",
+    "baseball bat",
+    "baseball glove",
+    "skateboard",
+    "surfboard",
+    "tennis racket",
+    "bottle",
+    "wine glass",
+    "cup",
+    "fork",
+    "knife",
+    "spoon",
+    "bowl",
+    "banana",
+    "apple",
+    "sandwich",
+    "orange",
+    "broccoli",
+    "carrot",
+    "hot dog",
+    "pizza",
+    "donut",
+    "cake",
+    "chair",
+    "couch",
+    "potted plant",
+    "bed",
+    "dining table",
+    "toilet",
+    "tv",
+    "laptop",
+    "mouse",
+    "remote",
+    "keyboard",
+    "cell phone",
+    "microwave",
+    "oven",
+    "toaster",
+    "sink",
+    "refrigerator",
+    "book",
+    "clock",
+    "vase",
+    "scissors",
+    "teddy bear",
+    "hair drier",
+    "toothbrush",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{COCO, DetectorConfig, Found, VALUES, decode, suppress};
+    use crate::base::BBox;
+
+    #[test]
+    fn a_cell_decodes_to_the_box_it_stands_for() {
+        // Cell (3, 2) of the first map (stride 8) of a 64-pixel square that is filled to 64x48: a 16x8 box around (28, 20).
+        let mut data = vec![0.0; (64 + 16 + 4) * VALUES];
+        let row = &mut data[(2 * 8 + 3) * VALUES..][..VALUES];
+        row[..5].copy_from_slice(&[0.5, 0.5, 2.0_f32.ln(), 1.0_f32.ln(), 0.9]);
+        row[5 + 41] = 0.8;
+        let found = decode(&data, 64, (64.0, 48.0), 0.35);
+        assert_eq!(found.len(), 1);
+        assert_eq!(COCO[found[0].class], "cup");
+        assert!((found[0].confidence - 0.72).abs() < 1e-5);
+        let want = BBox::new(20.0 / 64.0, 16.0 / 48.0, 36.0 / 64.0, 24.0 / 48.0);
+        assert!(found[0].bbox.iou(&want) > 0.99, "{:?}", found[0].bbox);
+    }
+
+    #[test]
+    fn one_thing_is_told_once_and_neighbours_stay_apart() {
+        let f = |class, confidence, x: f32| Found { class, confidence, bbox: BBox::new(x, 0.2, x + 0.2, 0.6) };
+        let kept = suppress(
+            vec![f(0, 0.6, 0.11), f(0, 0.9, 0.1), f(0, 0.5, 0.4), f(16, 0.7, 0.41)],
+            &DetectorConfig::default(),
+        );
+        let told: Vec<(usize, f32)> = kept.iter().map(|k| (k.class, k.confidence)).collect();
+        assert_eq!(told, [(0, 0.9), (16, 0.7)]);
+    }
+
+    #[test]
+    fn wild_numbers_make_no_box_and_no_panic() {
+        let data: Vec<f32> = (0..84 * VALUES).map(|i| [f32::NAN, f32::INFINITY, -1e30, 1e30, 0.9][i % 5]).collect();
+        for f in decode(&data, 64, (64.0, 64.0), 0.3) {
+            assert!(f.confidence <= 1.0 && f.bbox.area() > 0.0);
+        }
+    }
+}

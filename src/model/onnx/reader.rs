@@ -1,0 +1,215 @@
+//! What text can be read: PP-OCR, detection and recognition.
+//!
+//! Floor 2. In: `RgbFrame`. Out: [`Sighting::Text`], at most [`ReaderConfig::lines`]. Loses: lines below the confidence.
+//! Source: Du et al., "PP-OCR" (arXiv:2009.09941); Liao et al., "DB" (arXiv:1911.08947); preprocessing as in PaddleOCR's
+//! `tools/infer/predict_{det,rec}.py`. Differs from it in: upright boxes only, no direction classifier, a line whose pixels did
+//! not change is not recognised again, and a look recognises only a few new lines (the rest follow on later looks).
+
+mod boxes;
+mod lines;
+
+use std::path::Path;
+
+use boxes::find_boxes;
+use lines::{Alphabet, Patch, plausible};
+
+use super::graph::{Graph, OnnxError, Threads};
+use crate::base::{BBox, RgbFrame};
+use crate::model::resize::{Part, resample};
+use crate::watch::{OCR, Perceive, PerceiveError, Pixels, Sighting};
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReaderConfig {
+    /// The longer side of the picture for finding text, in pixels, a multiple of 32. Default 512: lines of 15 px in a
+    /// 640-wide frame are found; smaller is faster and finds only larger text.
+    pub side: usize,
+    /// Most lines told. Default 8.
+    pub lines: usize,
+    /// Most new lines recognised in one look, largest first. Default 4.
+    pub fresh: usize,
+    /// Least confidence of a line. Default 0.7: long lines between 0.6 and 0.7 were garbled more often than not.
+    pub confidence: f32,
+}
+
+impl Default for ReaderConfig {
+    fn default() -> Self {
+        Self { side: 512, lines: 8, fresh: 4, confidence: 0.7 }
+    }
+}
+
+/// Height of a line for the recogniser.
+const LINE_HEIGHT: usize = 48;
+/// Widest line for the recogniser; longer ones are squeezed.
+const LINE_WIDEST: usize = 960;
+/// Lines remembered as read, at most.
+const MOST_KNOWN: usize = 24;
+
+/// A line that was recognised, or found to be none.
+#[derive(Debug, Clone)]
+struct Known {
+    bbox: BBox,
+    patch: Patch,
+    text: String,
+    confidence: f32,
+    age: u32,
+}
+
+/// PP-OCR (v3, v4 mobile).
+pub struct Reader {
+    finder: Graph,
+    recogniser: Graph,
+    alphabet: Alphabet,
+    config: ReaderConfig,
+    known: Vec<Known>,
+}
+
+impl Reader {
+    /// Loads the finder (`ppocr/det.onnx`) and the recogniser (`ppocr/rec.onnx`, its alphabet stands in the file).
+    ///
+    /// # Errors
+    /// [`OnnxError`] when a file is missing, damaged or another model.
+    pub fn load(det: &Path, rec: &Path, config: ReaderConfig, threads: &Threads) -> Result<Self, OnnxError> {
+        let finder = Graph::load(det, OCR, &[], threads)?;
+        let recogniser = Graph::load(rec, OCR, &[], threads)?;
+        let alphabet = Alphabet::parse(recogniser.metadata("character").unwrap_or_default())
+            .ok_or_else(|| recogniser.other(OCR, "it carries no list of characters".into()))?;
+        let config = ReaderConfig { side: config.side.clamp(64, 1280) / 32 * 32, ..config };
+        Ok(Self { finder, recogniser, alphabet, config, known: Vec::new() })
+    }
+
+    fn look(&mut self, pixels: &Pixels<'_>) -> Result<Vec<Sighting>, String> {
+        if !lines::has_strokes(pixels) {
+            self.known.clear();
+            return Ok(Vec::new());
+        }
+        let mut boxes = self.find(pixels)?;
+        // Larger text first: it matters more and is read better.
+        boxes.sort_by(|a, b| b.height().total_cmp(&a.height()));
+        boxes.truncate(2 * self.config.lines);
+        let mut fresh = 0;
+        let mut now: Vec<Known> = Vec::new();
+        for bbox in boxes {
+            let patch = Patch::of(pixels, part(pixels, &bbox))?;
+            let old = self.known.iter().find(|k| k.bbox.iou(&bbox) > 0.6 && k.patch.like(&patch));
+            if let Some(old) = old {
+                now.push(Known { bbox, age: 0, ..old.clone() });
+            } else if fresh < self.config.fresh {
+                fresh += 1;
+                let (text, confidence) = self.recognise(pixels, &bbox)?;
+                now.push(Known { bbox, patch, text, confidence, age: 0 });
+            }
+        }
+        let told = now.iter().filter(|k| k.confidence >= self.config.confidence && plausible(&k.text, k.confidence));
+        let out: Vec<Sighting> = told
+            .take(self.config.lines)
+            .map(|k| Sighting::Text { text: k.text.clone(), confidence: k.confidence, bbox: k.bbox })
+            .collect();
+        self.remember(now);
+        Ok(out)
+    }
+
+    /// Keeps what was read now, and for a few looks what was read before: the finder misses a line now and then.
+    fn remember(&mut self, now: Vec<Known>) {
+        let old = std::mem::take(&mut self.known);
+        self.known = now;
+        for k in old {
+            let replaced = self.known.iter().any(|n| n.bbox.iou(&k.bbox) > 0.6);
+            if k.age < 3 && !replaced && self.known.len() < MOST_KNOWN {
+                self.known.push(Known { age: k.age + 1, ..k });
+            }
+        }
+    }
+
+    /// Where text stands.
+    fn find(&mut self, pixels: &Pixels<'_>) -> Result<Vec<BBox>, String> {
+        let (w, h) = fit(pixels.width(), pixels.height(), self.config.side);
+        let small = resample(pixels, Part::whole(pixels), narrow(w)?, narrow(h)?)?;
+        let mut outputs = self.finder.run([1, 3, h, w], planar(&small, w, h, w))?;
+        let output = outputs.pop().ok_or("no output")?;
+        if output.shape != [1, 1, h, w] {
+            return Err(format!("expected a map of (1, 1, {h}, {w}), got {:?}", output.shape));
+        }
+        Ok(find_boxes(&output.data, w, h))
+    }
+
+    /// The text of one box and how sure it is.
+    fn recognise(&mut self, pixels: &Pixels<'_>, bbox: &BBox) -> Result<(String, f32), String> {
+        let part = part(pixels, bbox);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and clamped")]
+        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+        let w = ((part.w / part.h * LINE_HEIGHT as f64).round() as usize).clamp(16, LINE_WIDEST);
+        // Blank on the right up to a multiple of 32: few distinct shapes, and the net has seen padded lines.
+        let padded = w.next_multiple_of(32).max(96);
+        let small = resample(pixels, part, narrow(w)?, narrow(LINE_HEIGHT)?)?;
+        let input = planar(&small, w, LINE_HEIGHT, padded);
+        let mut outputs = self.recogniser.run([1, 3, LINE_HEIGHT, padded], input)?;
+        let output = outputs.pop().ok_or("no output")?;
+        match output.shape.as_slice() {
+            [1, _, n] if *n == self.alphabet.len() => Ok(self.alphabet.decode(&output.data)),
+            shape => Err(format!("expected scores (1, steps, {}), got {shape:?}", self.alphabet.len())),
+        }
+    }
+}
+
+impl Perceive for Reader {
+    fn name(&self) -> &'static str {
+        OCR
+    }
+
+    fn perceive(&mut self, frame: &RgbFrame, _seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
+        let (width, height) = (frame.width, frame.height);
+        let pixels = Pixels::of(frame).ok_or(PerceiveError::Frame { expert: OCR, width, height })?;
+        self.look(&pixels).map_err(|reason| PerceiveError::Model { expert: OCR, reason })
+    }
+}
+
+fn narrow(v: usize) -> Result<u32, String> {
+    u32::try_from(v).map_err(|e| e.to_string())
+}
+
+fn part(pixels: &Pixels<'_>, bbox: &BBox) -> Part {
+    let whole = Part::whole(pixels);
+    let (x, y) = (f64::from(bbox.x0) * whole.w, f64::from(bbox.y0) * whole.h);
+    let (w, h) = (f64::from(bbox.width()) * whole.w, f64::from(bbox.height()) * whole.h);
+    Part { x, y, w: w.max(1.0), h: h.max(1.0) }
+}
+
+/// The size for finding: the longer side at most `side`, never enlarged beyond it, both multiples of 32.
+fn fit(width: usize, height: usize, side: usize) -> (usize, usize) {
+    let longest = width.max(height);
+    let scale = |v: usize| (v * side / longest).next_multiple_of(32).clamp(32, side);
+    (scale(width), scale(height))
+}
+
+/// RGB bytes as planar BGR in `-1.0..=1.0`, each row padded with zeros to `padded`.
+fn planar(rgb: &[u8], w: usize, h: usize, padded: usize) -> Vec<f32> {
+    let mut out = vec![0.0; 3 * h * padded];
+    for (y, row) in rgb.chunks_exact(w * 3).enumerate() {
+        for (x, p) in row.chunks_exact(3).enumerate() {
+            for (c, v) in p.iter().rev().enumerate() {
+                out[(c * h + y) * padded + x] = f32::from(*v) / 127.5 - 1.0;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fit, planar};
+
+    #[test]
+    fn sizes_for_finding_are_multiples_of_32_and_bounded() {
+        assert_eq!(fit(640, 480, 640), (640, 480));
+        assert_eq!(fit(1920, 1080, 640), (640, 384));
+        assert_eq!((fit(1, 1, 640), fit(4096, 1, 640), fit(1, 4096, 640)), ((640, 640), (640, 32), (32, 640)));
+    }
+
+    #[test]
+    fn planes_are_bgr_and_padded_with_zero() {
+        let got = planar(&[255, 0, 127, 0, 255, 0], 2, 1, 3);
+        assert!((got[0] + 0.003_921_6).abs() < 1e-4, "{got:?}");
+        assert_eq!(&got[1..], &[-1.0, 0.0, -1.0, 1.0, 0.0, 1.0, -1.0, 0.0]);
+    }
+}

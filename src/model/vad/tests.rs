@@ -1,0 +1,86 @@
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::EarshotVad;
+use crate::base::{MediaTime, Pcm};
+use crate::listen::{ListenConfig, ListenEvent, Listener, SpeechProbability};
+
+/// 16 kHz mono speech from espeak-ng, or `None` with a line if it is not installed.
+fn spoken(text: &str) -> Option<Vec<f32>> {
+    let wav = Command::new("espeak-ng").args(["-v", "en-us", "--stdout", text]).output();
+    let Some(wav) = wav.ok().filter(|o| o.status.success()) else {
+        println!("skipped: espeak-ng is not on PATH");
+        return None;
+    };
+    let at_22050: Vec<f32> =
+        wav.stdout[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0).collect();
+    // Linear interpolation is good enough to be recognised as a voice.
+    let count = at_22050.len() * 16_000 / 22_050;
+    let at = |n: usize| {
+        let x = n as f64 * 22_050.0 / 16_000.0;
+        let (i, f) = (x as usize, x.fract() as f32);
+        at_22050[i] * (1.0 - f) + at_22050.get(i + 1).unwrap_or(&0.0) * f
+    };
+    Some((0..count).map(at).collect())
+}
+
+fn noise(count: usize, gain: f32) -> Vec<f32> {
+    let mut seed = 1u32;
+    let mut next = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next() * gain).collect()
+}
+
+fn share_voiced(sound: &[f32]) -> f32 {
+    let mut vad = EarshotVad::new();
+    let frames: Vec<f32> = sound.chunks_exact(vad.frame_samples()).map(|f| vad.probability(f)).collect();
+    frames.iter().filter(|&&p| p >= 0.5).count() as f32 / frames.len() as f32
+}
+
+#[test]
+fn silence_noise_and_a_hum_are_no_speech() {
+    let hum: Vec<f32> = (0..32_000).map(|n| (n as f32 * 50.0 * std::f32::consts::TAU / 16_000.0).sin() * 0.2).collect();
+    for (what, sound) in [("silence", vec![0.0; 32_000]), ("noise", noise(32_000, 0.1)), ("hum", hum)] {
+        let share = share_voiced(&sound);
+        assert!(share < 0.1, "{what}: {share} of the frames");
+    }
+}
+
+#[test]
+fn a_spoken_question_is_one_utterance() {
+    let Some(question) = spoken("What is on the table?") else { return };
+    let mut sound = noise(16_000, 0.002);
+    sound.extend(&question);
+    sound.extend(noise(16_000, 0.002));
+    let mut listener = Listener::new(Box::new(EarshotVad::new()), ListenConfig::default()).expect("defaults");
+    let mut stops = Vec::new();
+    for (i, samples) in sound.chunks(Pcm::BUFFER_SAMPLES).enumerate() {
+        let pcm = Pcm { samples: Arc::from(samples), start: MediaTime::from_millis(40 * i as u64) };
+        stops.extend(listener.push(&pcm).events.into_iter().filter_map(|e| match e {
+            ListenEvent::SpeechStopped { utterance, decided } => Some((utterance, decided)),
+            ListenEvent::SpeechStarted { .. } => None,
+        }));
+    }
+    let [(utterance, decided)] = &stops[..] else { panic!("{} utterances", stops.len()) };
+    // The padding of 300 ms begins before the voice does at 1 s, and the end is decided 400 ms after it.
+    assert!((650..=1_100).contains(&utterance.start.as_millis()), "{}", utterance.start);
+    let delay = decided.since(utterance.end);
+    assert!((400..=420).contains(&delay.as_millis()), "{delay:?}");
+    let length = utterance.end.since(utterance.start);
+    assert!(length > Duration::from_millis(1_000) && length < Duration::from_millis(2_500), "{length:?}");
+}
+
+#[test]
+fn a_reset_detector_answers_like_a_new_one() {
+    let (mut used, mut new) = (EarshotVad::new(), EarshotVad::new());
+    for f in noise(16_000, 0.5).chunks_exact(256) {
+        used.probability(f);
+    }
+    used.reset();
+    for f in noise(8_000, 0.2).chunks_exact(256) {
+        assert!((used.probability(f) - new.probability(f)).abs() < 1e-6);
+    }
+}

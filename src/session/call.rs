@@ -1,0 +1,204 @@
+//! A WebRTC call: peer → decoders → the conversation's media queues, and its data channel as one of the conversation's clients.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::actor::Msg;
+use super::ports::port;
+use super::registry::Admission;
+use super::wiring::{self, MediaIn, Opened};
+use super::{ClientPort, Outgoing, Services, SessionError};
+use crate::base::{AccessUnit, Codec, LossReason, Pcm, RgbFrame};
+use crate::decode::{AudioDecoder, VideoDecoder};
+use crate::dialogue::{Setup, VideoState};
+use crate::flow::{Pushed, Tx};
+use crate::ingest::{IngestError, MediaSinks, Peer, PeerEvent, PeerEvents};
+
+/// A call that was answered.
+pub(super) struct Placed {
+    pub(super) clients: mpsc::Sender<Msg>,
+    pub(super) answer: String,
+}
+
+/// The decoders' way to the peer, which exists only after them.
+type PeerCell = Arc<OnceLock<Arc<Peer>>>;
+
+/// Opens the conversation, answers the offer and starts the call's task.
+pub(super) async fn place(
+    services: &Services,
+    admission: Admission,
+    mut setup: Setup,
+    offer: &str,
+    port_id: u64,
+) -> Result<Placed, SessionError> {
+    setup.audio_track = offer.lines().any(|l| l.starts_with("m=audio"));
+    let has_video = offer.lines().any(|l| l.starts_with("m=video"));
+    setup.video = if has_video { VideoState::Waiting } else { VideoState::None };
+    let wants = setup.extensions.clone();
+    let (ended, tasks) = (admission.ended.clone(), admission.tasks.clone());
+    let Opened { clients, media } = wiring::open(services, admission, setup).await?;
+
+    let cell = PeerCell::default();
+    let sinks = sinks(services, media, &cell);
+    let clock = Arc::clone(&services.clock);
+    let accepted = Peer::accept(offer, &services.ingest, &services.udp, clock, sinks).await;
+    let (peer, events, answer) = match accepted {
+        Ok(accepted) => accepted,
+        Err(e) => {
+            ended.cancel();
+            return Err(e.into());
+        }
+    };
+    let peer = Arc::new(peer);
+    let _ = cell.set(Arc::clone(&peer));
+
+    let (ours, theirs) = port(port_id, clients.clone(), true, wants);
+    let _ = clients.send(Msg::Attach(ours)).await;
+    let task = CallTask { peer: Arc::clone(&peer), events, port: theirs, open: false };
+    tasks.spawn(async move {
+        ended.run_until_cancelled(task.run()).await;
+        ended.cancel();
+        peer.close().await;
+    });
+    Ok(Placed { clients, answer })
+}
+
+fn sinks(services: &Services, media: MediaIn, cell: &PeerCell) -> MediaSinks {
+    let MediaIn { frames, sound, progress: _ } = media;
+    let mut video = VideoLane { services: services.clone(), frames, peer: Arc::clone(cell), decoder: None };
+    let mut audio = AudioLane { services: services.clone(), sound, decoder: None };
+    MediaSinks { video: Box::new(move |unit| video.push(unit)), audio: Box::new(move |unit| audio.push(unit)) }
+}
+
+/// Video units into the decoder of their codec; a change of codec makes a new decoder.
+struct VideoLane {
+    services: Services,
+    frames: Tx<RgbFrame>,
+    peer: PeerCell,
+    decoder: Option<(Codec, VideoDecoder)>,
+}
+
+impl VideoLane {
+    fn push(&mut self, unit: AccessUnit) {
+        if self.decoder.as_ref().is_none_or(|(codec, _)| *codec != unit.codec) {
+            self.decoder = None; // the old one goes before the new one comes
+            // Building a graph takes milliseconds, once per codec; the runtime moves its other work meanwhile.
+            match tokio::task::block_in_place(|| self.start(unit.codec)) {
+                Ok(decoder) => self.decoder = Some((unit.codec, decoder)),
+                Err(e) => {
+                    warn!(error = %e, codec = unit.codec.name(), "video decoder does not start");
+                    count("sightline_frames_lost_total", LossReason::Corrupt);
+                    return;
+                }
+            }
+        }
+        if let Some((_, decoder)) = &mut self.decoder {
+            decoder.push(unit);
+        }
+    }
+
+    fn start(&self, codec: Codec) -> Result<VideoDecoder, crate::decode::DecodeError> {
+        let frames = self.frames.clone();
+        let sink = move |frame: RgbFrame| match frames.push(frame) {
+            Pushed::Displaced(_) => count("sightline_frames_lost_total", LossReason::Superseded),
+            Pushed::Stored | Pushed::Refused(_) | Pushed::Closed(_) => {}
+        };
+        let peer = Arc::clone(&self.peer);
+        let ask = move || {
+            if let Some(peer) = peer.get() {
+                peer.request_keyframe();
+            }
+        };
+        VideoDecoder::start(codec, &self.services.decode, Arc::clone(&self.services.clock), sink, ask)
+    }
+}
+
+/// Audio units into the Opus decoder.
+struct AudioLane {
+    services: Services,
+    sound: Tx<Pcm>,
+    decoder: Option<AudioDecoder>,
+}
+
+impl AudioLane {
+    fn push(&mut self, unit: AccessUnit) {
+        if self.decoder.is_none() {
+            match tokio::task::block_in_place(|| self.start(unit.codec)) {
+                Ok(decoder) => self.decoder = Some(decoder),
+                Err(e) => return warn!(error = %e, "audio decoder does not start"),
+            }
+        }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.push(unit);
+        }
+    }
+
+    fn start(&self, codec: Codec) -> Result<AudioDecoder, crate::decode::DecodeError> {
+        let sound = self.sound.clone();
+        let sink = move |pcm: Pcm| {
+            if let Pushed::Refused(_) = sound.push(pcm) {
+                count("sightline_audio_lost_total", LossReason::AudioOverflow);
+            }
+        };
+        AudioDecoder::start(codec, &self.services.decode, Arc::clone(&self.services.clock), sink)
+    }
+}
+
+fn count(name: &'static str, reason: LossReason) {
+    metrics::counter!(name, "reason" => reason.label()).increment(1);
+}
+
+/// Moves events between the data channel and the conversation until the call ends.
+struct CallTask {
+    peer: Arc<Peer>,
+    events: PeerEvents,
+    port: ClientPort,
+    open: bool,
+}
+
+impl CallTask {
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                event = self.events.next() => match event {
+                    Some(event) => if let Some(reason) = self.on_peer(event) {
+                        info!(reason, "call ended");
+                        return;
+                    },
+                    None => return,
+                },
+                outgoing = self.port.next(), if self.open => match outgoing {
+                    Outgoing::Event(text) => self.send(&text).await,
+                    Outgoing::TooSlow(full) => return warn!(error = %full, "data channel reader too slow"),
+                    Outgoing::Ended(_) => return,
+                },
+            }
+        }
+    }
+
+    /// Why the call is over, if it is.
+    fn on_peer(&mut self, event: PeerEvent) -> Option<String> {
+        match event {
+            PeerEvent::DataOpen { .. } => self.open = true,
+            PeerEvent::DataMessage(text) => self.port.send(&text),
+            PeerEvent::DataClosed { .. } => return Some("the client closed its data channel".into()),
+            PeerEvent::Failed { reason } => return Some(reason),
+            PeerEvent::Closed => return Some("the peer is closed".into()),
+            PeerEvent::Disconnected { reason } => info!(reason, "call disconnected, waiting for it to come back"),
+            PeerEvent::Connected | PeerEvent::TrackOpen { .. } | PeerEvent::TrackClosed { .. } => {}
+        }
+        None
+    }
+
+    async fn send(&mut self, text: &str) {
+        match self.peer.send_event(text).await {
+            Ok(()) => {}
+            Err(IngestError::EventTooLarge { .. }) => {
+                self.port.refuse("event_too_large", "an event for you was larger than the data channel takes; attach a WebSocket with ?call_id= to get such events");
+            }
+            Err(e) => warn!(error = %e, "event not sent"),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The listening task: decoded sound, or sound from the wire, → voice activity → utterances.
+
+use tokio::sync::mpsc;
+
+use super::actor::Msg;
+use crate::base::{MediaTime, Pcm};
+use crate::decode::{Resampler, WireAudio};
+use crate::flow::Rx;
+use crate::listen::{ListenConfig, ListenEvent, Listener};
+use crate::wire::{AudioFormat, WireError};
+
+/// Sound buffers between two `audio.level` reports: 5 × 40 ms.
+const LEVEL_EVERY: u32 = 5;
+
+/// What the session asks of its listener.
+#[derive(Debug)]
+pub(super) enum HearCommand {
+    /// Other settings.
+    Configure(ListenConfig, MediaTime),
+    /// Sound from the wire.
+    Append { data: bytes::Bytes, format: AudioFormat, now: MediaTime },
+    /// Take what is in the buffer.
+    Commit(MediaTime),
+    /// Throw it away.
+    Clear,
+}
+
+/// The task. See [`Hearing::run`].
+pub(super) struct Hearing {
+    pub(super) sound: Rx<Pcm>,
+    pub(super) commands: mpsc::Receiver<HearCommand>,
+    pub(super) out: mpsc::Sender<Msg>,
+    pub(super) listener: Listener,
+    pub(super) wire: Option<WireSound>,
+    pub(super) buffers: u32,
+}
+
+/// Sound that came over the wire, on its way to 16 kHz. Its clock is its own length: capture time goes on where the last buffer ended.
+pub(super) struct WireSound {
+    resampler: Resampler,
+    format: AudioFormat,
+    next: MediaTime,
+}
+
+/// The decoder's name for a wire format.
+pub(super) const fn wire_audio(format: AudioFormat) -> WireAudio {
+    match format {
+        AudioFormat::Pcm { rate } => WireAudio::Pcm16 { rate_hz: rate },
+        AudioFormat::Pcmu => WireAudio::Pcmu,
+        AudioFormat::Pcma => WireAudio::Pcma,
+    }
+}
+
+impl Hearing {
+    /// Runs until the session goes.
+    pub(super) async fn run(mut self) {
+        let mut track_open = true;
+        loop {
+            tokio::select! {
+                pcm = self.sound.recv(), if track_open => match pcm {
+                    Some(pcm) => self.hear(&pcm).await,
+                    None => track_open = false,
+                },
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command).await,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    async fn hear(&mut self, pcm: &Pcm) {
+        let heard = self.listener.push(pcm);
+        for lost in heard.lost {
+            metrics::counter!("sightline_audio_lost_total", "reason" => lost.reason.label()).increment(1);
+        }
+        for event in heard.events {
+            let _ = self.out.send(Msg::Listen(event)).await;
+        }
+        self.buffers += 1;
+        if self.buffers.is_multiple_of(LEVEL_EVERY) {
+            let level = Msg::Level { dbfs: self.listener.level_dbfs(), speaking: self.listener.is_speaking() };
+            // A level that comes late is worth nothing, so a busy session does without.
+            let _ = self.out.try_send(level);
+        }
+    }
+
+    async fn on_command(&mut self, command: HearCommand) {
+        match command {
+            HearCommand::Configure(config, now) => self.configure(config, now).await,
+            HearCommand::Append { data, format, now } => self.append(&data, format, now).await,
+            HearCommand::Commit(now) => {
+                let utterance = match self.listener.commit(now) {
+                    Ok(ListenEvent::SpeechStopped { utterance, .. }) => Some(utterance),
+                    Ok(ListenEvent::SpeechStarted { .. }) | Err(_) => None,
+                };
+                let _ = self.out.send(Msg::Committed { utterance }).await;
+            }
+            HearCommand::Clear => {
+                self.listener.clear();
+                self.wire = None;
+            }
+        }
+    }
+
+    async fn configure(&mut self, config: ListenConfig, now: MediaTime) {
+        match self.listener.set_config(config, now) {
+            Ok(None) => {}
+            Ok(Some(event)) => {
+                let _ = self.out.send(Msg::Listen(event)).await;
+            }
+            Err(e) => {
+                let error = WireError::invalid(
+                    "invalid_value",
+                    format!("turn_detection: {e}; the settings before stay in force"),
+                );
+                let _ = self.out.send(Msg::Complaint(error)).await;
+            }
+        }
+    }
+
+    async fn append(&mut self, data: &[u8], format: AudioFormat, now: MediaTime) {
+        if self.wire.as_ref().is_none_or(|w| w.format != format) {
+            match Resampler::new(wire_audio(format)) {
+                Ok(resampler) => self.wire = Some(WireSound { resampler, format, next: now }),
+                Err(e) => {
+                    tracing::warn!(error = %e, "sound from the wire cannot be resampled");
+                    return;
+                }
+            }
+        }
+        let Some(wire) = &mut self.wire else { return };
+        let samples = wire.resampler.push(data).unwrap_or_else(|e| {
+            tracing::warn!(error = %e, "sound from the wire cannot be resampled");
+            Vec::new()
+        });
+        if samples.is_empty() {
+            return;
+        }
+        // A client may send faster than real time: time follows the sound, and catches up after a pause.
+        let pcm = Pcm { start: wire.next, samples: samples.into() };
+        let length = std::time::Duration::from_micros(pcm.samples.len() as u64 * 1_000_000 / u64::from(Pcm::RATE_HZ));
+        wire.next = (wire.next + length).max(now.saturating_sub(std::time::Duration::from_millis(500)));
+        self.hear(&pcm).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! Wiring of one conversation, and the registry of all of them.
+//!
+//! Floor 4. [`Sessions`] is the front door: it admits, wires, finds and ends conversations. What a conversation *does* is
+//! decided by `dialogue::Conversation`; what it is made of stands in `wiring.rs`, in one screenful.
+
+mod actor;
+mod call;
+mod error;
+mod hearing;
+mod ports;
+mod registry;
+mod watcher;
+mod wiring;
+mod work;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::SessionError;
+pub use ports::{ClientPort, Outgoing};
+pub use registry::Sessions;
+pub use watcher::WatchConfig;
+pub use wiring::{MediaIn, Recorded};
+
+use crate::base::Clock;
+use crate::budget::{Deadlines, LadderConfig};
+use crate::decode::DecodeConfig;
+use crate::dialogue::{Limits, TokenCounter};
+use crate::engine::EngineHandle;
+use crate::ingest::{IngestConfig, PortPool};
+use crate::listen::{ListenConfig, SpeechProbability};
+use crate::model::llm::Sampling;
+use crate::wire::{Extension, Names, TurnDetection, TurnPatch};
+
+/// Makes a voice activity model for one session.
+pub type MakeVad = Arc<dyn Fn() -> Box<dyn SpeechProbability> + Send + Sync>;
+
+/// What all conversations share.
+#[derive(Clone)]
+pub struct Services {
+    /// The device.
+    pub engine: EngineHandle,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// How peers connect.
+    pub ingest: IngestConfig,
+    /// UDP ports.
+    pub udp: PortPool,
+    /// How media is decoded.
+    pub decode: DecodeConfig,
+    /// Voice activity, one per session.
+    pub vad: MakeVad,
+    /// Listening defaults.
+    pub listen: ListenConfig,
+    /// Watching.
+    pub watch: WatchConfig,
+    /// Names that can be put in force.
+    pub names: Names,
+    /// Role and name of every model, for `/version` and `/v1/models`.
+    pub models: BTreeMap<&'static str, String>,
+    /// What is missing; empty when everything is there.
+    pub missing: Vec<String>,
+    /// Bounds of a conversation.
+    pub limits: Limits,
+    /// Deadlines of the stages.
+    pub deadlines: Deadlines,
+    /// How fast the ladder is left again.
+    pub ladder: LadderConfig,
+    /// How answers are sampled.
+    pub sampling: Sampling,
+    /// Counts tokens as the answering model does.
+    pub count: TokenCounter,
+    /// Conversations at once.
+    pub max_sessions: usize,
+    /// Instructions in force when the client gives none.
+    pub instructions: Option<String>,
+}
+
+/// What a client asked for when it came.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// Model named; the effective one is shown in `session.created`.
+    pub model: Option<String>,
+    /// Extensions to switch on.
+    pub extensions: Vec<String>,
+    /// The `session` object that came with the offer, as JSON.
+    pub session: Option<String>,
+}
+
+impl OpenOptions {
+    /// The extensions that this server has.
+    fn wants(&self) -> Vec<Extension> {
+        Extension::parse_list(&self.extensions.join(","))
+    }
+}
+
+/// A call that was accepted.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// `rtc_…`.
+    pub call_id: String,
+    /// The SDP answer.
+    pub answer: String,
+}
+
+/// The listener's settings under a client's `turn_detection`; without it the client commits its turns itself.
+fn listen_settings(defaults: &ListenConfig, turn: Option<&TurnDetection>) -> ListenConfig {
+    let Some(turn) = turn else {
+        return ListenConfig { turn_detection: crate::listen::TurnDetection::Manual, ..*defaults };
+    };
+    ListenConfig {
+        turn_detection: crate::listen::TurnDetection::Voice,
+        prefix_padding: Duration::from_millis(turn.prefix_padding_ms.into()),
+        silence_duration: Duration::from_millis(turn.silence_duration_ms.into()),
+        ..defaults.with_threshold(turn.threshold)
+    }
+}
+
+/// The configured listening defaults, as the protocol writes them.
+fn turn_defaults(listen: &ListenConfig) -> TurnPatch {
+    let ms = |d: Duration| u32::try_from(d.as_millis()).ok();
+    TurnPatch {
+        threshold: Some(listen.start_threshold),
+        prefix_padding_ms: ms(listen.prefix_padding),
+        silence_duration_ms: ms(listen.silence_duration),
+        ..TurnPatch::default()
+    }
+}

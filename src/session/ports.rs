@@ -1,0 +1,126 @@
+//! Clients of a session: each has an outbox of its own, so that a slow one harms nobody else.
+
+use tokio::sync::mpsc;
+
+use super::actor::Msg;
+use crate::base::LossReason;
+use crate::flow::{Outbox, OutboxFull, OutboxReader, SESSION_TO_SOCKET, Weigh, outbox};
+use crate::wire::{Extension, ServerEvent, WireError};
+
+/// Bytes that may wait for one client.
+const MAX_WAITING_BYTES: usize = 1024 * 1024;
+
+impl Weigh for ServerEvent {
+    fn bytes(&self) -> usize {
+        self.weight()
+    }
+
+    fn absorb(&mut self, next: Self) -> Result<(), Self> {
+        let Self { event_id, body } = next;
+        self.body.join(body).map_err(|body| Self { event_id, body })
+    }
+}
+
+/// What a socket has to do next.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// Send this text.
+    Event(String),
+    /// The client is too slow: close with 1013.
+    TooSlow(OutboxFull),
+    /// The session ended: close, and say why.
+    Ended(String),
+}
+
+/// A client's end: text in, events out.
+pub struct ClientPort {
+    id: u64,
+    to_session: mpsc::Sender<Msg>,
+    events: OutboxReader<ServerEvent>,
+    owns_session: bool,
+    closed: bool,
+}
+
+/// The session's end of a port.
+pub(super) struct Port {
+    pub(super) id: u64,
+    pub(super) outbox: Outbox<ServerEvent>,
+    /// The vendor events this client asked for; it is sent no others.
+    pub(super) wants: Vec<Extension>,
+}
+
+/// Makes both ends. When `owns_session`, the session ends with the port.
+pub(super) fn port(
+    id: u64,
+    to_session: mpsc::Sender<Msg>,
+    owns_session: bool,
+    wants: Vec<Extension>,
+) -> (Port, ClientPort) {
+    let (writer, events) = outbox(SESSION_TO_SOCKET.capacity, MAX_WAITING_BYTES);
+    (Port { id, outbox: writer, wants }, ClientPort { id, to_session, events, owns_session, closed: false })
+}
+
+impl ClientPort {
+    /// Hands one message of the client to the session. When the session's queue is full the message is refused with an `error` event.
+    pub fn send(&mut self, text: &str) {
+        if text.len() > crate::wire::limits::MAX_MESSAGE_BYTES {
+            self.refuse("message_too_large", "a message may have 16 MiB at most");
+            return;
+        }
+        let message = Msg::Client { port: self.id, text: text.to_owned() };
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.to_session.try_send(message) {
+            metrics::counter!("sightline_events_lost_total", "reason" => LossReason::SessionBusy.label()).increment(1);
+            self.refuse(
+                "session_busy",
+                "the session is behind with what it was sent; this event was not taken, send it again shortly",
+            );
+        }
+    }
+
+    /// Asks the session to tell this client that a message was refused.
+    pub fn refuse(&mut self, code: &'static str, message: &str) {
+        // The queue to the session may be the full one: then the counter has to do.
+        let _ = self.to_session.try_send(Msg::Refused { port: self.id, error: WireError::invalid(code, message) });
+    }
+
+    /// What to send next. Cancel-safe.
+    pub async fn next(&mut self) -> Outgoing {
+        match self.events.recv().await {
+            Ok(Some(event)) => Outgoing::Event(event.to_json()),
+            Ok(None) => Outgoing::Ended("the session has ended".into()),
+            Err(full) => {
+                metrics::counter!("sightline_events_lost_total", "reason" => LossReason::SlowReader.label())
+                    .increment(1);
+                Outgoing::TooSlow(full)
+            }
+        }
+    }
+
+    /// Ends the port, and its session when it has no other reason to live.
+    pub fn close(&mut self) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        let message = if self.owns_session {
+            Msg::Close { reason: "the client left".into() }
+        } else {
+            Msg::Detach { port: self.id }
+        };
+        let to_session = self.to_session.clone();
+        // A full queue drains: the session always reads. Waiting for it must not hold up whoever drops the port.
+        if let Err(mpsc::error::TrySendError::Full(message)) = to_session.try_send(message)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let _ = to_session.send(message).await;
+            });
+        }
+    }
+}
+
+impl Drop for ClientPort {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,222 @@
+//! All conversations: admission, look-up, end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use rand::Rng;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::actor::Msg;
+use super::ports::port;
+use super::wiring::{self, Opened};
+use super::{Call, ClientPort, MediaIn, OpenOptions, Recorded, Services, SessionError, call};
+use crate::budget::Step;
+use crate::wire::{IdGen, IdKind};
+
+/// The front door. Clones share everything.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+struct Inner {
+    services: Services,
+    permits: Arc<Semaphore>,
+    calls: Mutex<HashMap<String, Entry>>,
+    ids: Mutex<IdGen>,
+    ports: AtomicU64,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    steps: Mutex<Vec<Weak<AtomicU8>>>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    inbox: mpsc::Sender<Msg>,
+    ended: CancellationToken,
+}
+
+/// A place among the conversations; it travels with the session and is given back when the session ends.
+pub(super) struct Admission {
+    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) ended: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    /// The step of the ladder on which the session stands.
+    pub(super) step: Arc<AtomicU8>,
+}
+
+impl Sessions {
+    /// A registry without conversations.
+    #[must_use]
+    pub fn new(services: Services) -> Self {
+        let permits = Arc::new(Semaphore::new(services.max_sessions));
+        let ids = Mutex::new(IdGen::from_seed(rand::rng().random()));
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (calls, steps, ports) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
+        Self(Arc::new(Inner { services, permits, calls, ids, ports, stop, tasks, steps }))
+    }
+
+    fn admit(&self) -> Result<Admission, SessionError> {
+        let full = SessionError::Full { max: self.0.services.max_sessions };
+        let refused = |_| {
+            metrics::counter!("sightline_admission_rejected_total", "reason" => "sessions").increment(1);
+            full
+        };
+        let permit = Arc::clone(&self.0.permits).try_acquire_owned().map_err(refused)?;
+        if self.overloaded() {
+            metrics::counter!("sightline_admission_rejected_total", "reason" => "overload").increment(1);
+            return Err(SessionError::Overloaded);
+        }
+        let step = Arc::new(AtomicU8::new(Step::Full as u8));
+        let mut steps = lock(&self.0.steps);
+        steps.retain(|s| s.strong_count() > 0);
+        steps.push(Arc::downgrade(&step));
+        Ok(Admission { permit, ended: self.0.stop.child_token(), tasks: self.0.tasks.clone(), step })
+    }
+
+    /// The last step of the ladder: some conversation has given up all it can and is still late.
+    fn overloaded(&self) -> bool {
+        let last = Step::RefuseSessions as u8;
+        lock(&self.0.steps).iter().filter_map(Weak::upgrade).any(|s| s.load(Ordering::Relaxed) >= last)
+    }
+
+    fn id(&self, kind: IdKind) -> String {
+        lock(&self.0.ids).next(kind)
+    }
+
+    fn next_port(&self) -> u64 {
+        self.0.ports.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Accepts a WebRTC call.
+    ///
+    /// # Errors
+    /// [`SessionError`]: no place, an offer that cannot be taken, no port.
+    pub async fn open_call(&self, offer: &str, options: OpenOptions) -> Result<Call, SessionError> {
+        let admission = self.admit()?;
+        let call_id = self.id(IdKind::Call);
+        let ended = admission.ended.clone();
+        let setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options)?;
+        let placed = call::place(&self.0.services, admission, setup, offer, self.next_port()).await?;
+        self.remember(&call_id, placed.clients, ended);
+        Ok(Call { call_id, answer: placed.answer })
+    }
+
+    fn remember(&self, call_id: &str, inbox: mpsc::Sender<Msg>, ended: CancellationToken) {
+        lock(&self.0.calls).insert(call_id.to_owned(), Entry { inbox, ended: ended.clone() });
+        let (inner, call_id) = (Arc::clone(&self.0), call_id.to_owned());
+        self.0.tasks.spawn(async move {
+            ended.cancelled().await;
+            lock(&inner.calls).remove(&call_id);
+        });
+    }
+
+    /// Opens a conversation over a WebSocket alone; it ends with the port.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub async fn open_socket(&self, options: OpenOptions) -> Result<ClientPort, SessionError> {
+        Ok(self.open_wired(options, crate::dialogue::VideoState::None).await?.0)
+    }
+
+    /// Opens a conversation about a recording: its pictures and sound are pushed by the caller.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub async fn open_recorded(&self, options: OpenOptions) -> Result<Recorded, SessionError> {
+        let (port, media) = self.open_wired(options, crate::dialogue::VideoState::Waiting).await?;
+        Ok(Recorded { port, media })
+    }
+
+    async fn open_wired(
+        &self,
+        options: OpenOptions,
+        video: crate::dialogue::VideoState,
+    ) -> Result<(ClientPort, MediaIn), SessionError> {
+        let admission = self.admit()?;
+        let wants = options.wants();
+        let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options)?;
+        setup.video = video;
+        let Opened { clients: inbox, media } = wiring::open(&self.0.services, admission, setup).await?;
+        let (ours, theirs) = port(self.next_port(), inbox.clone(), true, wants);
+        let _ = inbox.send(Msg::Attach(ours)).await;
+        Ok((theirs, media))
+    }
+
+    /// Attaches another client to a call.
+    ///
+    /// # Errors
+    /// [`SessionError::NoCall`].
+    pub async fn attach(&self, call_id: &str, options: OpenOptions) -> Result<ClientPort, SessionError> {
+        let entry = self.entry(call_id)?;
+        let (ours, theirs) = port(self.next_port(), entry.inbox.clone(), false, options.wants());
+        entry.inbox.send(Msg::Attach(ours)).await.map_err(|_| SessionError::NoCall(clip(call_id)))?;
+        Ok(theirs)
+    }
+
+    /// Ends a call.
+    ///
+    /// # Errors
+    /// [`SessionError::NoCall`].
+    pub async fn hang_up(&self, call_id: &str) -> Result<(), SessionError> {
+        let entry = self.entry(call_id)?;
+        let _ = entry.inbox.send(Msg::Close { reason: "hung up".into() }).await;
+        entry.ended.cancelled().await;
+        Ok(())
+    }
+
+    fn entry(&self, call_id: &str) -> Result<Entry, SessionError> {
+        lock(&self.0.calls).get(call_id).cloned().ok_or_else(|| SessionError::NoCall(clip(call_id)))
+    }
+
+    /// Ends every conversation and waits until all their tasks are gone.
+    pub async fn close_all(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// Conversations now.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.0.services.max_sessions - self.0.permits.available_permits()
+    }
+
+    /// Conversations at most.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.services.max_sessions
+    }
+
+    /// Why no conversation can be had now; empty when one can.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.0.permits.available_permits() == 0 {
+            reasons.push("all sessions are taken".into());
+        }
+        reasons
+    }
+
+    /// What the server does without: models that are missing.
+    #[must_use]
+    pub fn degraded(&self) -> &[String] {
+        &self.0.services.missing
+    }
+
+    /// Role and name of every model.
+    #[must_use]
+    pub fn models(&self) -> &BTreeMap<&'static str, String> {
+        &self.0.services.models
+    }
+}
+
+/// A foreign id, fit to be shown.
+fn clip(id: &str) -> String {
+    id.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,253 @@
+//! The watching task: decoded frames → sampler → experts on the engine → `SceneFacts`.
+//!
+//! One look is under way at a time; while it is, the newest kept frame waits and older ones make room (WATCH_TO_ENGINE).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{Instrument, debug_span};
+
+use super::actor::Msg;
+use crate::base::{Clock, LossReason, MediaTime, RgbFrame};
+use crate::budget::Step;
+use crate::dialogue::{LookId, VideoState};
+use crate::engine::{EngineError, EngineSession, PerceiveRequest, Perceived};
+use crate::flow::Rx;
+use crate::watch::{CLASSIFIER, DETECTOR, Sampler, SamplerConfig, Scene, SceneConfig, Verdict};
+use crate::wire::VideoStats;
+
+/// Without a picture for this long the video counts as lost.
+const LOST_AFTER: Duration = Duration::from_secs(3);
+
+/// How a session watches.
+#[derive(Debug, Clone)]
+pub struct WatchConfig {
+    /// Which frames are kept.
+    pub sampler: SamplerConfig,
+    /// How facts are kept.
+    pub scene: SceneConfig,
+    /// What a look may take before the experts that are left are skipped.
+    pub look_budget: Duration,
+}
+
+/// What the session asks of its watcher.
+#[derive(Debug)]
+pub(super) enum WatchCommand {
+    /// Answer with facts that are true now.
+    LookNow(LookId),
+    /// Give up as much as this step of the ladder says.
+    Degrade(Step),
+}
+
+type Looking = Pin<Box<dyn Future<Output = (RgbFrame, Result<Perceived, EngineError>)> + Send>>;
+
+/// The task. See [`Watcher::run`].
+pub(super) struct Watcher {
+    pub(super) frames: Rx<RgbFrame>,
+    pub(super) commands: mpsc::Receiver<WatchCommand>,
+    pub(super) out: mpsc::Sender<Msg>,
+    /// Capture time of the newest frame that is fully dealt with: file playback goes by it.
+    pub(super) progress: watch::Sender<Option<MediaTime>>,
+    pub(super) engine: Arc<EngineSession>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) config: WatchConfig,
+    pub(super) state: State,
+}
+
+/// What the watcher knows.
+pub(super) struct State {
+    sampler: Sampler,
+    scene: Scene,
+    waiting: Option<RgbFrame>,
+    newest: Option<RgbFrame>,
+    asked: Vec<(LookId, bool)>,
+    video: VideoState,
+    decoded: u64,
+    looked: u64,
+    dropped: u64,
+    counted: (u64, u64),
+    step: Step,
+}
+
+impl State {
+    pub(super) fn new(config: &WatchConfig) -> Self {
+        Self {
+            sampler: Sampler::new(config.sampler),
+            scene: Scene::new(config.scene),
+            waiting: None,
+            newest: None,
+            asked: Vec::new(),
+            video: VideoState::None,
+            decoded: 0,
+            looked: 0,
+            dropped: 0,
+            counted: (0, 0),
+            step: Step::Full,
+        }
+    }
+
+    fn lose(&mut self, reason: LossReason) {
+        self.dropped += 1;
+        metrics::counter!("sightline_frames_lost_total", "reason" => reason.label()).increment(1);
+    }
+}
+
+impl Watcher {
+    /// Runs until the frames end or the session goes.
+    pub(super) async fn run(mut self) {
+        let mut looking: Option<Looking> = None;
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                frame = self.frames.recv() => match frame {
+                    Some(frame) => self.on_frame(frame).await,
+                    None => return,
+                },
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command, looking.is_some()).await,
+                    None => return,
+                },
+                (frame, result) = finish(&mut looking) => {
+                    looking = None;
+                    self.on_looked(&frame, result).await;
+                }
+                _ = second.tick() => self.on_second().await,
+            }
+            if looking.is_none() {
+                looking = self.start_look();
+            }
+            if looking.is_none()
+                && self.state.waiting.is_none()
+                && let Some(newest) = &self.state.newest
+            {
+                self.progress.send_replace(Some(newest.capture));
+            }
+        }
+    }
+
+    async fn on_frame(&mut self, frame: RgbFrame) {
+        self.state.decoded += 1;
+        if self.state.video != VideoState::Live {
+            self.state.video = VideoState::Live;
+            let _ = self.out.send(Msg::Video(VideoState::Live)).await;
+        }
+        match self.state.sampler.offer(&frame, frame.capture) {
+            Verdict::Keep => {
+                if self.state.waiting.replace(frame.clone()).is_some() {
+                    self.state.lose(LossReason::PerceptionBehind);
+                }
+            }
+            Verdict::Drop(reason) => self.state.lose(reason),
+        }
+        self.state.newest = Some(frame);
+    }
+
+    async fn on_command(&mut self, command: WatchCommand, busy: bool) {
+        match command {
+            WatchCommand::Degrade(step) => {
+                let factor = if step >= Step::FewerFrames { 2 } else { 1 };
+                self.state.sampler.set_min_interval(self.config.sampler.min_interval * factor);
+                self.state.step = step;
+            }
+            WatchCommand::LookNow(look) => self.on_look_now(look, busy).await,
+        }
+    }
+
+    /// Every frame since the last look was compared with it: when none differed and none is under way, the facts are true of the newest frame.
+    async fn on_look_now(&mut self, look: LookId, busy: bool) {
+        let Some(newest) = &self.state.newest else {
+            return self.answer(look, Err("no picture has come yet".into())).await;
+        };
+        if busy || self.state.waiting.is_some() {
+            self.state.asked.push((look, false));
+        } else if self.state.looked == 0 {
+            self.state.waiting = Some(newest.clone());
+            self.state.asked.push((look, false));
+        } else {
+            let facts = crate::watch::SceneFacts { at: newest.capture, ..self.state.scene.facts().clone() };
+            self.answer(look, Ok(Arc::new(facts))).await;
+        }
+    }
+
+    fn start_look(&mut self) -> Option<Looking> {
+        let frame = self.state.waiting.take()?;
+        let urgent = !self.state.asked.is_empty();
+        for asked in &mut self.state.asked {
+            asked.1 = true;
+        }
+        let engine = Arc::clone(&self.engine);
+        // Reading is the dearest look and goes first; a question brings it back.
+        let all = urgent || self.state.step < Step::FewerExperts;
+        let experts = if all { Vec::new() } else { vec![DETECTOR, CLASSIFIER] };
+        let request = PerceiveRequest { experts, deadline: self.clock.now() + self.config.look_budget, urgent };
+        let span = debug_span!("look", frame = frame.id.0, capture_ms = frame.capture.as_millis(), urgent);
+        let look = async move {
+            let result = engine.perceive(frame.clone(), request).await;
+            (frame, result)
+        };
+        Some(Box::pin(look.instrument(span)))
+    }
+
+    async fn on_looked(&mut self, frame: &RgbFrame, result: Result<Perceived, EngineError>) {
+        self.state.looked += 1;
+        let failure = match result {
+            Ok(perceived) => {
+                self.state.scene.observe(frame, &perceived.looks);
+                None
+            }
+            Err(e) => {
+                tracing::warn!(error = %e, "perception failed");
+                self.state.scene.observe(frame, &[]);
+                Some(e.to_string())
+            }
+        };
+        let facts = Arc::new(self.state.scene.facts().clone());
+        let _ = self.out.send(Msg::Scene(Arc::clone(&facts))).await;
+        let (ready, rest) =
+            self.state.asked.drain(..).partition::<Vec<_>, _>(|(_, started)| *started || self.state.waiting.is_none());
+        self.state.asked = rest;
+        for (look, _) in ready {
+            let answer = failure.clone().map_or_else(|| Ok(Arc::clone(&facts)), Err);
+            self.answer(look, answer).await;
+        }
+    }
+
+    async fn answer(&self, look: LookId, result: Result<Arc<crate::watch::SceneFacts>, String>) {
+        let _ = self.out.send(Msg::Looked { look, result }).await;
+    }
+
+    async fn on_second(&mut self) {
+        let age = self.state.newest.as_ref().map(|f| self.clock.now().since(f.capture));
+        if self.state.video == VideoState::Live && age.is_some_and(|a| a > LOST_AFTER) {
+            self.state.video = VideoState::Lost;
+            let _ = self.out.send(Msg::Video(VideoState::Lost)).await;
+        }
+        let Some(newest) = &self.state.newest else { return };
+        let (decoded, looked) = (self.state.decoded, self.state.looked);
+        #[expect(clippy::cast_precision_loss, reason = "frames of one second")]
+        let rate = |now: u64, before: u64| (now - before) as f32;
+        let stats = VideoStats {
+            decoded_fps: rate(decoded, self.state.counted.0),
+            watched_fps: rate(looked, self.state.counted.1),
+            dropped: self.state.dropped,
+            width: newest.width,
+            height: newest.height,
+            last_frame_ms: age.map_or(0, |a| u64::try_from(a.as_millis()).unwrap_or(u64::MAX)),
+        };
+        self.state.counted = (decoded, looked);
+        let _ = self.out.send(Msg::VideoStats(stats)).await;
+    }
+}
+
+/// Waits for the look under way; for ever when there is none.
+async fn finish(looking: &mut Option<Looking>) -> (RgbFrame, Result<Perceived, EngineError>) {
+    match looking {
+        Some(look) => look.await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,173 @@
+//! Every queue and every task of a conversation, sink first.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
+
+use super::actor::{Actor, Msg};
+use super::hearing::Hearing;
+use super::ports::ClientPort;
+use super::registry::Admission;
+use super::watcher::{State, Watcher};
+use super::work::Worker;
+use super::{OpenOptions, Services, SessionError};
+use crate::base::{MediaTime, Pcm, RgbFrame, SessionId};
+use crate::dialogue::{Conversation, Setup};
+use crate::flow::{DECODE_TO_LISTEN, DECODE_TO_WATCH, SOCKET_TO_SESSION, Tx, WhenFull, queue};
+use crate::listen::Listener;
+use crate::wire::{SessionPatch, TurnPatch, parse_session};
+
+/// Commands that may wait for the watcher or the listener: a burst of appended sound, then back-pressure on the session.
+const COMMANDS: usize = 64;
+/// News of the session's own tasks that may wait for its actor; a full queue makes the task wait.
+const NEWS: usize = 64;
+/// Longest answer in time before the engine gives up on it.
+const ANSWER_BUDGET: Duration = Duration::from_secs(60);
+/// Longest wait for a transcript before the engine gives up on it.
+const TRANSCRIBE_BUDGET: Duration = Duration::from_secs(20);
+
+/// Where decoded media goes in.
+pub struct MediaIn {
+    /// Pictures; newest wins.
+    pub frames: Tx<RgbFrame>,
+    /// Sound; never dropped.
+    pub sound: Tx<Pcm>,
+    /// Capture time of the newest picture that was fully dealt with.
+    pub progress: watch::Receiver<Option<MediaTime>>,
+}
+
+/// A conversation about a recording.
+pub struct Recorded {
+    /// The client's end.
+    pub port: ClientPort,
+    /// Where pictures and sound go in.
+    pub media: MediaIn,
+}
+
+/// A conversation that runs.
+pub(super) struct Opened {
+    /// For clients.
+    pub(super) clients: mpsc::Sender<Msg>,
+    pub(super) media: MediaIn,
+}
+
+/// What the conversation is told about itself.
+pub(super) fn setup(services: &Services, session_id: String, options: &OpenOptions) -> Result<Setup, SessionError> {
+    let patch = match &options.session {
+        Some(json) => parse_session(json).map_err(SessionError::Session)?,
+        None => SessionPatch::default(),
+    };
+    let mut setup = Setup::new(session_id, rand::rng().random());
+    setup.names = services.names.clone();
+    setup.extensions = options.wants();
+    setup.extensions.extend(patch.extensions.iter().flatten());
+    setup.patch = with_defaults(patch, services);
+    setup.deadlines = services.deadlines;
+    setup.ladder = services.ladder;
+    setup.limits = services.limits;
+    setup.count = Arc::clone(&services.count);
+    Ok(setup)
+}
+
+/// What the client left open is as the operator configured it.
+fn with_defaults(mut patch: SessionPatch, services: &Services) -> SessionPatch {
+    let defaults = super::turn_defaults(&services.listen);
+    patch.turn_detection = match patch.turn_detection {
+        None => Some(Some(defaults)),
+        Some(None) => Some(None),
+        Some(Some(turn)) => Some(Some(TurnPatch {
+            threshold: turn.threshold.or(defaults.threshold),
+            prefix_padding_ms: turn.prefix_padding_ms.or(defaults.prefix_padding_ms),
+            silence_duration_ms: turn.silence_duration_ms.or(defaults.silence_duration_ms),
+            ..turn
+        })),
+    };
+    if patch.instructions.is_none() {
+        patch.instructions.clone_from(&services.instructions);
+    }
+    patch
+}
+
+/// Wires a conversation and starts its three tasks: watcher, listener, actor.
+pub(super) async fn open(services: &Services, admission: Admission, setup: Setup) -> Result<Opened, SessionError> {
+    let id = SessionId::new(setup.session_id.clone());
+    let engine = Arc::new(services.engine.attach(id.clone())?);
+    let Admission { permit, ended, tasks, step } = admission;
+
+    let (clients, from_clients) = mpsc::channel(SOCKET_TO_SESSION.capacity);
+    let (inbox, messages) = mpsc::channel(NEWS);
+    let (watch_commands, for_watcher) = mpsc::channel(COMMANDS);
+    let (hear_commands, for_hearing) = mpsc::channel(COMMANDS);
+    let (frames, frames_out) = queue(DECODE_TO_WATCH, WhenFull::DropOldest);
+    let (sound, sound_out) = queue(DECODE_TO_LISTEN, WhenFull::Refuse);
+    let (progress, progress_out) = watch::channel(None);
+
+    let (conversation, greeting) = Conversation::open(setup, services.clock.now());
+    let watcher = Watcher {
+        frames: frames_out,
+        commands: for_watcher,
+        out: inbox.clone(),
+        progress,
+        engine: Arc::clone(&engine),
+        clock: Arc::clone(&services.clock),
+        config: services.watch.clone(),
+        state: State::new(&services.watch),
+    };
+    let hearing = Hearing {
+        sound: sound_out,
+        commands: for_hearing,
+        out: inbox.clone(),
+        listener: Listener::new((services.vad)(), services.listen)?,
+        wire: None,
+        buffers: 0,
+    };
+    let worker = Worker {
+        engine: Arc::clone(&engine),
+        clock: Arc::clone(&services.clock),
+        out: inbox.clone(),
+        watch: services.watch.clone(),
+        sampling: services.sampling.clone(),
+        transcribe_budget: TRANSCRIBE_BUDGET,
+        answer_budget: ANSWER_BUDGET,
+    };
+    let actor = Actor {
+        id,
+        conversation,
+        clients: from_clients,
+        inbox: messages,
+        ports: Vec::new(),
+        worker,
+        engine,
+        clock: Arc::clone(&services.clock),
+        watch: watch_commands,
+        hear: hear_commands,
+        unheard: VecDeque::new(),
+        listen: services.listen,
+        answers: HashMap::new(),
+        step: Arc::clone(&step),
+        ended: ended.clone(),
+    };
+
+    // The actor ends first; with it go the command queues, and so the other two.
+    // One span per conversation; a turn's spans (asr, look, generate) stand within it.
+    let span = tracing::info_span!("session", id = %actor.id);
+    let until = ended.clone();
+    tasks.spawn(async move { until.run_until_cancelled(watcher.run()).await }.instrument(span.clone()));
+    let until = ended.clone();
+    tasks.spawn(async move { until.run_until_cancelled(hearing.run()).await }.instrument(span.clone()));
+    metrics::gauge!("sightline_sessions_active").increment(1.0);
+    metrics::counter!("sightline_sessions_total").increment(1);
+    let conversation = async move {
+        actor.run(greeting).await;
+        metrics::gauge!("sightline_sessions_active").decrement(1.0);
+        step.store(0, Ordering::Relaxed);
+        drop(permit);
+    };
+    tasks.spawn(conversation.instrument(span));
+    Ok(Opened { clients, media: MediaIn { frames, sound, progress: progress_out } })
+}

@@ -1,0 +1,168 @@
+//! Work that a session hands out and whose result comes back as a [`Msg`]: transcripts, looks at pictures, answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug_span};
+
+use super::actor::Msg;
+use super::hearing::wire_audio;
+use super::watcher::WatchConfig;
+use crate::base::Clock;
+use crate::budget::{Overrun, Stage, Timings};
+use crate::decode::{PictureLimits, Resampler, decode_image};
+use crate::dialogue::{EngineEvent, LookId, Prompt, Sound};
+use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
+use crate::model::llm::Sampling;
+use crate::watch::{Scene, SceneFacts};
+
+/// An answer to be written.
+pub(super) struct Answer {
+    pub(super) response_id: String,
+    pub(super) prompt: Prompt,
+    pub(super) max_tokens: u32,
+}
+
+/// Starts the tasks. Their number is bounded by the conversation's own limits.
+#[derive(Clone)]
+pub(super) struct Worker {
+    pub(super) engine: Arc<EngineSession>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) out: mpsc::Sender<Msg>,
+    pub(super) watch: WatchConfig,
+    pub(super) sampling: Sampling,
+    pub(super) transcribe_budget: Duration,
+    pub(super) answer_budget: Duration,
+}
+
+impl Worker {
+    pub(super) fn transcribe(&self, item_id: String, sound: Sound) {
+        let me = self.clone();
+        let span = debug_span!("asr", item_id);
+        let task = async move {
+            let result = me.words(sound).await;
+            let _ = me.out.send(Msg::Transcribed { item_id, result }).await;
+        };
+        tokio::spawn(task.instrument(span));
+    }
+
+    async fn words(&self, sound: Sound) -> Result<String, String> {
+        let samples = match sound {
+            Sound::Pcm(samples) => samples,
+            Sound::Encoded { data, format } => {
+                let mut resampler = Resampler::new(wire_audio(format)).map_err(|e| e.to_string())?;
+                let mut samples = resampler.push(&data).map_err(|e| e.to_string())?;
+                samples.extend(resampler.finish().map_err(|e| e.to_string())?);
+                samples.into()
+            }
+        };
+        let deadline = self.clock.now() + self.transcribe_budget;
+        let done = self.engine.transcribe(samples, deadline).await.map_err(|e| e.to_string())?;
+        metrics::histogram!("sightline_asr_seconds").record(done.took.as_secs_f64());
+        Ok(done.transcript.text)
+    }
+
+    pub(super) fn look_at_image(&self, look: LookId, data: Bytes) {
+        let me = self.clone();
+        let task = async move {
+            let result = me.facts_of_image(data).await;
+            let _ = me.out.send(Msg::Looked { look, result }).await;
+        };
+        tokio::spawn(task.instrument(debug_span!("look_at_image", look = look.0)));
+    }
+
+    async fn facts_of_image(&self, data: Bytes) -> Result<Arc<SceneFacts>, String> {
+        let capture = self.clock.now();
+        let decoded = tokio::task::spawn_blocking(move || decode_image(&data, &PictureLimits::default())).await;
+        let mut frame = decoded.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        frame.capture = capture;
+        let deadline = self.clock.now() + self.watch.look_budget * 4;
+        let request = PerceiveRequest { experts: Vec::new(), deadline, urgent: true };
+        let perceived = self.engine.perceive(frame.clone(), request).await.map_err(|e| e.to_string())?;
+        let mut scene = Scene::new(self.watch.scene);
+        Ok(Arc::new(scene.observe(&frame, &perceived.looks).clone()))
+    }
+
+    pub(super) fn generate(&self, answer: Answer, cancel: CancellationToken) {
+        let me = self.clone();
+        let span = debug_span!("generate", response_id = answer.response_id);
+        let task = async move {
+            let response_id = answer.response_id.clone();
+            if let Err(message) = me.answer(answer, cancel).await {
+                let event = EngineEvent::Failed { message };
+                let _ = me.out.send(Msg::Engine { response_id, event }).await;
+            }
+        };
+        tokio::spawn(task.instrument(span));
+    }
+
+    async fn answer(&self, answer: Answer, cancel: CancellationToken) -> Result<(), String> {
+        let Answer { response_id, prompt, max_tokens } = answer;
+        let deadline = self.clock.now() + self.answer_budget;
+        let request = GenerateRequest {
+            prompt,
+            max_tokens: max_tokens as usize,
+            sampling: self.sampling.clone(),
+            stop: Vec::new(),
+            deadline,
+        };
+        let mut news = self.engine.generate(request, cancel).await.map_err(|e| e.to_string())?;
+        while let Some(event) = news.recv().await {
+            let event = translate(event);
+            let last = matches!(event, EngineEvent::Done { .. } | EngineEvent::Failed { .. });
+            let sent = self.out.send(Msg::Engine { response_id: response_id.clone(), event }).await;
+            if last || sent.is_err() {
+                return Ok(());
+            }
+        }
+        Err("the engine stopped in the middle of the answer".into())
+    }
+}
+
+/// The engine's words in the conversation's.
+fn translate(event: GenerateEvent) -> EngineEvent {
+    use crate::dialogue::Finish as To;
+    use crate::engine::Finish as From;
+    match event {
+        GenerateEvent::Started { prompt_tokens, cached_tokens, .. } => {
+            EngineEvent::Started { prompt_tokens: prompt_tokens as u64, cached_tokens: cached_tokens as u64 }
+        }
+        GenerateEvent::Delta { text, .. } => EngineEvent::Delta { text },
+        GenerateEvent::Done { finish, output_tokens, .. } => {
+            let finish = match finish {
+                From::Stop => To::Stop,
+                From::Length => To::MaxTokens,
+                From::Cancelled => To::Cancelled,
+                From::Failed(message) => return EngineEvent::Failed { message },
+            };
+            EngineEvent::Done { finish, output_tokens: output_tokens as u64 }
+        }
+    }
+}
+
+/// Counts a stage that took too long.
+pub(super) fn count_overrun(overrun: &Overrun) {
+    metrics::counter!("sightline_deadline_miss_total", "stage" => overrun.stage.label()).increment(1);
+}
+
+/// Puts the stages of an answer into the histograms.
+pub(super) fn record_timings(timings: &Timings) {
+    let ms = |stage| timings.millis(stage);
+    tracing::info!(
+        vad_end_ms = ms(Stage::VadEnd),
+        asr_ms = ms(Stage::Asr),
+        perceive_ms = ms(Stage::Perceive),
+        prefill_ms = ms(Stage::Prefill),
+        first_token_ms = ms(Stage::FirstToken),
+        total_ms = ms(Stage::Total),
+        "answered"
+    );
+    for stage in Stage::ALL {
+        if let Some(took) = timings.of(stage) {
+            metrics::histogram!("sightline_turn_latency_seconds", "stage" => stage.label()).record(took.as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Which frames to look at, and what they add up to: sampler, tracker, colours, motion, `SceneFacts`.
+//!
+//! Floor 1. In: `RgbFrame` ≤ 30/s. Out: kept frames ≤ 2/s for the experts, `SceneFacts`. Loses: `Unchanged`, `RateLimited`, `Corrupt`.
+
+pub mod colour;
+mod facts;
+pub mod motion;
+mod perceive;
+mod pixels;
+mod sampler;
+mod scene;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod tracker;
+
+pub use facts::{
+    Change, ChangeFact, Colour, ColourShare, LabelFact, Motion, ObjectFact, SceneFacts, TextFact, Unusable,
+};
+pub use perceive::{CLASSIFIER, DETECTOR, OCR, Perceive, PerceiveError, Sighting};
+pub use pixels::{Pixels, Thumb};
+pub use sampler::{Sampler, SamplerConfig, Verdict};
+pub use scene::{Look, MAX_CHANGES, MAX_LABELS, MAX_TEXTS, Scene, SceneConfig};

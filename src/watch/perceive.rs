@@ -1,0 +1,97 @@
+//! The one trait behind which every expert stands, and behind which a vision-language model can stand later.
+
+use thiserror::Error;
+
+use crate::base::{BBox, ErrorClass, RgbFrame};
+
+/// [`Perceive::name`] of the expert that says what stands where.
+pub const DETECTOR: &str = "detector";
+/// [`Perceive::name`] of the expert that says what the picture shows.
+pub const CLASSIFIER: &str = "classifier";
+/// [`Perceive::name`] of the expert that reads text.
+pub const OCR: &str = "ocr";
+
+/// What an expert says about one frame.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sighting {
+    /// A thing with a place (detector).
+    Object {
+        /// Class name.
+        label: String,
+        /// `0.0..=1.0`.
+        confidence: f32,
+        /// Where.
+        bbox: BBox,
+    },
+    /// What the frame or a crop of it shows (classifier).
+    Label {
+        /// Class name in plain words.
+        label: String,
+        /// Broader words, nearest first.
+        broader: Vec<String>,
+        /// `0.0..=1.0`.
+        confidence: f32,
+        /// The crop.
+        bbox: BBox,
+    },
+    /// A line of text (OCR).
+    Text {
+        /// The characters.
+        text: String,
+        /// `0.0..=1.0`.
+        confidence: f32,
+        /// Where.
+        bbox: BBox,
+    },
+    /// A pooled feature vector of the whole frame, L2-normalised: change detection now, memory later.
+    Embedding {
+        /// The vector.
+        vector: Vec<f32>,
+    },
+}
+
+/// Why an expert could not look.
+#[derive(Debug, Error)]
+pub enum PerceiveError {
+    /// The frame is not one this expert can take.
+    #[error("frame of {width}x{height} is not one that {expert} can take")]
+    Frame {
+        /// Who refused.
+        expert: &'static str,
+        /// Pixels per row.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+    /// The model failed.
+    #[error("{expert} failed: {reason}")]
+    Model {
+        /// Who failed.
+        expert: &'static str,
+        /// The model's own words.
+        reason: String,
+    },
+}
+
+impl PerceiveError {
+    /// How an edge should treat it.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Frame { .. } => ErrorClass::Invalid,
+            Self::Model { .. } => ErrorClass::Internal,
+        }
+    }
+}
+
+/// An expert that looks at frames. It runs on the engine's thread, one call per scheduler step, so a call should stay under 150 ms on two cores.
+pub trait Perceive: Send {
+    /// `detector`, `classifier`, `ocr`, … : stable, used in metrics and `SceneFacts::looked`.
+    fn name(&self) -> &'static str;
+
+    /// Looks at `frame`. `seen` holds what the experts before it said about the same frame (a classifier can look at the detector's crops).
+    ///
+    /// # Errors
+    /// [`PerceiveError`] when the frame cannot be taken or the model fails; the caller goes on with the other experts.
+    fn perceive(&mut self, frame: &RgbFrame, seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError>;
+}

@@ -1,0 +1,221 @@
+//! A checked view of an `RgbFrame`, and its small luma picture.
+//!
+//! Floor 1. In: `RgbFrame`. Out: [`Pixels`], [`Thumb`]. A frame whose bytes do not fit its size gives nothing.
+
+use crate::base::{BBox, RgbFrame};
+
+/// A frame whose `data` is known to hold `width * height` pixels, at least one.
+#[derive(Debug, Clone, Copy)]
+pub struct Pixels<'a> {
+    width: usize,
+    height: usize,
+    data: &'a [u8],
+}
+
+impl<'a> Pixels<'a> {
+    /// Checks the frame; `None` when it has no pixels or its data is of another length than its size says.
+    #[must_use]
+    pub fn of(frame: &'a RgbFrame) -> Option<Self> {
+        let (width, height) = (usize::try_from(frame.width).ok()?, usize::try_from(frame.height).ok()?);
+        let bytes = width.checked_mul(height)?.checked_mul(3)?;
+        (bytes > 0 && frame.data.len() == bytes).then_some(Self { width, height, data: &frame.data })
+    }
+
+    /// Pixels per row.
+    #[must_use]
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows.
+    #[must_use]
+    pub const fn height(&self) -> usize {
+        self.height
+    }
+
+    /// All bytes, `height * width * 3`.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.data
+    }
+
+    /// One row, `width * 3` bytes. Rows below the last are the last.
+    #[must_use]
+    pub fn row(&self, y: usize) -> &'a [u8] {
+        let at = y.min(self.height - 1) * self.width * 3;
+        &self.data[at..at + self.width * 3]
+    }
+
+    /// `bbox` in whole pixels, `(x0, y0, x1, y1)` with `x0 < x1 <= width` and `y0 < y1 <= height`: at least one pixel.
+    #[must_use]
+    pub fn area(&self, bbox: &BBox) -> (usize, usize, usize, usize) {
+        let (x0, x1) = span(bbox.x0, bbox.x1, self.width);
+        let (y0, y1) = span(bbox.y0, bbox.y1, self.height);
+        (x0, y0, x1, y1)
+    }
+}
+
+/// A fraction pair as a pixel range, never empty.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1 before the cast")]
+#[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
+fn span(a: f32, b: f32, len: usize) -> (usize, usize) {
+    let at = |v: f32| (if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) } * len as f32).round() as usize;
+    let start = at(a).min(len - 1);
+    (start, at(b).clamp(start + 1, len))
+}
+
+/// A luma picture of 64×48 cells, each the mean of its part of the frame, `0.0..=1.0`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Thumb {
+    cells: Vec<f32>,
+}
+
+impl Thumb {
+    /// Cells per row.
+    pub const W: usize = 64;
+    /// Rows of cells.
+    pub const H: usize = 48;
+    /// Side of a patch in cells; change and motion are counted in patches.
+    pub const PATCH: usize = 4;
+    /// Patches in the whole picture.
+    pub const PATCHES: usize = (Self::W / Self::PATCH) * (Self::H / Self::PATCH);
+    /// Samples along each side of a cell: enough to average sensor noise away, few enough to stay far below a millisecond.
+    const SAMPLES: usize = 5;
+
+    /// Averages the frame into cells.
+    #[must_use]
+    pub fn of(pixels: &Pixels<'_>) -> Self {
+        let mut sums = vec![(0_u32, 0_u32); Self::W * Self::H];
+        let columns: Vec<(usize, usize)> = ticks(pixels.width, Self::W);
+        for (y, cy) in ticks(pixels.height, Self::H) {
+            let row = pixels.row(y);
+            let line = &mut sums[cy * Self::W..(cy + 1) * Self::W];
+            for &(x, cx) in &columns {
+                let cell = &mut line[cx];
+                cell.0 += luma(&row[x * 3..x * 3 + 3]);
+                cell.1 += 1;
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most a few thousand samples of at most 65,280")]
+        let cells = sums.into_iter().map(|(sum, n)| sum as f32 / (n.max(1) as f32 * 65_280.0)).collect();
+        Self { cells }
+    }
+
+    /// Mean brightness, `0.0..=1.0`.
+    #[must_use]
+    pub fn mean(&self) -> f32 {
+        mean(&self.cells)
+    }
+
+    /// Standard deviation of the cells: 0 for one flat colour.
+    #[must_use]
+    pub fn deviation(&self) -> f32 {
+        let m = self.mean();
+        mean(&self.cells.iter().map(|c| (c - m) * (c - m)).collect::<Vec<_>>()).sqrt()
+    }
+
+    /// The brightest cell but for the top twentieth.
+    #[must_use]
+    pub fn high(&self) -> f32 {
+        let mut cells = self.cells.clone();
+        cells.sort_by(f32::total_cmp);
+        cells[cells.len() * 19 / 20]
+    }
+
+    /// Mean absolute difference of the cells, `0.0..=1.0`.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> f32 {
+        mean(&self.cells.iter().zip(&other.cells).map(|(a, b)| (a - b).abs()).collect::<Vec<_>>())
+    }
+
+    /// How alike the structure is whatever the light: normalised cross-correlation, `-1.0..=1.0`; 0 when either is flat.
+    #[must_use]
+    pub fn likeness(&self, other: &Self) -> f32 {
+        let (ma, mb) = (self.mean(), other.mean());
+        let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+        for (a, b) in self.cells.iter().zip(&other.cells) {
+            ab += (a - ma) * (b - mb);
+            aa += (a - ma) * (a - ma);
+            bb += (b - mb) * (b - mb);
+        }
+        if aa <= 1e-6 || bb <= 1e-6 { 0.0 } else { ab / (aa * bb).sqrt() }
+    }
+
+    /// Mean absolute difference of every patch, row by row ([`Self::PATCHES`] of them).
+    /// A `lift` is taken from every cell of `other` first, so that a change of light alone does not count.
+    #[must_use]
+    pub fn patch_differences(&self, other: &Self, lift: f32) -> Vec<f32> {
+        let per_row = Self::W / Self::PATCH;
+        let mut sums = vec![0.0_f32; Self::PATCHES];
+        for (i, (a, b)) in self.cells.iter().zip(&other.cells).enumerate() {
+            let (x, y) = (i % Self::W, i / Self::W);
+            sums[y / Self::PATCH * per_row + x / Self::PATCH] += (a - b + lift).abs();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+        let n = (Self::PATCH * Self::PATCH) as f32;
+        sums.into_iter().map(|s| s / n).collect()
+    }
+}
+
+/// Luma of one pixel in 1/256 steps (BT.601 weights), `0..=65_280`.
+fn luma(rgb: &[u8]) -> u32 {
+    u32::from(rgb[0]) * 77 + u32::from(rgb[1]) * 150 + u32::from(rgb[2]) * 29
+}
+
+/// Sample positions along one side with the cell each falls into; every cell gets at least one.
+fn ticks(len: usize, cells: usize) -> Vec<(usize, usize)> {
+    let n = cells * Thumb::SAMPLES.min(len.div_ceil(cells));
+    (0..n).map(|i| ((i * len + len / 2) / n, i * cells / n)).map(|(at, cell)| (at.min(len - 1), cell)).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "3072 values")]
+fn mean(values: &[f32]) -> f32 {
+    if values.is_empty() { 0.0 } else { values.iter().sum::<f32>() / values.len() as f32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pixels, Thumb};
+    use crate::base::BBox;
+    use crate::watch::testing::{flat, frame};
+
+    #[test]
+    fn a_frame_whose_bytes_do_not_fit_its_size_is_refused() {
+        let mut f = flat(4, 4, [1, 2, 3]);
+        f.width = 5;
+        assert!(Pixels::of(&f).is_none());
+        f.width = u32::MAX;
+        f.height = u32::MAX;
+        assert!(Pixels::of(&f).is_none());
+        assert!(Pixels::of(&flat(0, 4, [0; 3])).is_none());
+    }
+
+    #[test]
+    fn brightness_of_a_flat_frame_is_its_luma_at_every_size() {
+        for (w, h) in [(1, 1), (4096, 1), (1, 999), (641, 479), (64, 48)] {
+            let f = flat(w, h, [255, 255, 255]);
+            let t = Thumb::of(&Pixels::of(&f).unwrap());
+            assert!((t.mean() - 1.0).abs() < 1e-3 && t.deviation() < 1e-3, "{w}x{h}: {}", t.mean());
+        }
+    }
+
+    #[test]
+    fn likeness_ignores_light_and_sees_structure() {
+        let a = frame(320, 240, |x, _| [if x < 160 { 40 } else { 160 }; 3]);
+        let b = frame(320, 240, |x, _| [if x < 160 { 80 } else { 200 }; 3]);
+        let c = frame(320, 240, |x, _| [if x < 160 { 160 } else { 40 }; 3]);
+        let t = |f| Thumb::of(&Pixels::of(f).unwrap());
+        assert!(t(&a).likeness(&t(&b)) > 0.95);
+        assert!(t(&a).likeness(&t(&c)) < -0.95);
+    }
+
+    #[test]
+    fn an_area_always_holds_a_pixel() {
+        let f = flat(3, 3, [0; 3]);
+        let p = Pixels::of(&f).unwrap();
+        for b in [BBox::new(1.0, 1.0, 1.0, 1.0), BBox::new(0.0, 0.0, 0.0, 0.0), BBox::FULL] {
+            let (x0, y0, x1, y1) = p.area(&b);
+            assert!(x0 < x1 && x1 <= 3 && y0 < y1 && y1 <= 3);
+        }
+    }
+}

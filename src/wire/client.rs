@@ -1,0 +1,199 @@
+//! Events that clients send: text to [`ClientEvent`], or a [`WireError`] that says which field was wrong.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::error::{WireError, code};
+use super::item::{NewItem, read_item};
+use super::limits::{MAX_AUDIO_BYTES, MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_NAME_BYTES};
+use super::read::{Field, Obj};
+use super::response::{ResponseRequest, read_response};
+use super::session::SessionPatch;
+use super::session_read::read_session;
+
+/// One event of a client, with the id it gave it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientEvent {
+    /// Given back in `error.error.event_id` when the event is refused.
+    pub event_id: Option<String>,
+    /// What it asks.
+    pub body: ClientBody,
+}
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientBody {
+    /// `session.update`
+    SessionUpdate(Box<SessionPatch>),
+    /// `input_audio_buffer.append`
+    AudioAppend {
+        /// Sound in the session's input format.
+        audio: Bytes,
+    },
+    /// `input_audio_buffer.commit`
+    AudioCommit,
+    /// `input_audio_buffer.clear`
+    AudioClear,
+    /// `conversation.item.create`
+    ItemCreate {
+        /// After which item: `root` for the front, absent for the end.
+        previous_item_id: Option<String>,
+        /// The item.
+        item: NewItem,
+    },
+    /// `conversation.item.retrieve`
+    ItemRetrieve {
+        /// Which.
+        item_id: String,
+    },
+    /// `conversation.item.truncate`
+    ItemTruncate {
+        /// Which.
+        item_id: String,
+        /// Which part.
+        content_index: u32,
+        /// Up to where.
+        audio_end_ms: u32,
+    },
+    /// `conversation.item.delete`
+    ItemDelete {
+        /// Which.
+        item_id: String,
+    },
+    /// `response.create`
+    ResponseCreate(Box<ResponseRequest>),
+    /// `response.cancel`
+    ResponseCancel {
+        /// Which; the one that is running when absent.
+        response_id: Option<String>,
+    },
+    /// `output_audio_buffer.clear`
+    OutputAudioClear,
+}
+
+/// Every `type` that clients may send.
+pub const CLIENT_EVENT_TYPES: [&str; 11] = [
+    "session.update",
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+    "conversation.item.create",
+    "conversation.item.retrieve",
+    "conversation.item.truncate",
+    "conversation.item.delete",
+    "response.create",
+    "response.cancel",
+    "output_audio_buffer.clear",
+];
+
+impl ClientEvent {
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// [`WireError`] with code, path of the wrong field and the client's `event_id` (where it could be read): send it back in an `error` event, the session goes on.
+    pub fn parse(text: &str) -> Result<Self, WireError> {
+        let mut root = Obj::root(parse_object(text)?);
+        let event_id = match root.take("event_id") {
+            Field::Set(Value::String(id)) if id.len() <= MAX_NAME_BYTES => Some(id),
+            Field::Absent | Field::Null => None,
+            Field::Set(Value::String(id)) => {
+                return Err(root.bad("event_id", &format!("has {} bytes, the limit is {MAX_NAME_BYTES}", id.len())));
+            }
+            Field::Set(other) => return Err(root.wrong("event_id", "a string", &other)),
+        };
+        match read_body(root) {
+            Ok(body) => Ok(Self { event_id, body }),
+            Err(e) => Err(e.of_event(event_id.as_deref())),
+        }
+    }
+}
+
+/// Reads a `session` object that came in another way than `session.update`: the `session` part of an offer, a client secret.
+///
+/// # Errors
+/// As [`ClientEvent::parse`].
+pub fn parse_session(text: &str) -> Result<SessionPatch, WireError> {
+    read_session(Obj::root(parse_object(text)?))
+}
+
+fn parse_object(text: &str) -> Result<serde_json::Map<String, Value>, WireError> {
+    if text.len() > MAX_MESSAGE_BYTES {
+        let message = format!("message has {} bytes, the limit is {MAX_MESSAGE_BYTES}", text.len());
+        return Err(WireError::invalid(code::TOO_LARGE, message));
+    }
+    if nests_deeper_than(text.as_bytes(), MAX_JSON_DEPTH) {
+        let message = format!("message nests deeper than {MAX_JSON_DEPTH} levels");
+        return Err(WireError::invalid(code::TOO_DEEP, message));
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(WireError::invalid(code::INVALID_JSON, "message must be a JSON object")),
+        Err(e) => Err(WireError::invalid(code::INVALID_JSON, format!("message is not JSON: {e}"))),
+    }
+}
+
+/// Counts brackets outside strings, so that the parser never recurses further than the limit.
+fn nests_deeper_than(text: &[u8], limit: usize) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for &b in text {
+        if in_string {
+            match b {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match b {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn read_body(mut o: Obj) -> Result<ClientBody, WireError> {
+    let kind = o.required_name("type")?;
+    Ok(match kind.as_str() {
+        "session.update" => ClientBody::SessionUpdate(Box::new(read_session(o.required_object("session")?)?)),
+        "input_audio_buffer.append" => ClientBody::AudioAppend { audio: o.base64("audio", MAX_AUDIO_BYTES)? },
+        "input_audio_buffer.commit" => ClientBody::AudioCommit,
+        "input_audio_buffer.clear" => ClientBody::AudioClear,
+        "conversation.item.create" => ClientBody::ItemCreate {
+            previous_item_id: o.name("previous_item_id")?.set(),
+            item: match read_item(o.required_object("item")?)? {
+                NewItem::Reference(_) => {
+                    return Err(o.bad("item.type", "item_reference can only stand in response.create"));
+                }
+                item => item,
+            },
+        },
+        "conversation.item.retrieve" => ClientBody::ItemRetrieve { item_id: o.required_name("item_id")? },
+        "conversation.item.truncate" => ClientBody::ItemTruncate {
+            item_id: o.required_name("item_id")?,
+            content_index: o.whole("content_index", u32::MAX)?.unwrap_or(0),
+            audio_end_ms: o.whole("audio_end_ms", u32::MAX)?.unwrap_or(0),
+        },
+        "conversation.item.delete" => ClientBody::ItemDelete { item_id: o.required_name("item_id")? },
+        "response.create" => ClientBody::ResponseCreate(Box::new(match o.object("response")? {
+            Field::Set(response) => read_response(response)?,
+            Field::Absent | Field::Null => ResponseRequest::default(),
+        })),
+        "response.cancel" => ClientBody::ResponseCancel { response_id: o.name("response_id")?.set() },
+        "output_audio_buffer.clear" => ClientBody::OutputAudioClear,
+        other => {
+            let message = format!("{other:?} is not an event that clients send; it must be one of {}", {
+                CLIENT_EVENT_TYPES.join(", ")
+            });
+            return Err(WireError::field(code::UNKNOWN_EVENT, "type", message));
+        }
+    })
+}

@@ -1,0 +1,37 @@
+//! The events that clients see: the OpenAI Realtime protocol (GA), and what Sightline adds for those who ask.
+//!
+//! Floor 1. In: JSON text of clients ≤ 16 MiB. Out: [`ClientEvent`], or a [`WireError`] to send back; [`ServerEvent`] as JSON text. Loses: nothing.
+//! Source: OpenAI Realtime API reference as of openai-python 3.54.0 and openai-openapi f85dbe2. `PROTOCOL.md` says what differs from it.
+
+mod client;
+mod error;
+mod id;
+mod item;
+pub mod limits;
+mod read;
+mod response;
+mod server;
+mod session;
+mod session_read;
+mod vendor;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{CLIENT_EVENT_TYPES, ClientBody, ClientEvent, parse_session};
+pub use error::{ErrorType, WireError, code};
+pub use id::{IdGen, IdKind};
+pub use item::{FunctionKind, ImageFormat, ItemRole, ItemStatus, ItemView, NewItem, NewPart, PartView};
+pub use read::encode_base64;
+pub use response::{
+    CachedDetails, InputDetails, OutputDetails, ResponseRequest, ResponseStatus, ResponseView, StatusDetails,
+    StatusError, Usage,
+};
+pub use server::{At, RateLimit, ServerBody, ServerEvent, TextPart, TranscriptionUsage, words};
+pub use session::{
+    AudioConfig, AudioFormat, AudioInput, AudioOutput, Inf, MaxTokens, Names, SessionConfig, SessionPatch,
+    Transcription, TranscriptionPatch, TurnDetection, TurnKind, TurnPatch,
+};
+pub use vendor::{
+    Extension, Latency, SceneView, StageBudgets, VideoStats, WireBox, WireColour, WireLabel, WireObject, WireText,
+};

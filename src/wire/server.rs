@@ -1,0 +1,263 @@
+//! Events that the server sends.
+
+use serde::Serialize;
+
+use super::error::WireError;
+use super::item::{ItemView, PartView};
+use super::response::ResponseView;
+use super::session::SessionConfig;
+use super::vendor::{Extension, Latency, SceneView, VideoStats};
+
+/// One event with its id.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServerEvent {
+    /// `event_…`.
+    pub event_id: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: ServerBody,
+}
+
+impl ServerEvent {
+    /// Bytes it takes on the wire, roughly: what the outbox of a client counts.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        const FRAME: usize = 256;
+        match &self.body {
+            ServerBody::TextDelta { delta, .. } => FRAME + delta.len(),
+            // Rare and of any size: written once to be weighed.
+            _ => self.to_json().len(),
+        }
+    }
+
+    /// The event as one JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Serialising plain structs with string keys has no way to fail; an empty object would still be valid JSON.
+        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
+    }
+}
+
+/// Where in a response something stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct At {
+    /// Which response.
+    pub response_id: String,
+    /// Which item.
+    pub item_id: String,
+    /// Index of the item in the response's output.
+    pub output_index: u32,
+    /// Index of the part in the item's content.
+    pub content_index: u32,
+}
+
+/// A part of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TextPart {
+    /// Always `text`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The words so far.
+    pub text: String,
+}
+
+impl TextPart {
+    /// Some words.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { kind: "text", text: text.into() }
+    }
+}
+
+/// What a transcription cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TranscriptionUsage {
+    /// Always `duration`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Seconds of sound.
+    pub seconds: f64,
+}
+
+/// One line of `rate_limits.updated`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RateLimit {
+    /// `requests` or `tokens`.
+    pub name: &'static str,
+    /// How many there may be.
+    pub limit: u64,
+    /// How many are left.
+    pub remaining: u64,
+    /// Until when.
+    pub reset_seconds: f64,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type")]
+#[expect(missing_docs, reason = "fields are those of the protocol: PROTOCOL.md explains each")]
+pub enum ServerBody {
+    /// An event was refused, or something failed; the session goes on.
+    #[serde(rename = "error")]
+    Error { error: WireError },
+    /// First event of a session.
+    #[serde(rename = "session.created")]
+    SessionCreated { session: Box<SessionConfig> },
+    /// What is in force after a `session.update`.
+    #[serde(rename = "session.updated")]
+    SessionUpdated { session: Box<SessionConfig> },
+    /// An item came into the conversation.
+    #[serde(rename = "conversation.item.added")]
+    ItemAdded { previous_item_id: Option<String>, item: ItemView },
+    /// An item is whole.
+    #[serde(rename = "conversation.item.done")]
+    ItemDone { previous_item_id: Option<String>, item: ItemView },
+    /// Answer to `conversation.item.retrieve`.
+    #[serde(rename = "conversation.item.retrieved")]
+    ItemRetrieved { item: ItemView },
+    /// Answer to `conversation.item.truncate`.
+    #[serde(rename = "conversation.item.truncated")]
+    ItemTruncated { item_id: String, content_index: u32, audio_end_ms: u32 },
+    /// An item is gone: deleted by the client, or the oldest of too many.
+    #[serde(rename = "conversation.item.deleted")]
+    ItemDeleted { item_id: String },
+    /// Words heard so far.
+    #[serde(rename = "conversation.item.input_audio_transcription.delta")]
+    TranscriptionDelta { item_id: String, content_index: u32, delta: String },
+    /// Everything that was heard; empty when there were no words.
+    #[serde(rename = "conversation.item.input_audio_transcription.completed")]
+    TranscriptionCompleted { item_id: String, content_index: u32, transcript: String, usage: TranscriptionUsage },
+    /// Speech could not be written down.
+    #[serde(rename = "conversation.item.input_audio_transcription.failed")]
+    TranscriptionFailed { item_id: String, content_index: u32, error: WireError },
+    /// Sound became an item.
+    #[serde(rename = "input_audio_buffer.committed")]
+    AudioCommitted { previous_item_id: Option<String>, item_id: String },
+    /// Sound was thrown away.
+    #[serde(rename = "input_audio_buffer.cleared")]
+    AudioCleared {},
+    /// Somebody began to speak.
+    #[serde(rename = "input_audio_buffer.speech_started")]
+    SpeechStarted { audio_start_ms: u64, item_id: String },
+    /// The speaker finished.
+    #[serde(rename = "input_audio_buffer.speech_stopped")]
+    SpeechStopped { audio_end_ms: u64, item_id: String },
+    /// An answer begins.
+    #[serde(rename = "response.created")]
+    ResponseCreated { response: Box<ResponseView> },
+    /// An answer ended, one way or another.
+    #[serde(rename = "response.done")]
+    ResponseDone { response: Box<ResponseView> },
+    /// Stock clients wait for it; there are no limits per session yet.
+    #[serde(rename = "rate_limits.updated")]
+    RateLimits { rate_limits: Vec<RateLimit> },
+    /// An item of the answer begins.
+    #[serde(rename = "response.output_item.added")]
+    OutputItemAdded { response_id: String, output_index: u32, item: ItemView },
+    /// An item of the answer is whole.
+    #[serde(rename = "response.output_item.done")]
+    OutputItemDone { response_id: String, output_index: u32, item: ItemView },
+    /// A part of the answer begins.
+    #[serde(rename = "response.content_part.added")]
+    ContentPartAdded {
+        #[serde(flatten)]
+        at: At,
+        part: TextPart,
+    },
+    /// A part of the answer is whole.
+    #[serde(rename = "response.content_part.done")]
+    ContentPartDone {
+        #[serde(flatten)]
+        at: At,
+        part: TextPart,
+    },
+    /// More words of the answer.
+    #[serde(rename = "response.output_text.delta")]
+    TextDelta {
+        #[serde(flatten)]
+        at: At,
+        delta: String,
+    },
+    /// All words of the answer.
+    #[serde(rename = "response.output_text.done")]
+    TextDone {
+        #[serde(flatten)]
+        at: At,
+        text: String,
+    },
+
+    /// Vendor: where the time went.
+    #[serde(rename = "response.latency")]
+    Latency {
+        response_id: String,
+        #[serde(flatten)]
+        latency: Latency,
+    },
+    /// Vendor: a stage was over its budget and something was given up for it.
+    #[serde(rename = "response.degraded")]
+    Degraded { response_id: Option<String>, reason: String, step: String },
+    /// Vendor: how the incoming video does.
+    #[serde(rename = "input_video.stats")]
+    VideoStats {
+        #[serde(flatten)]
+        stats: VideoStats,
+    },
+    /// Vendor: what perception sees.
+    #[serde(rename = "scene.facts")]
+    Scene {
+        #[serde(flatten)]
+        scene: Box<SceneView>,
+    },
+    /// Vendor: how loud it is, and whether that is speech.
+    #[serde(rename = "audio.level")]
+    AudioLevel { dbfs: f32, speaking: bool },
+}
+
+impl ServerBody {
+    /// Which extension a client must have asked for to be sent this; `None` for events of the protocol itself.
+    #[must_use]
+    pub const fn extension(&self) -> Option<Extension> {
+        match self {
+            Self::Latency { .. } | Self::Degraded { .. } => Some(Extension::Latency),
+            Self::VideoStats { .. } => Some(Extension::Video),
+            Self::Scene { .. } => Some(Extension::Scene),
+            Self::AudioLevel { .. } => Some(Extension::Audio),
+            _ => None,
+        }
+    }
+
+    /// Appends `next` to `self` when both are words of the same part, so that a slow reader gets fewer, longer events.
+    /// Gives `next` back when they cannot be joined.
+    ///
+    /// # Errors
+    /// `next` itself, untouched.
+    pub fn join(&mut self, next: Self) -> Result<(), Self> {
+        match (self, next) {
+            (Self::TextDelta { at, delta }, Self::TextDelta { at: next_at, delta: more }) if *at == next_at => {
+                delta.push_str(&more);
+                Ok(())
+            }
+            (_, next) => Err(next),
+        }
+    }
+}
+
+/// The words a client sees of an item's parts, joined.
+#[must_use]
+pub fn words(parts: &[PartView]) -> String {
+    let mut out = String::new();
+    for part in parts {
+        let text = match part {
+            PartView::InputText { text } | PartView::OutputText { text } => text.as_str(),
+            PartView::InputAudio { transcript } => transcript.as_deref().unwrap_or(""),
+            PartView::InputImage { .. } => "",
+        };
+        if !text.is_empty() {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(text);
+        }
+    }
+    out
+}

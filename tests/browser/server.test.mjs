@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The whole path: a fake camera and a fake microphone in Chromium, the real server (SIGHTLINE_BIN), real weights.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { findChromium, launch, openPage, waitWire, wire } from "./lib/browser.mjs";
+import { artifact, drawPicture, makeClip, photographs } from "./lib/media.mjs";
+import { metric, serverMissing, startServer } from "./lib/server.mjs";
+import { converse, waitSeen } from "./lib/turns.mjs";
+
+const missing = !findChromium() ? "no Chromium" : serverMissing();
+if (missing) console.log(`skipped: tests against the server (${missing})`);
+const skip = missing ?? false;
+/** Two cores carry a server and a browser only slowly. */
+const PATIENCE = 120000;
+
+let drawings;
+let photos;
+
+before(async () => {
+  if (missing) return;
+  const browser = await launch();
+  drawings = {};
+  for (const name of ["hello-42", "red-circle", "dark"]) drawings[name] = await drawPicture(browser, name, artifact(`${name}.png`));
+  await browser.close();
+  photos = await photographs();
+});
+
+/** A page in a call, typing only: camera on, no microphone. */
+async function visit(t, url, picture, query = "") {
+  const clip = await makeClip(picture, artifact(`visit-${Math.random().toString(36).slice(2)}.mjpeg`));
+  const browser = await launch({ clip });
+  t.after(() => browser.close());
+  const page = await openPage(browser);
+  await page.goto(`${url}/?autostart=1&audio_processing=off&microphone=off${query}`);
+  return page;
+}
+
+async function live(t, url, picture) {
+  const page = await visit(t, url, picture);
+  await page.waitForSelector('.connection[data-phase="live"]', { timeout: 30000 });
+  await waitSeen(page);
+  return page;
+}
+
+async function ask(page, text) {
+  const done = (await wire(page, "response.done")).length;
+  await page.fill("#question", text);
+  await page.press("#question", "Enter");
+  const event = (await waitWire(page, "response.done", { count: done + 1, timeout: PATIENCE }))[done];
+  const answer = (await wire(page, "response.output_text.delta")).filter((e) => e.response_id === event.response.id).map((e) => e.delta).join("");
+  return { status: event.response.status, answer };
+}
+
+async function waitText(page, selector, text, timeout = 20000) {
+  await page.waitForFunction(([s, t]) => document.querySelector(s)?.textContent.includes(t), [selector, text], { timeout });
+}
+
+/** Waits until every session has ended. */
+async function empty(url) {
+  for (let n = 0; n < 100; n += 1) {
+    if ((await metric(url, "sightline_sessions_active")) === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  assert.fail("a session is still there 20 s after its page was closed");
+}
+
+describe("questions and answers", { skip, concurrency: false }, () => {
+  let server;
+  before(async () => !missing && (server = await startServer({ name: "answers" })));
+  after(async () => server && assert.equal(await server.stop(), 0, "the server ends cleanly"));
+
+  test("reads the text that is held up", async () => {
+    const { turns, facts, errors } = await converse({ url: server.url, picture: drawings["hello-42"], typed: ["What does the sign say?"], name: "hello", timeout: PATIENCE });
+    assert.match(turns[0].answer, /hello|42/i);
+    assert.ok(facts.texts.some((x) => /HELLO/.test(x.text)), JSON.stringify(facts.texts));
+    assert.equal(turns[0].status, "completed");
+    assert.ok(turns[0].latency?.total_ms > 0);
+    assert.deepEqual(errors, []);
+  });
+
+  test("names the colour", async () => {
+    const { turns } = await converse({ url: server.url, picture: drawings["red-circle"], typed: ["What colours do you see?"], name: "red", timeout: PATIENCE });
+    assert.match(turns[0].answer, /red/i);
+  });
+
+  test("hears a spoken question and answers about the photograph", async (t) => {
+    if (!photos) return t.skip("no photographs here");
+    const { turns, errors } = await converse({ url: server.url, picture: photos.chelsea, questions: ["What do you see?"], name: "cat", timeout: PATIENCE });
+    assert.match(turns[0].transcript, /what do you see/i);
+    assert.match(turns[0].answer, /cat|tabby|kitten/i);
+    for (const stage of ["vad_end_ms", "asr_ms", "first_token_ms", "total_ms", "budget_ms"]) assert.ok(turns[0].latency?.[stage] >= 0, stage);
+    assert.deepEqual(errors, []);
+  });
+
+  test("the stop button ends an answer, and the next question is answered", async (t) => {
+    const page = await live(t, server.url, drawings["hello-42"]);
+    await page.fill("#question", "Describe everything you can see, in as much detail as possible.");
+    await page.press("#question", "Enter");
+    await waitWire(page, "response.output_text.delta", { timeout: PATIENCE });
+    await page.click("#stop-answer").catch(() => undefined);
+    const done = (await waitWire(page, "response.done", { timeout: PATIENCE }))[0].response;
+    // A short answer can be over before the click.
+    assert.ok(["cancelled", "completed"].includes(done.status), done.status);
+    if (done.status === "cancelled") await waitText(page, ".turn-answer .aside", "Stopped");
+    assert.equal((await ask(page, "What do you see?")).status, "completed");
+  });
+
+  test("a camera that goes away does not end the conversation", async (t) => {
+    const page = await live(t, server.url, drawings["red-circle"]);
+    await page.evaluate(() => {
+      const track = document.querySelector("video").srcObject.getVideoTracks()[0];
+      track.stop();
+      track.dispatchEvent(new Event("ended"));
+    });
+    await waitText(page, ".banner", "The camera was disconnected");
+    assert.equal((await ask(page, "Are you still there?")).status, "completed");
+  });
+
+  test("nothing can be seen in the dark, and the answer does not invent a thing", async (t) => {
+    const page = await live(t, server.url, drawings.dark);
+    const { answer } = await ask(page, "What do you see?");
+    assert.doesNotMatch(answer, /\b(cat|dog|person|car|cup|tree)\b/i);
+    assert.ok(await page.isVisible(".chip-none"));
+  });
+
+  test("two pages at once, each with its own picture", async (t) => {
+    const [one, two] = [await live(t, server.url, drawings["hello-42"]), await live(t, server.url, drawings["red-circle"])];
+    const [a, b] = await Promise.all([ask(one, "What does the sign say?"), ask(two, "What colours do you see?")]);
+    assert.match(a.answer, /hello|42/i);
+    assert.match(b.answer, /red/i);
+  });
+
+  test("every session is gone once its page is", async () => {
+    await empty(server.url);
+  });
+});
+
+describe("when something is in the way", { skip, concurrency: false }, () => {
+  test("a full server says so and lets the next one in when there is room", async (t) => {
+    const server = await startServer({ name: "full", set: ["server.max_sessions=1"] });
+    t.after(() => server.stop());
+    const first = await live(t, server.url, drawings.dark);
+    const second = await visit(t, server.url, drawings.dark);
+    await waitText(second, ".banner", "The server is full");
+    await first.click("#end");
+    await second.waitForSelector('.connection[data-phase="live"]', { timeout: 30000 });
+  });
+
+  test("a server that is killed is noticed, and the page comes back with it", async (t) => {
+    const server = await startServer({ name: "killed" });
+    const page = await live(t, server.url, drawings.dark);
+    await server.kill();
+    await waitText(page, ".banner", "The server cannot be reached", 30000);
+    const again = await startServer({ name: "again", port: server.port });
+    t.after(() => again.stop());
+    // By now it may wait, have given up, or be on its way.
+    await page.click("#retry, #start", { timeout: 2000 }).catch(() => undefined);
+    await page.waitForSelector('.connection[data-phase="live"]', { timeout: 30000 });
+  });
+
+  test("a bad offer is refused with words, and harms nobody", async (t) => {
+    const server = await startServer({ name: "bad" });
+    t.after(() => server.stop());
+    for (const [body, type] of [["", "application/sdp"], ["not sdp", "application/sdp"], ["v=0\r\n".repeat(40000), "application/sdp"], ["{}", "application/json"]]) {
+      const response = await fetch(`${server.url}/v1/realtime/calls`, { method: "POST", body, headers: { "Content-Type": type } });
+      assert.ok(response.status >= 400 && response.status < 500, `${response.status} for ${JSON.stringify(body.slice(0, 20))}`);
+      assert.ok((await response.json()).error.message.length > 10);
+    }
+    const page = await live(t, server.url, drawings.dark);
+    assert.equal(page.errors.length, 0);
+  });
+});

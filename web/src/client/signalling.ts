@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import type { Extension } from "./events";
+import { type Failure, FailureError } from "./failure";
+
+export interface Endpoint {
+  /** Address of the server without a slash at the end; empty for the page's own. */
+  base: string;
+  apiKey?: string | undefined;
+  ext: readonly Extension[];
+}
+
+/** What the server gave for an offer. */
+export interface Accepted {
+  answer: string;
+  /** Where this call can be ended. */
+  location: string;
+}
+
+type Fetch = typeof fetch;
+
+function headers(endpoint: Endpoint, more: Record<string, string> = {}): Record<string, string> {
+  return endpoint.apiKey ? { ...more, Authorization: `Bearer ${endpoint.apiKey}` } : more;
+}
+
+/** Offers a call. Throws a `FailureError` that names what went wrong. */
+export async function offerCall(endpoint: Endpoint, sdp: string, signal: AbortSignal, send: Fetch = fetch): Promise<Accepted> {
+  const query = endpoint.ext.length > 0 ? `?ext=${endpoint.ext.join(",")}` : "";
+  let response: Response;
+  try {
+    response = await send(`${endpoint.base}/v1/realtime/calls${query}`, {
+      method: "POST",
+      headers: headers(endpoint, { "Content-Type": "application/sdp" }),
+      body: sdp,
+      signal,
+    });
+  } catch (error) {
+    if (signal.aborted && !(signal.reason instanceof DOMException && signal.reason.name === "TimeoutError")) {
+      throw new FailureError({ kind: "aborted" });
+    }
+    throw new FailureError({ kind: "unreachable", detail: error instanceof Error ? error.message : String(error) });
+  }
+  const body = await response.text();
+  if (!response.ok) throw new FailureError(nameRefusal(response.status, response.headers.get("Retry-After"), body));
+  const location = response.headers.get("Location");
+  if (location === null) throw new FailureError({ kind: "refused", detail: "the answer has no Location header" });
+  return { answer: body, location: `${endpoint.base}${new URL(location, "http://relative").pathname}` };
+}
+
+/** Names an answer that is not a success. */
+export function nameRefusal(status: number, retryAfter: string | null, body: string): Failure {
+  const detail = errorMessage(body) ?? `HTTP status ${status}`;
+  if (status === 429 || status === 503) {
+    const ms = parseRetryAfter(retryAfter);
+    return ms === undefined ? { kind: "capacity", detail } : { kind: "capacity", detail, retryAfterMs: ms };
+  }
+  if (status === 401 || status === 403) return { kind: "unauthorised", detail };
+  // What a proxy says when the server behind it is down.
+  if (status === 502 || status === 504) return { kind: "unreachable", detail };
+  return { kind: "refused", detail };
+}
+
+/** `Retry-After` in milliseconds; seconds only, at most ten minutes. */
+export function parseRetryAfter(value: string | null): number | undefined {
+  if (value === null || !/^\s*\d+\s*$/.test(value)) return undefined;
+  return Math.min(Number(value), 600) * 1000;
+}
+
+function errorMessage(body: string): string | undefined {
+  try {
+    const message = (JSON.parse(body) as { error?: { message?: unknown } }).error?.message;
+    return typeof message === "string" ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends a call and tells nobody when that fails: the server notices by itself, only later. */
+export async function endCall(endpoint: Endpoint, location: string, send: Fetch = fetch): Promise<void> {
+  try {
+    await send(location, { method: "DELETE", headers: headers(endpoint), keepalive: true });
+  } catch {
+    // The server is gone, and the call with it.
+  }
+}
+
+/** Ends a call while the page is being closed, when only a beacon still gets out. */
+export function endCallOnLeave(endpoint: Endpoint, location: string): void {
+  // A beacon carries no header: with a key, a request that outlives the page does the same.
+  if (endpoint.apiKey || !navigator.sendBeacon(`${location}/hangup`)) void endCall(endpoint, location);
+}
+
+/** Whether a server answers at all. */
+export async function isAlive(endpoint: Endpoint, send: Fetch = fetch): Promise<boolean> {
+  try {
+    return (await send(`${endpoint.base}/healthz`, { cache: "no-store", signal: AbortSignal.timeout(2000) })).ok;
+  } catch {
+    return false;
+  }
+}

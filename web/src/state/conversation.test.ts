@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import { describe, expect, it } from "vitest";
+import type { ServerEvent } from "../client";
+import { Conversation, MAX_TURNS } from "./conversation";
+
+const T = "conversation.item.input_audio_transcription";
+const run = (...events: ServerEvent[]) => {
+  const conversation = new Conversation();
+  events.forEach((e) => conversation.apply(e));
+  return conversation;
+};
+const spoken = (id: string): ServerEvent[] => [
+  { type: "input_audio_buffer.speech_started", item_id: id, audio_start_ms: 0 },
+  { type: "input_audio_buffer.speech_stopped", item_id: id, audio_end_ms: 900 },
+];
+const answered = (id: string, ...tokens: string[]): ServerEvent[] => [
+  { type: "response.created", response: { id, status: "in_progress" } },
+  ...tokens.map((delta): ServerEvent => ({ type: "response.output_text.delta", response_id: id, item_id: "x", delta })),
+];
+
+describe("Conversation", () => {
+  it("shows a question from the first sound to the final words", () => {
+    const c = run(spoken("i1")[0] as ServerEvent);
+    expect(c.turns).toMatchObject([{ state: "listening", text: "" }]);
+    c.apply(spoken("i1")[1] as ServerEvent);
+    expect(c.turns).toMatchObject([{ state: "transcribing" }]);
+    c.apply({ type: `${T}.delta`, item_id: "i1", delta: "What do " });
+    expect(c.turns).toMatchObject([{ text: "What do " }]);
+    c.apply({ type: `${T}.completed`, item_id: "i1", transcript: "What do you see? " });
+    expect(c.turns).toMatchObject([{ kind: "user", state: "final", text: "What do you see?", via: "voice" }]);
+  });
+
+  it("forgets a noise that had no words", () => {
+    expect(run(...spoken("i1"), { type: `${T}.completed`, item_id: "i1", transcript: "  " }).turns).toEqual([]);
+  });
+
+  it("says so when speech was not understood", () => {
+    expect(run(...spoken("i1"), { type: `${T}.failed`, item_id: "i1", error: {} }).turns).toMatchObject([{ state: "failed" }]);
+  });
+
+  it("puts tokens together and keeps the time of the answer", () => {
+    const c = run(...answered("r1", "A red", " mug."), { type: "response.latency", response_id: "r1", total_ms: 640, budget_ms: 1000 });
+    expect(c.active?.id).toBe("r1");
+    c.apply({ type: "response.done", response: { id: "r1", status: "completed" } });
+    expect(c.turns).toMatchObject([{ text: "A red mug.", state: "done", totalMs: 640 }]);
+    expect(c.active).toBeNull();
+  });
+
+  it.each([
+    ["cancelled", "turn_detected", "cancelled", "you spoke"],
+    ["cancelled", "client_cancelled", "cancelled", "stopped"],
+    ["incomplete", "max_output_tokens", "incomplete", "cut at the length limit"],
+    ["incomplete", "content_filter", "incomplete", "held back by the content filter"],
+    ["failed", undefined, "failed", "the server could not answer"],
+  ] as const)("marks an answer that was %s (%s)", (status, reason, state, note) => {
+    const details = reason === undefined ? {} : { reason };
+    const c = run(...answered("r1", "A"), { type: "response.done", response: { id: "r1", status, status_details: details } });
+    expect(c.turns).toMatchObject([{ state, note }]);
+  });
+
+  it("shows no token that comes after the stop", () => {
+    const c = run(...answered("r1", "A"), { type: "response.done", response: { id: "r1", status: "cancelled" } });
+    c.apply({ type: "response.output_text.delta", response_id: "r1", item_id: "x", delta: " late" });
+    expect(c.turns).toMatchObject([{ text: "A" }]);
+  });
+
+  it("keeps a typed question once when the server echoes it", () => {
+    const c = new Conversation();
+    c.typed("item_1", "what is it?");
+    c.apply({ type: "conversation.item.added", item: { id: "item_1", type: "message", role: "user", content: [{ type: "input_text", text: "what is it?" }] } });
+    expect(c.turns).toHaveLength(1);
+  });
+
+  it("shows questions of another client, but not images or answers, which come by other events", () => {
+    const c = run(
+      { type: "conversation.item.added", item: { id: "a", type: "message", role: "user", content: [{ type: "input_image" }] } },
+      { type: "conversation.item.added", item: { id: "b", type: "message", role: "assistant", content: [] } },
+      { type: "conversation.item.added", item: { id: "c", type: "message", role: "user", content: [{ type: "input_text", text: "hi" }] } },
+    );
+    expect(c.turns).toMatchObject([{ id: "c", text: "hi" }]);
+  });
+
+  it("leaves nothing hanging when the connection breaks", () => {
+    const c = run(...answered("r1", "A"), ...spoken("i1"), { type: "input_audio_buffer.speech_started", item_id: "i2", audio_start_ms: 0 });
+    c.interrupted();
+    expect(c.active).toBeNull();
+    expect(c.turns).toMatchObject([{ state: "cancelled", note: "cut off by the connection" }, { id: "i1", state: "failed" }]);
+  });
+
+  it("is bounded", () => {
+    const c = new Conversation();
+    for (let n = 0; n < 3 * MAX_TURNS; n += 1) c.typed(`i${n}`, "again");
+    expect(c.turns).toHaveLength(MAX_TURNS);
+    expect(c.turns.at(-1)?.id).toBe(`i${3 * MAX_TURNS - 1}`);
+  });
+});

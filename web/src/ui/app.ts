@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import { Call, type Device, type Endpoint, type MediaWish, type ServerEvent, Session, type Status, checkBrowser, openMedia, toFailure } from "../client";
+import { Conversation } from "../state/conversation";
+import { LatencyHistory, breakdown, reducedText } from "../state/latency";
+import { BlackPicture } from "./camera";
+import { chat } from "./chat";
+import { controls } from "./controls";
+import { h } from "./dom";
+import { header } from "./header";
+import { latency } from "./latency";
+import type { Params } from "./params";
+import { seen } from "./seen";
+import { stage } from "./stage";
+import { type Actions, type Part, type View, inSession } from "./view";
+
+const KINDS = { camera: "video", microphone: "audio" } as const;
+/** How long a question waits for the answer before it to stop. */
+const CANCEL_MS = 3000;
+/** Errors that only say that the page was a moment late. */
+const HARMLESS = ["response_cancel_not_active"];
+
+/** The page: holds the state, talks to the session, has the parts drawn. */
+export class App implements Actions {
+  private readonly session: Session;
+  private readonly conversation = new Conversation();
+  private readonly history = new LatencyHistory();
+  private readonly black = new BlackPicture();
+  private readonly parts: Part[];
+  private readonly view: View;
+  private drawing = false;
+  private hadCall = false;
+  private pending: { text: string; timer: ReturnType<typeof setTimeout> } | null = null;
+
+  constructor(root: HTMLElement, private readonly params: Params) {
+    const endpoint: Endpoint = { base: "", ext: ["latency", "scene", "video"] };
+    this.session = new Session((stream, signal) => Call.open(endpoint, stream, signal));
+    this.view = {
+      status: this.session.status, asking: false, failure: null, problems: [], devices: { camera: "none", microphone: "none" },
+      stream: null, retryAt: 0, speaking: false, facts: null, video: null, reduced: null, mirrored: params.mirrored, boxes: true, turns: [], answering: false,
+      latency: null, history: this.history, host: location.host,
+    };
+    const now = () => performance.now();
+    const [head, picture, line, bar, time, talk] = [header(now), stage(this, now), seen(), controls(this), latency(), chat(this)];
+    this.parts = [head, picture, line, bar, time, talk];
+    const left = h("div", { class: "left" }, h("section", { class: "card watching", attrs: { "aria-label": "Camera" } }, picture.element, line.element, bar.element), time.element);
+    root.replaceChildren(head.element, h("main", { class: "main" }, left, talk.element));
+    this.session.on("status", (status) => this.onStatus(status));
+    this.session.on("event", (event) => this.onEvent(event));
+    this.session.on("problem", (problem) => console.warn(`sightline: ${problem}`));
+    addEventListener("pagehide", () => this.leave());
+    setInterval(() => this.view.status.phase === "waiting" && this.draw(), 250);
+    this.draw();
+    if (params.autostart) this.start({ camera: params.camera, microphone: params.microphone });
+  }
+
+  start(wish: { camera: boolean; microphone: boolean }): void {
+    void this.begin(wish);
+  }
+
+  stop(): void {
+    void this.session.stop();
+  }
+
+  retry(): void {
+    void this.session.retryNow();
+  }
+
+  mirror(): void {
+    this.view.mirrored = !this.view.mirrored;
+    this.draw();
+  }
+
+  toggleBoxes(): void {
+    this.view.boxes = !this.view.boxes;
+    this.draw();
+  }
+
+  cancel(): void {
+    this.session.cancel();
+  }
+
+  ask(text: string): void {
+    if (this.pending) clearTimeout(this.pending.timer);
+    this.pending = null;
+    if (!this.conversation.active || !this.session.cancel()) return this.askNow(text);
+    // One answer at a time: the question waits until the server says that the one before has stopped.
+    this.pending = { text, timer: setTimeout(() => this.askPending(), CANCEL_MS) };
+  }
+
+  toggle(device: Device): void {
+    const state = this.view.devices[device];
+    if (state === "none" || state === "lost") return void this.acquire(device);
+    if (device === "camera") return void (state === "on" ? this.cameraOff() : this.acquire("camera"));
+    const on = state === "off";
+    for (const track of this.view.stream?.getAudioTracks() ?? []) track.enabled = on;
+    this.view.devices.microphone = on ? "on" : "off";
+    this.draw();
+  }
+
+  choose(device: Device, id: string): void {
+    void this.acquire(device, id);
+  }
+
+  private async begin(wish: { camera: boolean; microphone: boolean }): Promise<void> {
+    if (this.view.asking || inSession(this.view.status)) return;
+    Object.assign(this.view, { asking: true, failure: null, problems: [] });
+    this.draw();
+    try {
+      const hasMedia = navigator.mediaDevices?.getUserMedia !== undefined;
+      checkBrowser({ isSecureContext, hasMedia, hasWebRtc: typeof RTCPeerConnection !== "undefined" });
+      const { stream, problems } = await this.open(wish);
+      this.hadCall = false;
+      this.view.stream = stream;
+      this.view.problems = problems;
+      this.view.devices = { camera: "none", microphone: "none" };
+      for (const track of stream.getTracks()) this.watchTrack(track);
+      this.view.asking = false;
+      await this.session.start(stream);
+    } catch (error) {
+      this.view.asking = false;
+      this.view.failure = toFailure(error);
+      this.draw();
+    }
+  }
+
+  private open(wish: Omit<MediaWish, "audioProcessing">) {
+    return openMedia({ ...wish, audioProcessing: this.params.audioProcessing }, (c) => navigator.mediaDevices.getUserMedia(c));
+  }
+
+  /** Follows a track: it is in use from now on, until its device goes away. */
+  private watchTrack(track: MediaStreamTrack): void {
+    const device: Device = track.kind === "video" ? "camera" : "microphone";
+    this.view.devices[device] = "on";
+    track.addEventListener("ended", () => {
+      if (!this.view.stream?.getTracks().includes(track)) return;
+      this.view.stream.removeTrack(track);
+      this.view.devices[device] = "lost";
+      this.view.problems = [{ kind: "device-lost", device }];
+      if (device === "camera") this.view.facts = null;
+      void this.session.replaceTrack(KINDS[device], null);
+      this.draw();
+    });
+  }
+
+  /** Opens a device, or another one of its kind, while a conversation goes on. */
+  private async acquire(device: Device, id?: string): Promise<void> {
+    const { stream } = this.view;
+    if (!stream) return;
+    try {
+      const wish = { camera: device === "camera", microphone: device === "microphone", cameraId: id, microphoneId: id };
+      const track = (await this.open(wish)).stream.getTracks()[0];
+      if (!track) return;
+      if (this.view.stream !== stream) return track.stop();
+      this.swap(stream, track);
+      this.watchTrack(track);
+      this.view.problems = [];
+      this.draw();
+      // A call made without this kind of media cannot take it up: the next one can.
+      if (!(await this.session.replaceTrack(KINDS[device], track))) await this.session.start(stream);
+    } catch (error) {
+      this.view.problems = [toFailure(error)];
+      this.draw();
+    }
+  }
+
+  private async cameraOff(): Promise<void> {
+    const { stream } = this.view;
+    const black = this.black.start();
+    if (!stream || !black) return;
+    await this.session.replaceTrack("video", black);
+    this.swap(stream, black);
+    this.view.devices.camera = "off";
+    this.view.facts = null;
+    this.draw();
+  }
+
+  private swap(stream: MediaStream, track: MediaStreamTrack): void {
+    for (const old of stream.getTracks().filter((t) => t.kind === track.kind)) {
+      stream.removeTrack(old);
+      old.stop();
+    }
+    stream.addTrack(track);
+  }
+
+  private onStatus(status: Status): void {
+    const before = this.view.status.phase;
+    this.view.status = status;
+    if (status.phase === "waiting") this.view.retryAt = performance.now() + status.retryInMs;
+    if (status.phase === "live" && before === "connecting") {
+      if (this.hadCall) this.conversation.note("Connected again. The server begins anew: what was said above is not known to it.");
+      this.hadCall = true;
+    }
+    if (status.phase !== "live" && status.phase !== "interrupted") {
+      this.conversation.interrupted();
+      Object.assign(this.view, { speaking: false, facts: null, video: null, reduced: null });
+    }
+    if (status.phase === "ended") this.release();
+    this.draw();
+  }
+
+  private onEvent(event: ServerEvent): void {
+    if (event.type === "scene.facts") this.view.facts = this.view.devices.camera === "on" ? event : null;
+    if (event.type === "input_audio_buffer.speech_started") this.view.speaking = true;
+    if (event.type === "input_audio_buffer.speech_stopped") this.view.speaking = false;
+    if (event.type === "input_video.stats") this.view.video = event;
+    if (event.type === "response.degraded") this.view.reduced = reducedText(event.step);
+    if (event.type === "error" && !HARMLESS.includes(event.error.code ?? "")) this.conversation.note(`The server reports: ${event.error.message}`);
+    if (event.type === "response.latency") {
+      this.history.add(breakdown(event));
+      this.view.latency = this.history.last;
+    }
+    this.conversation.apply(event);
+    if (event.type === "response.done") this.askPending();
+    this.draw();
+  }
+
+  private askNow(text: string): void {
+    const id = this.session.ask(text);
+    if (id === null) this.conversation.note("The question could not be sent: there is no connection.");
+    else this.conversation.typed(id, text);
+    this.draw();
+  }
+
+  private askPending(): void {
+    const { pending } = this;
+    if (!pending) return;
+    clearTimeout(pending.timer);
+    this.pending = null;
+    this.askNow(pending.text);
+  }
+
+  private leave(): void {
+    this.session.leave();
+    this.release();
+  }
+
+  private release(): void {
+    this.black.stop();
+    const { stream } = this.view;
+    this.view.stream = null;
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    this.view.devices = { camera: "none", microphone: "none" };
+    this.view.problems = [];
+    this.view.speaking = false;
+  }
+
+  /** Draws once per frame, however much changes. A hidden page gets no frames, so a timer stands in. */
+  private draw(): void {
+    if (this.drawing) return;
+    this.drawing = true;
+    const run = () => {
+      this.drawing = false;
+      this.view.turns = this.conversation.turns;
+      this.view.answering = this.conversation.active !== null;
+      for (const part of this.parts) part.update(this.view);
+    };
+    if (document.hidden) setTimeout(run, 100);
+    else requestAnimationFrame(run);
+  }
+}

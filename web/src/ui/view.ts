@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import type { Device, Failure, SceneFacts, Status, VideoStats } from "../client";
+import type { Turn } from "../state/conversation";
+import type { Breakdown, LatencyHistory } from "../state/latency";
+
+/** `off` was switched off by the user, `none` was never there, `lost` went away. */
+export type DeviceState = "on" | "off" | "none" | "lost";
+
+/** Everything the parts draw from. The app changes it; parts only read. */
+export interface View {
+  status: Status;
+  /** The browser is asking the user for access. */
+  asking: boolean;
+  /** What stands in the way of a start. */
+  failure: Failure | null;
+  /** What went wrong with one device while the other works. */
+  problems: Failure[];
+  devices: Record<Device, DeviceState>;
+  stream: MediaStream | null;
+  /** When the next attempt comes, on the page's clock. */
+  retryAt: number;
+  speaking: boolean;
+  /** What is seen now; null while nothing is known. A still scene sends no news, so they do not age. */
+  facts: SceneFacts | null;
+  /** How the server receives the picture. */
+  video: VideoStats | null;
+  /** What the server gives up to stay in time, in words. */
+  reduced: string | null;
+  mirrored: boolean;
+  boxes: boolean;
+  turns: readonly Turn[];
+  answering: boolean;
+  latency: Breakdown | null;
+  history: LatencyHistory;
+  host: string;
+}
+
+/** What the user can do. */
+export interface Actions {
+  start(wish: { camera: boolean; microphone: boolean }): void;
+  stop(): void;
+  retry(): void;
+  toggle(device: Device): void;
+  choose(device: Device, id: string): void;
+  mirror(): void;
+  toggleBoxes(): void;
+  ask(text: string): void;
+  cancel(): void;
+}
+
+/** A part of the page: an element that follows the view. */
+export interface Part {
+  readonly element: HTMLElement;
+  update(view: View): void;
+}
+
+/** Whether there is a conversation, even if it is interrupted just now. */
+export function inSession(status: Status): boolean {
+  return status.phase !== "idle" && status.phase !== "ended";
+}
+
+/** Whether events get through. */
+export function isLive(status: Status): boolean {
+  return status.phase === "live" || status.phase === "interrupted";
+}
