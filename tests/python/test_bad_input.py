@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import re
@@ -369,8 +370,10 @@ def test_a_client_that_never_reads_is_closed(place):
         )
         assert client.recv(12) == b"HTTP/1.1 101"
         client.sendall(frame(json.dumps({**item(text("long " * 12_000)), "item": {**item(text("long " * 12_000))["item"], "id": "long"}})))
-        for _ in range(200):
-            client.sendall(frame('{"type": "conversation.item.retrieve", "item_id": "long"}'))
+        # On a slow machine the server may have closed the line before the last of these is sent: that is what is wanted.
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                client.sendall(frame('{"type": "conversation.item.retrieve", "item_id": "long"}'))
         place.wait_for_sessions(sessions, seconds=20)
         assert closed() > before
         # What the system still held for it comes first, then the reason: 1013, try again later. Or the line is simply cut.
