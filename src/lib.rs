@@ -21,6 +21,8 @@ pub mod dialogue;
 pub mod flow;
 /// Voice activity, utterances.
 pub mod listen;
+/// Hours of what was seen and said, in bounded memory.
+pub mod memory;
 /// Which frames to look at, and what they add up to.
 pub mod watch;
 /// The events that clients see.
@@ -31,6 +33,8 @@ pub mod wire;
 pub mod decode;
 /// WebRTC in: SDP, ICE, RTP to access units (webrtc).
 pub mod ingest;
+/// Memories on disk.
+pub mod store;
 /// The models themselves (candle; rten for ONNX graphs; earshot for voice activity).
 pub mod model;
 /// Which weights, from where, verified and converted.
