@@ -4,7 +4,6 @@
 //! Loses: `Corrupt` (a packet that breaks the format; its time is concealed), `AudioOverflow` (a defect of ours).
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gstreamer as gst;
@@ -17,7 +16,7 @@ use super::framer::Framer;
 use super::graph::{Graph, GraphName};
 use super::live::{Live, Polled, Recipe};
 use super::opus::packet_duration;
-use super::timeline::Timeline;
+use super::timeline::{Offsets, Timeline};
 use super::{DecodeConfig, DecodeError, init};
 
 /// One live audio stream's decoder. Dropping it stops its graph and joins its threads, which blocks for some milliseconds: drop it on a
@@ -40,8 +39,8 @@ enum Item {
 
 struct Shared {
     counters: Counters,
-    /// Stream time plus this is session time, in microseconds.
-    offset_us: AtomicI64,
+    /// Stream time plus this is session time.
+    offsets: Mutex<Offsets>,
     out: Mutex<Out>,
 }
 
@@ -69,7 +68,7 @@ impl AudioDecoder {
         init()?;
         let shared = Arc::new(Shared {
             counters: Counters::new(codec),
-            offset_us: AtomicI64::new(0),
+            offsets: Mutex::default(),
             out: Mutex::new(Out { framer: Framer::default(), sink: Box::new(sink) }),
         });
         let on_sample = Arc::clone(&shared);
@@ -99,7 +98,7 @@ impl AudioDecoder {
             return self.drain();
         }
         let place = self.timeline.place(unit.capture, duration, unit.contiguous);
-        self.shared.offset_us.store(place.offset, Ordering::Relaxed);
+        self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner).note(place.at, place.offset);
         let at = gst::ClockTime::from_useconds(place.at);
         if !place.conceal.is_zero() {
             let length = gst::ClockTime::try_from(place.conceal).unwrap_or(gst::ClockTime::ZERO);
@@ -140,7 +139,7 @@ impl Shared {
     fn on_sample(&self, sample: &gst::Sample) -> Result<(), String> {
         let at = MediaTime::from_micros(frame::pts_ns(sample).ok_or("sound without a time")? / 1_000);
         let samples = frame::samples_f32(sample)?;
-        let offset = self.offset_us.load(Ordering::Relaxed);
+        let offset = self.offsets.lock().unwrap_or_else(PoisonError::into_inner).of(at.as_micros());
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let Out { framer, sink } = &mut *out;
         framer.push(&samples, at, &mut |pcm| {

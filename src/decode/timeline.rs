@@ -3,6 +3,7 @@
 //! Pure. The decoder sees a stream without jitter; holes in it are either concealed (up to [`MAX_CONCEAL`]) or jumped. What remains
 //! between the counted time and the capture time (clock drift, corrections by sender reports) goes into a slowly moving offset.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::base::MediaTime;
@@ -57,6 +58,38 @@ impl Timeline {
     }
 }
 
+/// The offsets of the packets that are inside the decoder: sound comes out later than it went in, and gets the offset of its own packet.
+#[derive(Debug, Default)]
+pub(super) struct Offsets {
+    /// Stream time in microseconds and the offset from there on, in order.
+    ahead: VecDeque<(u64, i64)>,
+    current: i64,
+}
+
+/// More packets than the decoder's queue takes; a decoder that swallows packets does not make the list grow.
+const MOST_AHEAD: usize = 1_024;
+
+impl Offsets {
+    /// Notes the offset of the packet at stream time `at`.
+    pub(super) fn note(&mut self, at: u64, offset: i64) {
+        if self.ahead.len() >= MOST_AHEAD
+            && let Some((_, oldest)) = self.ahead.pop_front()
+        {
+            self.current = oldest;
+        }
+        self.ahead.push_back((at, offset));
+    }
+
+    /// The offset of the sound at stream time `at`. Times that are asked for never go back by more than a packet.
+    pub(super) fn of(&mut self, at: u64) -> i64 {
+        while let Some((_, offset)) = self.ahead.pop_front_if(|(from, _)| *from <= at) {
+            self.current = offset;
+        }
+        // Before the first packet, by the delay of a resampler, its own offset is the best there is.
+        self.current
+    }
+}
+
 fn micros(t: MediaTime) -> i64 {
     i64::try_from(t.as_micros()).unwrap_or(i64::MAX / 4)
 }
@@ -65,7 +98,7 @@ fn micros(t: MediaTime) -> i64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{MediaTime, Timeline};
+    use super::{MOST_AHEAD, MediaTime, Offsets, Timeline};
 
     const PACKET: Duration = Duration::from_millis(20);
 
@@ -88,6 +121,20 @@ mod tests {
         assert_eq!((after_three_lost.at, after_three_lost.conceal), (1_080_000, Duration::from_millis(60)));
         let after_a_pause = line.place(MediaTime::from_millis(5_000), PACKET, true);
         assert_eq!((after_a_pause.at, after_a_pause.conceal), (5_000_000, Duration::ZERO));
+    }
+
+    #[test]
+    fn sound_gets_the_offset_of_its_own_packet_however_far_ahead_the_next_ones_are() {
+        let mut offsets = Offsets::default();
+        for i in 0..100 {
+            offsets.note(20_000 * i, i as i64);
+        }
+        assert_eq!((offsets.of(0), offsets.of(39_999), offsets.of(40_000)), (0, 1, 2));
+        assert_eq!(offsets.of(10_000_000), 99);
+        for i in 0..5_000 {
+            offsets.note(20_000 * (100 + i), 7);
+        }
+        assert!(offsets.ahead.len() <= MOST_AHEAD);
     }
 
     #[test]
