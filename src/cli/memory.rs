@@ -13,7 +13,6 @@ use super::progress::human;
 use crate::app;
 use crate::base::ErrorClass;
 use crate::config::Config;
-use crate::session::Shelf;
 use crate::store::{MemoryInfo, MemoryName, StoreError};
 use crate::wire::{ForgetRequest, TimelineView};
 

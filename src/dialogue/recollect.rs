@@ -21,7 +21,7 @@ const LEAST_LABEL: f32 = 0.30;
 /// Below this it is said with "perhaps".
 const SURE: f32 = 0.45;
 /// A span longer than this asks for a list, not for a moment.
-const MOMENT: Duration = Duration::from_secs(240);
+const MOMENT: Duration = Duration::from_secs(20 * 60);
 /// Most things told at once.
 const MOST_TOLD: usize = 4;
 

@@ -13,7 +13,7 @@ use super::route::{Command, Route, Routed, WallClock, When, route};
 use super::watchfor::{Fired, Watches};
 use super::{Output, nouns};
 use crate::base::MediaTime;
-use crate::memory::{Event, Hit, KeyframeId, Look, Memory, NodeId, Op, Query, Said, Span, Speaker};
+use crate::memory::{Event, Hit, KeyframeId, Look, Memory, NodeId, Op, Query, Said, Span, Speaker, Tier};
 use crate::watch::SceneFacts;
 use crate::wire::{ArchiveView, EventView, Extension, MergeView, ServerBody, TimelineView};
 
@@ -89,6 +89,10 @@ pub enum EmbedFor {
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 /// How long an answer waits for the embedding of its question: without it, words alone find what they can.
 pub(crate) const EMBED_WAIT: Duration = Duration::from_millis(400);
+/// What lies this near the middle of a time that was named is looked at first …
+const NEAR: Duration = Duration::from_secs(10);
+/// … if the time was meant as a moment, however long ago: nine minutes to either side of "an hour ago".
+const MOMENT: Duration = Duration::from_secs(20 * 60);
 /// Events of the timeline in one message: the largest are some 6 KB, and browsers take messages of up to 256 KiB.
 const EVENTS_AT_ONCE: usize = 32;
 /// Embeddings under way at one time; more events than that are found by their words alone.
@@ -378,16 +382,33 @@ impl Conversation {
         let query = Query {
             span,
             words: &routed.content,
-            text: intent,
+            // The meaning of a question that names nothing is that of its empty words: then the time alone decides.
+            text: intent.filter(|_| !routed.content.is_empty()),
             image: None,
             fit: Some(&fit),
             most: crate::memory::MOST_RECALLED,
             order: routed.order,
         };
-        let hits = self.memory.memory.recall(&query).hits;
+        let mut hits = self.recall_near(&query);
+        if !self.memory.setup.enabled {
+            hits.retain(|h| h.tier == Tier::Live);
+        }
         let routed = Routed { span, ..routed.clone() };
         let recollected = recollect(&routed, &hits, self.memory.watched(), self.memory.time(now));
         (recollected, hits)
+    }
+
+    /// A time that somebody names is about right: what lies near its middle is meant before what lies at its edges.
+    fn recall_near(&self, query: &Query<'_>) -> Vec<Hit> {
+        let named = query.span.filter(|s| query.words.is_empty() && s.length() > NEAR * 2 && s.length() < MOMENT);
+        if let Some(span) = named {
+            let near = Span::new(span.middle().saturating_sub(NEAR), span.middle() + NEAR);
+            let hits = self.memory.memory.recall(&Query { span: Some(near), ..*query }).hits;
+            if hits.iter().any(|h| !h.digest.is_empty() || !h.said.is_empty()) {
+                return hits;
+            }
+        }
+        self.memory.memory.recall(query).hits
     }
 
     /// What was told about a thing that cannot be seen now.

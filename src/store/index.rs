@@ -147,7 +147,7 @@ pub(super) fn identity(db: &Connection) -> Sql<Option<String>> {
 }
 
 /// Turns an error of SQLite into ours.
-pub(super) fn failure(what: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
+pub(super) fn failure(what: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |error| {
         let rusqlite::Error::SqliteFailure(code, _) = &error else {

@@ -181,7 +181,7 @@ fn gone(path: &Path, result: io::Result<()>) -> Result<(), StoreError> {
 pub(super) fn rebuild(db: &Connection, db_path: &Path, root: &Path) -> Result<(u64, u64), StoreError> {
     let mut folders = folders(root)?;
     folders.sort_by_key(|f| f.started);
-    let fill = || {
+    let mut fill = || {
         let tx = db.unchecked_transaction()?;
         let (mut memories, mut records) = (0, 0);
         for folder in &mut folders {

@@ -72,7 +72,7 @@ fn renamed(words: &[String], first: &str) -> Vec<String> {
 }
 
 fn rest(at: At<'_>) -> String {
-    at.words[at.i..].join(" ")
+    at.rest().join(" ")
 }
 
 /// `the cup I showed you` → `the cup`. Only behind a noun, never behind the verb of the question itself.

@@ -10,7 +10,8 @@ mod anchor;
 mod clock;
 mod command;
 mod kind;
-mod text;
+mod parts;
+pub(crate) mod text;
 mod time;
 
 #[cfg(test)]
@@ -18,11 +19,10 @@ mod tests;
 
 use std::time::Duration;
 
-use kind::Tense;
-use time::{Now, Time};
+use parts::Parts;
+use time::Now;
 
 use crate::base::MediaTime;
-use crate::dialogue::question::{Ask, Words, analyse};
 use crate::dialogue::watchfor;
 use crate::memory::{Order, Span};
 
@@ -189,39 +189,5 @@ pub fn route(question: &str, ctx: &When) -> Routed {
         return plain(Route::WatchFor);
     }
     let parts = Parts::of(&all, &now);
-    if parts.is_past(&now) { parts.routed(&now) } else { plain(present(question, &all, &parts)) }
-}
-
-/// A question taken apart.
-struct Parts {
-    /// The asking clause, without its time.
-    clause: Vec<String>,
-    q: Words,
-    time: Option<Time>,
-    anchor: Option<Anchor>,
-    /// There was a clause of time, whether or not it names something.
-    hangs: bool,
-    /// "Do you remember …".
-    remember: bool,
-    tense: Tense,
-}
-
-impl Parts {
-    fn of(all: &[String], now: &Now) -> Self {
-        let (words, remember) = text::strip_lead(all);
-        let exact = time::find(words, now);
-        let rest = exact.map_or_else(|| words.to_vec(), |f| text::without(words, f.from, f.to));
-        let vague = time::find_vague(&rest, now);
-        let rest = vague.map_or_else(|| rest.clone(), |f| text::without(&rest, f.from, f.to));
-        // A weak time beside an exact one only repeats it; one by the clock gives way to nothing.
-        let time = exact.or(vague).map(|f| f.time);
-        let found = anchor::find(&rest);
-        let hangs = found.is_some();
-        let (anchor, rest) = found.map_or((None, rest.clone()), |f| (f.anchor, text::without(&rest, f.from, f.to)));
-        let (rest, again) = text::strip_lead(&rest);
-        let clause = rest[kind::asking(rest)..].to_vec();
-        let tense = if clause.is_empty() { Tense::Present } else { kind::tense(&clause) };
-        let q = Words { joined: format!(" {} ", clause.join(" ")), words: clause.clone() };
-        Self { clause, q, time, anchor, hangs, remember: remember || again, tense }
-    }
+    if parts.is_past() { parts.routed(&now) } else { plain(parts.present(question)) }
 }

@@ -16,28 +16,30 @@ const REMEMBER: &str = "do you remember|do you still remember|do you recall|can 
 
 /// A place in a list of words, from which phrases are eaten.
 #[derive(Clone, Copy)]
-pub(super) struct At<'a> {
-    pub(super) words: &'a [String],
-    pub(super) i: usize,
+pub(crate) struct At<'a> {
+    /// All of them.
+    pub(crate) words: &'a [String],
+    /// The index of the word here.
+    pub(crate) i: usize,
 }
 
 impl<'a> At<'a> {
-    pub(super) const fn new(words: &'a [String], i: usize) -> Self {
+    pub(crate) const fn new(words: &'a [String], i: usize) -> Self {
         Self { words, i }
     }
 
     /// The word here, empty at the end.
-    pub(super) fn word(self) -> &'a str {
+    pub(crate) fn word(self) -> &'a str {
         self.words.get(self.i).map_or("", String::as_str)
     }
 
-    pub(super) fn is_end(self) -> bool {
+    pub(crate) fn is_end(self) -> bool {
         self.i >= self.words.len()
     }
 
     /// How many words the longest of the phrases has that stands here; zero when none does.
     fn length_of(self, phrases: &str) -> usize {
-        let rest = self.words.get(self.i..).unwrap_or_default();
+        let rest = self.rest();
         let stands = |phrase: &str| {
             let n = phrase.split(' ').count();
             (n <= rest.len() && phrase.split(' ').zip(rest).all(|(p, w)| p == w)).then_some(n)
@@ -45,13 +47,18 @@ impl<'a> At<'a> {
         phrases.split('|').filter_map(stands).max().unwrap_or(0)
     }
 
+    /// The words from here on.
+    pub(crate) fn rest(self) -> &'a [String] {
+        self.words.get(self.i..).unwrap_or_default()
+    }
+
     /// Whether one of the phrases stands here.
-    pub(super) fn sees(self, phrases: &str) -> bool {
+    pub(crate) fn sees(self, phrases: &str) -> bool {
         self.length_of(phrases) > 0
     }
 
     /// Goes past the longest of the phrases that stands here.
-    pub(super) fn eat(&mut self, phrases: &str) -> bool {
+    pub(crate) fn eat(&mut self, phrases: &str) -> bool {
         let n = self.length_of(phrases);
         self.i += n;
         n > 0
@@ -59,12 +66,12 @@ impl<'a> At<'a> {
 }
 
 /// Whether a word is one of those in a table separated by `|`.
-pub(super) fn is_in(word: &str, table: &str) -> bool {
+pub(crate) fn is_in(word: &str, table: &str) -> bool {
     table.split('|').any(|w| w == word)
 }
 
 /// The words of a question: `14:05` stays one word (`14h05`), `p.m.` becomes `pm`, `forty-five` two words, hesitations go.
-pub(super) fn tidy(question: &str) -> Vec<String> {
+pub(crate) fn tidy(question: &str) -> Vec<String> {
     let lower = question.to_lowercase().replace("p.m.", "pm").replace("a.m.", "am").replace("p.m", "pm").replace("a.m", "am");
     let mut out = Vec::new();
     for word in question::words(&join_digits(&lower)) {
@@ -100,7 +107,7 @@ fn join_digits(text: &str) -> String {
 }
 
 /// The words without what is only said in front of a question, and whether that asked for memory.
-pub(super) fn strip_lead(words: &[String]) -> (&[String], bool) {
+pub(crate) fn strip_lead(words: &[String]) -> (&[String], bool) {
     let mut at = At::new(words, 0);
     let mut remember = false;
     loop {
@@ -118,6 +125,6 @@ pub(super) fn strip_lead(words: &[String]) -> (&[String], bool) {
 }
 
 /// `words` without those from `from` to `to`.
-pub(super) fn without(words: &[String], from: usize, to: usize) -> Vec<String> {
+pub(crate) fn without(words: &[String], from: usize, to: usize) -> Vec<String> {
     words.iter().enumerate().filter(|(i, _)| !(from..to).contains(i)).map(|(_, w)| w.clone()).collect()
 }

@@ -2,9 +2,10 @@
 
 use super::{Trigger, Wanted, many, the};
 use crate::base::MediaTime;
+use crate::dialogue::ground_more::clause;
 use crate::dialogue::nouns::{self, Fit};
 use crate::dialogue::things::{self, Thing};
-use crate::watch::{CLASSIFIER, Change, DETECTOR, Motion, OCR, SceneFacts, Unusable};
+use crate::watch::{CLASSIFIER, DETECTOR, Motion, OCR, SceneFacts, Unusable};
 
 /// Brightness below which it is dark, and from which it no longer is: apart, so that it does not flicker between them.
 const DARK: (f32, f32) = (0.18, 0.25);
@@ -71,7 +72,7 @@ pub(super) fn level(trigger: &Trigger, facts: &SceneFacts, since: MediaTime) -> 
         Trigger::ComesNear(what) => moves(what, facts, |m| m == Motion::Nearer),
         Trigger::Changes => {
             let new = facts.changes.iter().find(|c| c.at > since);
-            Some(Level { what: new.map(|c| told(&c.change)).unwrap_or_default(), ..Level::flag(new.is_some()) })
+            Some(Level { what: new.map(|c| clause(&c.change)).unwrap_or_default(), ..Level::flag(new.is_some()) })
         }
     }
 }
@@ -153,17 +154,5 @@ pub(super) fn because(trigger: &Trigger, level: &Level, already: bool) -> String
         Trigger::Moves(None) => "something moved".to_owned(),
         Trigger::Moves(Some(what)) => format!("{} moved{place}", the(what)),
         Trigger::Changes => what.clone(),
-    }
-}
-
-fn told(change: &Change) -> String {
-    match change {
-        Change::Appeared { label } => format!("{} came into view", nouns::with_article(label)),
-        Change::Disappeared { label } => format!("the {label} left"),
-        Change::MainChanged { from, to } => format!("the {from} became {}", nouns::with_article(to)),
-        Change::TextAppeared { text } => format!("I can read \"{}\" now", things::tame(text, 60)),
-        Change::Light { brighter: true } => "it got brighter".to_owned(),
-        Change::Light { brighter: false } => "it got darker".to_owned(),
-        Change::SceneCut => "the whole picture changed".to_owned(),
     }
 }

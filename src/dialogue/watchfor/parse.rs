@@ -3,6 +3,7 @@
 use super::{Condition, Trigger, Wanted, WatchError};
 use crate::dialogue::nouns;
 use crate::dialogue::question::{self, colour_word};
+use crate::dialogue::route::text::At;
 
 /// What joins the order to the condition; those of the second table ask for every time.
 const ONCE: &str = "when|if|once|as soon as|the moment|the moment that|the instant|the minute|the second|should|in case|next time|the next time|the first time";
@@ -27,40 +28,16 @@ const PAST: &str = "was|were|did|had|showed|shown|saw|seen|said|told|came|happen
 const HAPPENS: &str = "comes|come|appears|appear|turns|turn|leaves|leave|moves|move|changes|change|enters|enter|shows|show|arrives|arrive|opens|open|gets|get|\
      goes|go|falls|fall|starts|start|stops|stop|walks|walk|becomes|become|passes|pass|lands|see|spot|notice|disappears|happens|says|drives|approaches|detect|exits|read|vanishes";
 
-/// A list of words under a finger.
-#[derive(Clone, Copy)]
-struct At<'a>(&'a [String]);
+/// The words before and after the first of the phrases, at least one before it.
+fn split<'a>(at: At<'a>, phrases: &str) -> Option<(&'a [String], &'a [String])> {
+    (at.i + 1..at.words.len()).find_map(|i| {
+        let mut here = At::new(at.words, i);
+        here.eat(phrases).then(|| (&at.words[at.i..i], here.rest()))
+    })
+}
 
-impl<'a> At<'a> {
-    fn length_of(self, phrases: &str) -> usize {
-        let stands = |phrase: &str| {
-            let n = phrase.split(' ').count();
-            (n <= self.0.len() && phrase.split(' ').zip(self.0).all(|(p, w)| p == w)).then_some(n)
-        };
-        phrases.split('|').filter_map(stands).max().unwrap_or(0)
-    }
-
-    fn sees(self, phrases: &str) -> bool {
-        self.length_of(phrases) > 0
-    }
-
-    fn eat(&mut self, phrases: &str) -> bool {
-        let n = self.length_of(phrases);
-        self.0 = &self.0[n..];
-        n > 0
-    }
-
-    /// The words before and after the first of the phrases, at least one before it.
-    fn split(self, phrases: &str) -> Option<(&'a [String], &'a [String])> {
-        (1..self.0.len()).find_map(|i| {
-            let n = At(&self.0[i..]).length_of(phrases);
-            (n > 0).then(|| (&self.0[..i], &self.0[i + n..]))
-        })
-    }
-
-    fn joined(self) -> String {
-        self.0.join(" ")
-    }
+fn start(words: &[String]) -> At<'_> {
+    At::new(words, 0)
 }
 
 fn has(words: &[String], table: &str) -> bool {
@@ -69,15 +46,15 @@ fn has(words: &[String], table: &str) -> bool {
 
 /// The words of the condition and whether every time is meant, if somebody is asked to watch for something.
 pub(crate) fn request(words: &[String]) -> Option<(Vec<String>, bool)> {
-    let mut at = At(words);
+    let mut at = start(words);
     let mut asked = false;
     while !at.sees("can you say what") && at.eat(POLITE) {
         asked = true;
     }
     let mut watch = at;
-    if watch.eat(WATCH) && !watch.0.is_empty() && !watch.sees("me|it|this|that") {
+    if watch.eat(WATCH) && !watch.rest().is_empty() && !watch.sees("me|it|this|that") {
         watch.eat("when|if");
-        return Some((watch.0.to_vec(), false));
+        return Some((watch.rest().to_vec(), false));
     }
     let mut tell = at;
     if tell.sees(TELL) {
@@ -86,16 +63,16 @@ pub(crate) fn request(words: &[String]) -> Option<(Vec<String>, bool)> {
         let free = tell.sees("say|shout|yell|announce|holler");
         tell.eat(TELL);
         for _ in 0..if free { 3 } else { 0 } {
-            if tell.sees(ONCE) || tell.sees(ALWAYS) || tell.0.is_empty() {
+            if tell.sees(ONCE) || tell.sees(ALWAYS) || tell.rest().is_empty() {
                 break;
             }
-            tell.0 = &tell.0[1..];
+            tell.i += 1;
         }
         let if_ = tell.sees("if|in case|should");
         let always = tell.eat(ALWAYS);
         if always || tell.eat(ONCE) {
-            let condition = tell.0;
-            let about_now = (if_ && At(condition).sees(STATIC)) || (if_ && only_tell && !has(condition, HAPPENS)) || (if_ && only_tell && asked && At(condition).sees("you see"));
+            let condition = tell.rest();
+            let about_now = (if_ && start(condition).sees(STATIC)) || (if_ && only_tell && !has(condition, HAPPENS)) || (if_ && only_tell && asked && start(condition).sees("you see"));
             let wanted = !condition.is_empty() && !has(condition, PAST) && !about_now;
             return wanted.then(|| (condition.to_vec(), always));
         }
@@ -105,7 +82,7 @@ pub(crate) fn request(words: &[String]) -> Option<(Vec<String>, bool)> {
     if !always && !at.eat(ONCE) {
         return None;
     }
-    let (condition, order) = at.split(TELL)?;
+    let (condition, order) = split(at, TELL)?;
     let whole = order.is_empty() || order.len() < 5 && !has(order, "what|who|how|where|which|whether|if|about");
     (whole && !has(condition, PAST)).then(|| (condition.to_vec(), always))
 }
@@ -118,26 +95,26 @@ pub(crate) fn request(words: &[String]) -> Option<(Vec<String>, bool)> {
 pub fn parse(text: &str) -> Result<Condition, WatchError> {
     let words = question::words(text);
     let (condition, repeats) = request(&words).unwrap_or_else(|| {
-        let mut at = At(&words);
+        let mut at = start(&words);
         let always = at.eat(ALWAYS);
         at.eat(ONCE);
-        (at.0.to_vec(), always)
+        (at.rest().to_vec(), always)
     });
-    let mut at = At(&condition);
+    let mut at = start(&condition);
     while at.eat("that|please|then") {}
     let at = trim(at);
     RULES
         .iter()
         .find_map(|rule| rule(at))
         .map(|trigger| Condition { trigger: in_its_own_letters(trigger, text), repeats })
-        .ok_or_else(|| WatchError::Unsupported(if at.0.is_empty() { text.trim().chars().take(80).collect() } else { at.joined() }))
+        .ok_or_else(|| WatchError::Unsupported(if at.rest().is_empty() { text.trim().chars().take(80).collect() } else { at.rest().join(" ") }))
 }
 
 /// Without politeness and hints of time at the end.
 fn trim(at: At<'_>) -> At<'_> {
     const END: &[&str] = &["please", "again", "okay", "ok", "thanks", "now"];
-    let keep = at.0.iter().rposition(|w| !END.contains(&w.as_str())).map_or(0, |i| i + 1);
-    At(&at.0[..keep])
+    let keep = at.rest().iter().rposition(|w| !END.contains(&w.as_str())).map_or(0, |i| i + 1);
+    start(&at.rest()[..keep])
 }
 
 type Rule = fn(At<'_>) -> Option<Trigger>;
@@ -155,31 +132,31 @@ fn reads(mut at: At<'_>) -> Option<Trigger> {
         at.eat("the|a|that");
         at.eat("word|words|text|letters|number|message|phrase");
         at.eat("says|reads|is|saying");
-        let end = at.0.iter().position(|w| ["appears", "appear", "shows", "comes", "somewhere", "on", "anywhere"].contains(&w.as_str()));
-        let text = At(&at.0[..end.unwrap_or(at.0.len())]).joined();
+        let end = at.rest().iter().position(|w| ["appears", "appear", "shows", "comes", "somewhere", "on", "anywhere"].contains(&w.as_str()));
+        let text = at.rest()[..end.unwrap_or(at.rest().len())].join(" ");
         (!text.is_empty()).then_some(Trigger::Reads(text))
     };
     if at.eat("you can read|you read|you are able to read|i can read") {
-        return if At(at.0).sees(ANY) && at.0.len() < 3 { Some(Trigger::Reads(String::new())) } else { words(at) };
+        return if start(at.rest()).sees(ANY) && at.rest().len() < 3 { Some(Trigger::Reads(String::new())) } else { words(at) };
     }
     let mut seen = at;
     seen.eat(SEE);
-    if seen.sees("text|any text|some text|writing|any writing|something written|words") && seen.0.len() < 4 && !seen.sees("text says|words say") {
+    if seen.sees("text|any text|some text|writing|any writing|something written|words") && seen.rest().len() < 4 && !seen.sees("text says|words say") {
         return Some(Trigger::Reads(String::new()));
     }
     if seen.sees("the word|the words|the text|the message|the number|the letters|the phrase|a sign that says|a sign saying") {
-        if let Some((_, text)) = seen.split("says|reads|say|saying|read|shows") {
-            return words(At(text));
+        if let Some((_, text)) = split(seen, "says|reads|say|saying|read|shows") {
+            return words(start(text));
         }
         return words(seen);
     }
     // "The screen says done": who speaks is no person.
-    let (who, text) = at.split("says|reads|say|displays|read")?;
-    (!who.iter().any(|w| nouns::is_person(w)) && !text.is_empty()).then(|| words(At(text))).flatten()
+    let (who, text) = split(at, "says|reads|say|displays|read")?;
+    (!who.iter().any(|w| nouns::is_person(w)) && !text.is_empty()).then(|| words(start(text))).flatten()
 }
 
 fn light(at: At<'_>) -> Option<Trigger> {
-    let joined = format!(" {} ", at.joined());
+    let joined = format!(" {} ", at.rest().join(" "));
     let any = |phrases: &str| phrases.split('|').any(|p| joined.contains(&format!(" {p} ")));
     let becomes = any("gets|becomes|turns|goes|is|gets too|grows|go|are|get|turn");
     if becomes && any("dark|darker|dim|pitch black") || any("lights go out|light goes out|lights go off|light goes off|lights turn off|light turns off|light is off|lights are off|light is switched off|lights are switched off|lights are turned off|light is turned off") {
@@ -191,9 +168,9 @@ fn light(at: At<'_>) -> Option<Trigger> {
 
 /// `the light turns green`.
 fn turns(at: At<'_>) -> Option<Trigger> {
-    let (what, rest) = at.split("turns|turn|becomes|become|changes to|change to|goes|go|gets|switches to|changes colour to|changes color to|is|are|changes from|has turned")?;
+    let (what, rest) = split(at, "turns|turn|becomes|become|changes to|change to|goes|go|gets|switches to|changes colour to|changes color to|is|are|changes from|has turned")?;
     let colour = colour_word(rest.last()?)?;
-    let alone = rest.len() == 1 || At(rest).sees("to|all|completely|back") || rest.iter().any(|w| w == "to");
+    let alone = rest.len() == 1 || start(rest).sees("to|all|completely|back") || rest.iter().any(|w| w == "to");
     if !alone {
         return None;
     }
@@ -205,23 +182,23 @@ fn count(mut at: At<'_>) -> Option<Trigger> {
     at.eat(SEE);
     let more = at.eat("more than|over");
     at.eat("at least|exactly|about|a total of");
-    let first = at.0.first()?;
+    let first = at.rest().first()?;
     let n = match first.parse::<u8>() {
         Ok(n) => n,
         Err(_) => (1..=12_u8).find(|n| nouns::number(usize::from(*n)) == *first)?,
     };
-    at.0 = &at.0[1..];
+    at.i += 1;
     at.eat("or more|of");
     let n = n.saturating_add(u8::from(more));
     (n > 0).then_some(())?;
-    Some(Trigger::AtLeast(n, noun(at.0)?))
+    Some(Trigger::AtLeast(n, noun(at.rest())?))
 }
 
 fn leaves(at: At<'_>) -> Option<Trigger> {
     const GOES: &str = "leaves|leave|goes away|go away|disappears|disappear|is gone|are gone|goes out of view|walks away|walk away|goes out|exits|exit|\
          vanishes|is no longer|are no longer|is not there|is out of|drives away|drives off|is away|moves out of|walks out|goes|has left|has gone|\
          is missing|goes missing|flies away|runs away|steps out|is taken|steps away";
-    let (what, _) = at.split(GOES)?;
+    let (what, _) = split(at, GOES)?;
     Some(Trigger::Leaves(noun(what)?))
 }
 
@@ -231,7 +208,7 @@ fn moves(at: At<'_>) -> Option<Trigger> {
     }
     let mut at = at;
     at.eat("you see|you notice");
-    let (what, _) = at.split("moves|move|moving|starts to move|starts moving|is moving|are moving|begins to move|begins moving|stirs|start moving")?;
+    let (what, _) = split(at, "moves|move|moving|starts to move|starts moving|is moving|are moving|begins to move|begins moving|stirs|start moving")?;
     let thing = noun(what).filter(|n| n != "something");
     (thing.is_some() || has(what, "something|anything|it")).then_some(Trigger::Moves(thing))
 }
@@ -248,32 +225,32 @@ fn changes(at: At<'_>) -> Option<Trigger> {
 fn comes(mut at: At<'_>) -> Option<Trigger> {
     at.eat("you see|you notice");
     let near = "comes close|comes closer|comes near|comes nearer|gets close|gets closer|gets near|gets too close|comes too close|approaches|comes towards|come close|come closer";
-    if let Some((what, _)) = at.split(near) {
+    if let Some((what, _)) = split(at, near) {
         return Some(Trigger::ComesNear(noun(what)?));
     }
     const COMES: &str = "comes|come|enters|enter|arrives|arrive|appears|appear|shows up|show up|walks in|walks by|walks past|walk in|walk by|lands|land|\
          turns up|passes|pass|drives by|drives past|gets here|goes by|goes past|pops up|is coming|returns|steps in|runs in|flies by|coming|walking|moves in|\
          enters the room|pulls up|is back|gets home|comes home|drives up|joins|walks into|shows|walks through|flies past|runs past|jumps in";
-    let (what, _) = at.split(COMES)?;
+    let (what, _) = split(at, COMES)?;
     Some(Trigger::ComesIn(wanted(what)?))
 }
 
 fn visible(mut at: At<'_>) -> Option<Trigger> {
     if at.eat(SEE) {
-        return Some(Trigger::Visible(wanted(at.0)?));
+        return Some(Trigger::Visible(wanted(at.rest())?));
     }
     // "Someone is at the door": there, not coming.
-    if let Some((what, rest)) = at.split("is|are|can be seen|becomes visible") {
-        let there = rest.is_empty() || At(rest).sees("at|in|on|there|here|visible|in view|near|around|by|inside|outside|back|standing|sitting|present|under|behind");
+    if let Some((what, rest)) = split(at, "is|are|can be seen|becomes visible") {
+        let there = rest.is_empty() || start(rest).sees("at|in|on|there|here|visible|in view|near|around|by|inside|outside|back|standing|sitting|present|under|behind");
         return if there { Some(Trigger::Visible(wanted(what)?)) } else { None };
     }
     // A noun alone: "watch for a red car".
     const VERBS: &str = "opens|closes|rings|boils|starts|stops|falls|cooks|burns|sleeps|wakes|cries|barks|speaks|talks|finishes|ends|begins|works|breaks|looks|\
          drops|grows|smiles|laughs|runs|plays|touches|takes|steals|gets|passed|over|done|ready|eats|drinks|sits|stands|sleep|wins|scores|hears|hear|needs";
-    if has(at.0, VERBS) || at.0.len() > 8 {
+    if has(at.rest(), VERBS) || at.rest().len() > 8 {
         return None;
     }
-    Some(Trigger::Visible(wanted(at.0)?))
+    Some(Trigger::Visible(wanted(at.rest())?))
 }
 
 fn wanted(words: &[String]) -> Option<Wanted> {
