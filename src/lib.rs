@@ -33,10 +33,10 @@ pub mod wire;
 pub mod decode;
 /// WebRTC in: SDP, ICE, RTP to access units (webrtc).
 pub mod ingest;
-/// Memories on disk.
-pub mod store;
 /// The models themselves (candle; rten for ONNX graphs; earshot for voice activity).
 pub mod model;
+/// Memories on disk.
+pub mod store;
 /// Which weights, from where, verified and converted.
 pub mod weights;
 

@@ -63,7 +63,11 @@ pub(super) fn shelf(config: &Config, clock: &dyn Clock) -> Result<Option<Shelf>,
         tracing::warn!(what, "the archive was damaged and has been mended");
     }
     if swept.orphans + swept.missing > 0 {
-        tracing::info!(orphans = swept.orphans, missing = swept.missing, "the archive was not closed; leftovers were swept");
+        tracing::info!(
+            orphans = swept.orphans,
+            missing = swept.missing,
+            "the archive was not closed; leftovers were swept"
+        );
     }
     Ok(Some(Shelf::new(archive, a.quota_bytes)))
 }

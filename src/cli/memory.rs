@@ -65,10 +65,20 @@ fn list(memories: &[MemoryInfo], as_json: bool) -> String {
     if memories.is_empty() {
         return "the archive is empty\n".to_owned();
     }
-    let mut out = format!("{:<30}  {:<16}  {:>8}  {:>6}  {:>8}  {:>8}\n", "NAME", "BEGAN (UTC)", "LENGTH", "EVENTS", "PICTURES", "SIZE");
+    let mut out = format!(
+        "{:<30}  {:<16}  {:>8}  {:>6}  {:>8}  {:>8}\n",
+        "NAME", "BEGAN (UTC)", "LENGTH", "EVENTS", "PICTURES", "SIZE"
+    );
     for m in memories {
         let (began, length) = (date(m.started_unix_ms), stamp(m.last_ms));
-        let _ = writeln!(out, "{:<30}  {began:<16}  {length:>8}  {:>6}  {:>8}  {:>8}", m.name, m.events, m.keyframes, human(m.bytes));
+        let _ = writeln!(
+            out,
+            "{:<30}  {began:<16}  {length:>8}  {:>6}  {:>8}  {:>8}",
+            m.name,
+            m.events,
+            m.keyframes,
+            human(m.bytes)
+        );
     }
     out
 }
@@ -77,7 +87,15 @@ fn events(timeline: &TimelineView) -> String {
     let mut out = String::new();
     for e in &timeline.events {
         let pictures = e.keyframes.len() + e.children.iter().filter(|c| c.keyframe.is_some()).count();
-        let _ = writeln!(out, "{}  {}–{}  {:>2} pictures  {}", e.id, stamp(e.start_ms), stamp(e.end_ms), pictures, e.caption);
+        let _ = writeln!(
+            out,
+            "{}  {}–{}  {:>2} pictures  {}",
+            e.id,
+            stamp(e.start_ms),
+            stamp(e.end_ms),
+            pictures,
+            e.caption
+        );
         for child in &e.children {
             let _ = writeln!(out, "    {}–{}  {}", stamp(child.start_ms), stamp(child.end_ms), child.caption);
         }

@@ -4,9 +4,7 @@ use super::Output;
 use super::answer::{Answer, Ending};
 use super::conversation::Conversation;
 use crate::budget::Stage;
-use crate::wire::{
-    ItemStatus, Latency, ResponseStatus, ResponseView, ServerBody, StageBudgets, StatusDetails, Usage,
-};
+use crate::wire::{ItemStatus, Latency, ResponseStatus, ResponseView, ServerBody, StageBudgets, StatusDetails, Usage};
 
 impl Conversation {
     /// Where the time went, and what that means for the next answers.

@@ -113,7 +113,12 @@ impl Conversation {
     }
 
     /// Makes an item of what a client sent; pictures and sound become work to be done.
-    pub(crate) fn take_item(&mut self, new: NewItem, now: MediaTime, work: &mut Vec<Output>) -> Result<Item, WireError> {
+    pub(crate) fn take_item(
+        &mut self,
+        new: NewItem,
+        now: MediaTime,
+        work: &mut Vec<Output>,
+    ) -> Result<Item, WireError> {
         let (id, role, parts) = match new {
             NewItem::Message { id, role, parts } => (id, role, parts),
             NewItem::Function { id, kind, call_id, name, text } => {

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::remember::{EmbedFor, Keep, MemorySetup};
 use super::Prompt;
+use super::remember::{EmbedFor, Keep, MemorySetup};
 use crate::base::MediaTime;
 use crate::budget::{Deadlines, LadderConfig, Step};
 use crate::listen::Utterance;
 use crate::watch::SceneFacts;
 use crate::wire::{
-    ArchiveView, AudioFormat, ClientEvent, Extension, ForgetRequest, ImageFormat, Names, ServerEvent, SessionPatch, TurnDetection, VideoStats,
-    WireError,
+    ArchiveView, AudioFormat, ClientEvent, Extension, ForgetRequest, ImageFormat, Names, ServerEvent, SessionPatch,
+    TurnDetection, VideoStats, WireError,
 };
 
 /// Counts the tokens of a text as the answering model would. May be rough; must not be less than a quarter of the truth.

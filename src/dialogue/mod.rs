@@ -13,6 +13,7 @@ mod io;
 mod items;
 mod memory_view;
 mod nouns;
+mod past_words;
 mod prompt;
 mod prompt_build;
 mod question;
@@ -26,6 +27,7 @@ mod scene_view;
 mod sentence;
 mod spoken;
 mod things;
+mod timeline;
 pub mod watchfor;
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use serde_json::json;
 use super::answer::Answer;
 use super::conversation::Conversation;
 use super::ground::{Ground, Grounding, capital, ground};
+use super::past_words::stamp;
 use super::prompt_build::Asked;
-use super::recollect::{Recollected, stamp};
+use super::recollect::Recollected;
 use super::remember::{EmbedFor, route_name};
 use super::route::{Route, Routed};
 use super::watchfor::{self, Fired};
@@ -78,7 +79,11 @@ impl Conversation {
             }
             Route::Recent | Route::Past | Route::Interval => {
                 let text = routed.about.clone();
+                let by_meaning = !routed.content.is_empty() && self.memory.watched().is_some();
                 self.answers[i].plan = Plan::Past(Box::new(routed));
+                if !by_meaning {
+                    return Next::Answer;
+                }
                 out.push(Output::Embed { what: EmbedFor::Question(id.to_owned()), text });
                 Next::Recall
             }
@@ -90,7 +95,13 @@ impl Conversation {
     }
 
     /// What memory has to say to an answer; `None` when it is given from what is to be seen now.
-    pub(crate) fn from_memory(&mut self, i: usize, asked: &Asked, now: MediaTime, out: &mut Vec<Output>) -> Option<Told> {
+    pub(crate) fn from_memory(
+        &mut self,
+        i: usize,
+        asked: &Asked,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) -> Option<Told> {
         let Answer { id, plan, intent, .. } = self.answers[i].clone();
         let (routed, recollected, hits) = match plan {
             Plan::Unknown => return None,
@@ -112,12 +123,22 @@ impl Conversation {
             }
             Plan::Past(routed) => {
                 let (recollected, hits) = self.recall(&routed, intent.flatten().as_deref(), now);
+                if hits.is_empty() && self.shows_what_was(asked, now) {
+                    self.tell_route(&id, routed.route, routed.span, &Recollected::of_present(), &[], out);
+                    return None;
+                }
                 (routed, recollected, hits)
             }
         };
         self.tell_route(&id, routed.route, routed.span, &recollected, &hits, out);
         let lines = lines(&hits, &recollected);
         Some(Told { ground: recollected.ground, lines })
+    }
+
+    /// What is to be seen now also tells a little of what was: what went out of view, what changed.
+    fn shows_what_was(&self, asked: &Asked, now: MediaTime) -> bool {
+        let ask = question::analyse(&asked.question);
+        ground(&ask, self.sight(asked), "", now).grounding == Grounding::Supported
     }
 
     /// `What is my locker number?` cannot be seen; but it may have been told.
@@ -173,7 +194,12 @@ impl Conversation {
         Ok(words)
     }
 
-    pub(crate) fn on_watch_create(&mut self, text: &str, now: MediaTime, out: &mut Vec<Output>) -> Result<(), WireError> {
+    pub(crate) fn on_watch_create(
+        &mut self,
+        text: &str,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) -> Result<(), WireError> {
         self.add_watch(text, now, out)
             .map(|_| ())
             .map_err(|why| WireError::field(code::INVALID_VALUE, "condition", why))
@@ -195,7 +221,11 @@ impl Conversation {
                 self.send_vendor(ServerBody::WatchEnded { watch: memory_view::watch(&watch), reason: "stopped" }, out);
             }
         }
-        Recollected::done(if ended.is_empty() { "I was not watching for anything" } else { "I have stopped watching for that" })
+        Recollected::done(if ended.is_empty() {
+            "I was not watching for anything"
+        } else {
+            "I have stopped watching for that"
+        })
     }
 
     /// Looks whether what is watched for has happened.

@@ -3,11 +3,10 @@
 //! The counterpart of `ground` for what was: the same care that nothing unseen is said, in the past tense and with the time.
 //! Whatever the facts decide stands in the words the answer must begin with; the model only ends the sentence.
 
-use std::time::Duration;
-
 use super::ground::{Ground, capital};
 use super::ground_more::clause;
 use super::nouns::{self, Fit};
+use super::past_words::{ago, distance, distinct, is_question, length, middle, same_word, stamp};
 use super::question::{Ask, analyse};
 use super::route::{Anchor, Routed, TimeProblem};
 use super::things::{self, place};
@@ -20,8 +19,6 @@ const LEAST_OBJECT: f32 = 0.35;
 const LEAST_LABEL: f32 = 0.30;
 /// Below this it is said with "perhaps".
 const SURE: f32 = 0.45;
-/// A span longer than this asks for a list, not for a moment.
-const MOMENT: Duration = Duration::from_secs(20 * 60);
 /// Most things told at once.
 const MOST_TOLD: usize = 4;
 
@@ -65,12 +62,24 @@ impl Recollected {
     }
 }
 
+/// A question about the past.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    /// How it is meant.
+    pub(crate) routed: &'a Routed,
+    /// Its time is a moment, not a stretch.
+    pub(crate) moment: bool,
+    /// When it is asked, on the memory's clock.
+    pub(crate) now: MediaTime,
+}
+
 /// Decides how a question about the past is answered from `hits`, best first. `watched`: what the memory covers.
-pub(crate) fn recollect(routed: &Routed, hits: &[Hit], watched: Option<Span>, now: MediaTime) -> Recollected {
+pub(crate) fn recollect(question: &Question<'_>, hits: &[Hit], watched: Option<Span>) -> Recollected {
+    let Question { routed, moment, now } = *question;
     if let Some(problem) = routed.problem {
         return impossible(problem, watched, now);
     }
-    let r = Recall { routed, hits, now };
+    let r = Recall { routed, hits, now, moment };
     let ask = analyse(&routed.about);
     if routed.said {
         return r.said().unwrap_or_else(|| r.nothing("that", "I don't remember that being said"));
@@ -98,7 +107,7 @@ pub(crate) fn recollect(routed: &Routed, hits: &[Hit], watched: Option<Span>, no
 
 /// What the person told about a thing that cannot be seen; `None` unless all of the question's words were in it.
 pub(crate) fn recollect_told(routed: &Routed, hits: &[Hit], now: MediaTime) -> Option<Recollected> {
-    let told = Recall { routed, hits, now }.said_of(routed.content.len().max(1))?;
+    let told = Recall { routed, hits, now, moment: false }.said_of(routed.content.len().max(1))?;
     Some(told)
 }
 
@@ -106,6 +115,7 @@ struct Recall<'a> {
     routed: &'a Routed,
     hits: &'a [Hit],
     now: MediaTime,
+    moment: bool,
 }
 
 /// A thing of a hit.
@@ -145,7 +155,7 @@ impl<'a> Recall<'a> {
         match (self.routed.order, self.routed.span) {
             (Order::First, _) => order.sort_by_key(|i| self.hits[*i].span.start),
             (Order::Last, _) => order.sort_by_key(|i| std::cmp::Reverse(self.hits[*i].span.end)),
-            (Order::Best, Some(span)) if self.is_moment() => {
+            (Order::Best, Some(span)) if self.moment => {
                 let middle = span.start + span.end.since(span.start) / 2;
                 order.sort_by_key(|i| distance(self.hits[*i].span, middle));
             }
@@ -174,10 +184,6 @@ impl<'a> Recall<'a> {
         found
     }
 
-    fn is_moment(&self) -> bool {
-        self.routed.span.is_some_and(|s| s.end.since(s.start) <= MOMENT)
-    }
-
     fn ago(&self, at: MediaTime) -> String {
         ago(self.now.since(at))
     }
@@ -193,7 +199,7 @@ impl<'a> Recall<'a> {
         let phrases: Vec<_> = found.iter().map(|f| phrase(f.seen)).collect();
         let list = things::and(&phrases);
         let cited = distinct(found.iter().map(|f| f.hit));
-        if cited.len() == 1 || self.is_moment() {
+        if cited.len() == 1 || self.moment {
             let head = self.head(first.hit);
             let mut note = format!("{head}, at {}, the camera showed {list}.", stamp(first.seen.first));
             if let Some(text) = self.hits[first.hit].digest.texts.first() {
@@ -202,11 +208,7 @@ impl<'a> Recall<'a> {
             return Recollected::found(note, format!("{head} I saw {list}"), cited);
         }
         let from = found.iter().map(|f| f.seen.first).min().unwrap_or_default();
-        Recollected::found(
-            format!("Since {} the camera showed {list}.", stamp(from)),
-            format!("I saw {list}"),
-            cited,
-        )
+        Recollected::found(format!("Since {} the camera showed {list}.", stamp(from)), format!("I saw {list}"), cited)
     }
 
     /// Nothing was recognised: what was read, said or happened then is still something.
@@ -236,14 +238,12 @@ impl<'a> Recall<'a> {
             Order::Last => order.sort_by_key(|i| std::cmp::Reverse(self.hits[*i].span.end)),
             Order::Best => {}
         }
-        let Some(&hit) = order.first() else { return self.nothing("readable text", "I did not see any text that I could read") };
+        let Some(&hit) = order.first() else {
+            return self.nothing("readable text", "I did not see any text that I could read");
+        };
         let texts: Vec<_> = self.hits[hit].digest.texts.iter().take(4).map(|t| things::tame(&t.text, 60)).collect();
         let (joined, head) = (texts.join(" / "), self.head(hit));
-        Recollected::found(
-            format!("{head} it said \"{joined}\"."),
-            format!("{head} it said \"{joined}\""),
-            vec![hit],
-        )
+        Recollected::found(format!("{head} it said \"{joined}\"."), format!("{head} it said \"{joined}\""), vec![hit])
     }
 
     fn colour(&self, what: &str, asked: Option<Colour>) -> Recollected {
@@ -252,7 +252,11 @@ impl<'a> Recall<'a> {
         let name = if what == "it" { first.seen.label.as_str() } else { what };
         let Some(with) = found.iter().find(|f| f.seen.colour.is_some()) else {
             let prefix = format!("I saw the {name} {}, but I can't tell its colour", self.ago(first.seen.last));
-            return Recollected { ground: Ground::partial(format!("The colour of the {name} is not known."), prefix), seen: false, cited: vec![first.hit] };
+            return Recollected {
+                ground: Ground::partial(format!("The colour of the {name} is not known."), prefix),
+                seen: false,
+                cited: vec![first.hit],
+            };
         };
         let colour = with.seen.colour.map_or("", Colour::name);
         let head = match asked {
@@ -336,7 +340,8 @@ impl<'a> Recall<'a> {
     }
 
     fn changes(&self) -> Recollected {
-        let mut all: Vec<_> = self.hits.iter().enumerate().flat_map(|(i, h)| h.digest.changes.iter().map(move |c| (i, c))).collect();
+        let mut all: Vec<_> =
+            self.hits.iter().enumerate().flat_map(|(i, h)| h.digest.changes.iter().map(move |c| (i, c))).collect();
         all.sort_by_key(|(_, c)| c.at);
         all.dedup_by(|a, b| a.1 == b.1);
         let clauses: Vec<_> = all.iter().rev().take(3).rev().map(|(_, c)| clause(&c.change)).collect();
@@ -358,7 +363,10 @@ impl<'a> Recall<'a> {
                 let prefix = format!("It was {}", phrase(f.seen));
                 Recollected::found(format!("{prefix}, {}.", self.ago(f.seen.last)), prefix, vec![f.hit])
             }
-            None => self.nothing(&format!("anything {}", colour.name()), &format!("I did not see anything {} that I know", colour.name())),
+            None => self.nothing(
+                &format!("anything {}", colour.name()),
+                &format!("I did not see anything {} that I know", colour.name()),
+            ),
         }
     }
 
@@ -368,7 +376,11 @@ impl<'a> Recall<'a> {
         let n = usize::from(first.seen.most.max(1));
         let people = if n == 1 { "a person".to_owned() } else { format!("{} people", nouns::number(n)) };
         let prefix = format!("{} I saw {people}, but I don't identify people", self.head(first.hit));
-        Recollected { ground: Ground::partial("People are never identified.", prefix), seen: true, cited: vec![first.hit] }
+        Recollected {
+            ground: Ground::partial("People are never identified.", prefix),
+            seen: true,
+            cited: vec![first.hit],
+        }
     }
 
     /// What the person said that bears on the question.
@@ -417,7 +429,7 @@ impl<'a> Recall<'a> {
 
     fn nothing(&self, what: &str, prefix: &str) -> Recollected {
         let then = match self.routed.span {
-            Some(span) if self.is_moment() => format!(" {}", self.ago(middle(span))),
+            Some(span) if self.moment => format!(" {}", self.ago(middle(span))),
             Some(_) => " in that time".to_owned(),
             None => String::new(),
         };
@@ -453,7 +465,9 @@ fn impossible(problem: TimeProblem, watched: Option<Span>, now: MediaTime) -> Re
 /// The thing a question is about.
 fn noun_of(ask: &Ask) -> Option<String> {
     match ask {
-        Ask::Present(w) | Ask::IsIt(w) | Ask::Where(w) | Ask::Count(w) | Ask::IsColour(w, _) | Ask::IdentifyKind(w) => Some(w.clone()),
+        Ask::Present(w) | Ask::IsIt(w) | Ask::Where(w) | Ask::Count(w) | Ask::IsColour(w, _) | Ask::IdentifyKind(w) => {
+            Some(w.clone())
+        }
         Ask::ColourOf(w) | Ask::Past(w) | Ask::Motion(w) => w.clone(),
         Ask::Who => Some("person".to_owned()),
         _ => None,
@@ -479,67 +493,4 @@ fn phrase(s: &Seen) -> String {
     let noun = colour.map_or_else(|| s.label.clone(), |c| format!("{} {}", c.name(), s.label));
     let hedge = if s.confidence < SURE { "perhaps " } else { "" };
     format!("{hedge}{}", nouns::with_article(&noun))
-}
-
-fn is_question(text: &str) -> bool {
-    const ASKING: &[&str] = &[
-        "what", "where", "when", "who", "how", "which", "why", "is", "are", "do", "does", "did", "can", "could", "was",
-        "were", "tell", "have",
-    ];
-    let first = super::question::words(text).into_iter().next().unwrap_or_default();
-    text.trim_end().ends_with('?') || ASKING.contains(&first.as_str())
-}
-
-fn same_word(a: &str, b: &str) -> bool {
-    a == b || nouns::singular(a) == nouns::singular(b)
-}
-
-fn distinct(hits: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut out = Vec::new();
-    for hit in hits {
-        if !out.contains(&hit) {
-            out.push(hit);
-        }
-    }
-    out
-}
-
-fn middle(span: Span) -> MediaTime {
-    span.start + span.end.since(span.start) / 2
-}
-
-fn distance(span: Span, at: MediaTime) -> Duration {
-    span.start.since(at).max(at.since(span.end))
-}
-
-/// `[hh:mm:ss]` without the brackets.
-pub(crate) fn stamp(at: MediaTime) -> String {
-    let s = at.as_millis() / 1_000;
-    format!("{:02}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60)
-}
-
-/// `about ten minutes ago`.
-pub(crate) fn ago(age: Duration) -> String {
-    match age.as_secs() {
-        0..5 => "just now".to_owned(),
-        s => format!("about {} ago", length_of(s)),
-    }
-}
-
-/// `ten minutes`.
-pub(crate) fn length(d: Duration) -> String {
-    length_of(d.as_secs().max(1))
-}
-
-fn length_of(secs: u64) -> String {
-    let n = |n: u64| nouns::number(usize::try_from(n).unwrap_or(usize::MAX));
-    match secs {
-        0..2 => "a second".to_owned(),
-        2..10 => format!("{} seconds", n(secs)),
-        10..50 => format!("{} seconds", n((secs + 2) / 5 * 5)),
-        50..90 => "a minute".to_owned(),
-        90..5_400 => format!("{} minutes", n((secs + 30) / 60)),
-        5_400..7_200 => "an hour and a half".to_owned(),
-        _ => format!("{} hours", n((secs + 1_800) / 3_600)),
-    }
 }

@@ -8,14 +8,14 @@ use bytes::Bytes;
 
 use super::conversation::Conversation;
 use super::memory_view;
-use super::recollect::{Recollected, recollect, recollect_told};
-use super::route::{Command, Route, Routed, WallClock, When, route};
+use super::recollect::{Question, Recollected, recollect, recollect_told};
+use super::route::{Route, Routed, WallClock, When, route};
 use super::watchfor::{Fired, Watches};
 use super::{Output, nouns};
 use crate::base::MediaTime;
 use crate::memory::{Event, Hit, KeyframeId, Look, Memory, NodeId, Op, Query, Said, Span, Speaker, Tier};
 use crate::watch::SceneFacts;
-use crate::wire::{ArchiveView, EventView, Extension, MergeView, ServerBody, TimelineView};
+use crate::wire::{ArchiveView, Extension, MergeView};
 
 /// What a session remembers with.
 #[derive(Debug, Clone)]
@@ -89,12 +89,10 @@ pub enum EmbedFor {
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 /// How long an answer waits for the embedding of its question: without it, words alone find what they can.
 pub(crate) const EMBED_WAIT: Duration = Duration::from_millis(400);
-/// What lies this near the middle of a time that was named is looked at first …
+/// What lies this near the middle of a time that was named is looked at first.
 const NEAR: Duration = Duration::from_secs(10);
-/// … if the time was meant as a moment, however long ago: nine minutes to either side of "an hour ago".
-const MOMENT: Duration = Duration::from_secs(20 * 60);
-/// Events of the timeline in one message: the largest are some 6 KB, and browsers take messages of up to 256 KiB.
-const EVENTS_AT_ONCE: usize = 32;
+/// A stretch up to this long that is over is told as one moment, not as a list.
+const MOMENT: Duration = Duration::from_secs(240);
 /// Embeddings under way at one time; more events than that are found by their words alone.
 const MOST_EMBEDDING: usize = 16;
 
@@ -104,32 +102,33 @@ pub(crate) struct Remembering {
     pub(crate) watches: Watches,
     /// What happened and was not told yet; at most one per watch and firing, so bounded by the watches' own rate.
     pub(crate) announcements: VecDeque<Fired>,
-    setup: Kept,
-    opened_at: MediaTime,
-    archive: Option<ArchiveView>,
-    embedding: usize,
+    pub(crate) setup: Kept,
+    pub(crate) opened_at: MediaTime,
+    pub(crate) archive: Option<ArchiveView>,
+    pub(crate) embedding: usize,
     // What clients have not been told yet.
-    changed: BTreeSet<NodeId>,
-    removed: BTreeSet<NodeId>,
-    merged: Vec<MergeView>,
-    dirty: bool,
-    told_at: Option<MediaTime>,
+    pub(crate) changed: BTreeSet<NodeId>,
+    pub(crate) removed: BTreeSet<NodeId>,
+    pub(crate) merged: Vec<MergeView>,
+    pub(crate) dirty: bool,
+    pub(crate) told_at: Option<MediaTime>,
 }
 
 /// [`MemorySetup`] without the memory.
-struct Kept {
-    id: String,
-    access_token: String,
-    started_unix_ms: i64,
-    elapsed: Duration,
-    utc_offset_minutes: i32,
-    enabled: bool,
-    archived: bool,
+pub(crate) struct Kept {
+    pub(crate) id: String,
+    pub(crate) access_token: String,
+    pub(crate) started_unix_ms: i64,
+    pub(crate) elapsed: Duration,
+    pub(crate) utc_offset_minutes: i32,
+    pub(crate) enabled: bool,
+    pub(crate) archived: bool,
 }
 
 impl Remembering {
     pub(crate) fn new(setup: MemorySetup, opened_at: MediaTime) -> Self {
-        let MemorySetup { memory, id, access_token, started_unix_ms, elapsed, utc_offset_minutes, enabled, archived } = setup;
+        let MemorySetup { memory, id, access_token, started_unix_ms, elapsed, utc_offset_minutes, enabled, archived } =
+            setup;
         Self {
             memory,
             watches: Watches::default(),
@@ -190,7 +189,14 @@ impl Conversation {
     }
 
     /// A look at a kept frame, with what it takes to find it again.
-    pub(crate) fn on_look(&mut self, facts: Arc<SceneFacts>, image: Option<Arc<[f32]>>, jpeg: Option<Bytes>, now: MediaTime, out: &mut Vec<Output>) {
+    pub(crate) fn on_look(
+        &mut self,
+        facts: Arc<SceneFacts>,
+        image: Option<Arc<[f32]>>,
+        jpeg: Option<Bytes>,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) {
         let shifted = Arc::new(self.memory.facts(&facts));
         let at = shifted.at;
         let ops = self.memory.memory.see(at, Look { facts: Arc::clone(&shifted), image, keyframe: jpeg });
@@ -217,7 +223,7 @@ impl Conversation {
     }
 
     /// What changed is told to clients, to the archive and to the encoder of texts.
-    fn apply_ops(&mut self, ops: Vec<Op>, out: &mut Vec<Output>) {
+    pub(crate) fn apply_ops(&mut self, ops: Vec<Op>, out: &mut Vec<Output>) {
         if !self.memory.setup.enabled {
             return;
         }
@@ -280,7 +286,13 @@ impl Conversation {
         }
     }
 
-    pub(crate) fn on_embedded(&mut self, what: EmbedFor, result: Result<Arc<[f32]>, String>, now: MediaTime, out: &mut Vec<Output>) {
+    pub(crate) fn on_embedded(
+        &mut self,
+        what: EmbedFor,
+        result: Result<Arc<[f32]>, String>,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) {
         match what {
             EmbedFor::Event(node) => {
                 self.memory.embedding = self.memory.embedding.saturating_sub(1);
@@ -297,74 +309,6 @@ impl Conversation {
         }
     }
 
-    fn send_memory_update(&mut self, now: MediaTime, out: &mut Vec<Output>) {
-        let m = &mut self.memory;
-        m.dirty = false;
-        m.told_at = Some(now);
-        let changed = std::mem::take(&mut m.changed);
-        let changed: Vec<_> = changed.into_iter().filter_map(|n| memory_view::event(&m.memory, n)).collect();
-        let removed = std::mem::take(&mut m.removed).into_iter().map(memory_view::node_id).collect();
-        let merged = std::mem::take(&mut m.merged);
-        for body in self.memory_updates(changed, removed, merged, now) {
-            self.send_vendor(body, out);
-        }
-    }
-
-    /// In events small enough for a data channel, whose messages browsers bound.
-    fn memory_updates(
-        &self,
-        changed: Vec<EventView>,
-        removed: Vec<String>,
-        merged: Vec<MergeView>,
-        now: MediaTime,
-    ) -> Vec<ServerBody> {
-        let m = &self.memory;
-        let (now_ms, tiers) = (m.time(now).as_millis(), memory_view::tiers(&m.memory, m.archive));
-        let body = |changed, removed, merged| ServerBody::MemoryUpdated {
-            now_ms,
-            tiers: Box::new(tiers),
-            changed,
-            removed,
-            merged,
-        };
-        let mut parts = changed.chunks(EVENTS_AT_ONCE).map(<[EventView]>::to_vec);
-        let mut bodies = vec![body(parts.next().unwrap_or_default(), removed, merged)];
-        bodies.extend(parts.map(|part| body(part, Vec::new(), Vec::new())));
-        bodies
-    }
-
-    /// A picture that is remembered.
-    #[must_use]
-    pub fn keyframe(&self, id: KeyframeId) -> Option<Bytes> {
-        self.memory.memory.keyframe(id).map(|k| k.jpeg.clone()).filter(|jpeg| !jpeg.is_empty())
-    }
-
-    /// The whole timeline at once.
-    #[must_use]
-    pub fn timeline(&self, now: MediaTime) -> TimelineView {
-        let m = &self.memory;
-        TimelineView {
-            memory_id: m.setup.id.clone(),
-            access_token: m.setup.access_token.clone(),
-            started_unix_ms: m.setup.started_unix_ms,
-            now_ms: m.time(now).as_millis(),
-            watches: memory_view::watches(&m.watches),
-            ..memory_view::timeline(&m.memory, m.archive)
-        }
-    }
-
-    /// The timeline for a client that has just come or asked: the newest events first, then the rest.
-    pub(crate) fn timeline_bodies(&self, now: MediaTime) -> Vec<ServerBody> {
-        let mut timeline = Box::new(self.timeline(now));
-        let newest = timeline.events.len().saturating_sub(EVENTS_AT_ONCE);
-        let older: Vec<_> = timeline.events.drain(..newest).collect();
-        let mut bodies = vec![ServerBody::Timeline { timeline }];
-        if !older.is_empty() {
-            bodies.extend(self.memory_updates(older, Vec::new(), Vec::new(), now));
-        }
-        bodies
-    }
-
     pub(crate) fn on_archive(&mut self, view: ArchiveView) {
         self.memory.dirty |= self.memory.archive != Some(view);
         self.memory.archive = Some(view);
@@ -377,30 +321,33 @@ impl Conversation {
 
     /// What memory finds for a question.
     pub(crate) fn recall(&self, routed: &Routed, intent: Option<&[f32]>, now: MediaTime) -> (Recollected, Vec<Hit>) {
-        let span = self.resolve(routed);
+        let (span, mem_now) = (self.resolve(routed), self.memory.time(now));
         let fit = |label: &str| best_fit(&routed.content, label);
+        // A question that names nothing has no meaning to search by: then the time alone decides.
+        let names = !routed.content.is_empty();
         let query = Query {
             span,
             words: &routed.content,
-            // The meaning of a question that names nothing is that of its empty words: then the time alone decides.
-            text: intent.filter(|_| !routed.content.is_empty()),
+            text: intent.filter(|_| names),
             image: None,
-            fit: Some(&fit),
+            fit: names.then_some(&fit),
             most: crate::memory::MOST_RECALLED,
             order: routed.order,
         };
-        let mut hits = self.recall_near(&query);
+        let about_then = span.is_some_and(|s| is_about_then(s, mem_now));
+        let mut hits = self.recall_near(&query, about_then);
         if !self.memory.setup.enabled {
             hits.retain(|h| h.tier == Tier::Live);
         }
         let routed = Routed { span, ..routed.clone() };
-        let recollected = recollect(&routed, &hits, self.memory.watched(), self.memory.time(now));
+        let moment = about_then || span.is_some_and(|s| s.length() <= MOMENT && s.end < mem_now);
+        let recollected = recollect(&Question { routed: &routed, moment, now: mem_now }, &hits, self.memory.watched());
         (recollected, hits)
     }
 
-    /// A time that somebody names is about right: what lies near its middle is meant before what lies at its edges.
-    fn recall_near(&self, query: &Query<'_>) -> Vec<Hit> {
-        let named = query.span.filter(|s| query.words.is_empty() && s.length() > NEAR * 2 && s.length() < MOMENT);
+    /// `Ten minutes ago` is about right: what lies near the middle is meant before what lies at the edges.
+    fn recall_near(&self, query: &Query<'_>, about_then: bool) -> Vec<Hit> {
+        let named = query.span.filter(|s| about_then && query.words.is_empty() && s.length() > NEAR * 2);
         if let Some(span) = named {
             let near = Span::new(span.middle().saturating_sub(NEAR), span.middle() + NEAR);
             let hits = self.memory.memory.recall(&Query { span: Some(near), ..*query }).hits;
@@ -447,64 +394,18 @@ impl Conversation {
         let watched = self.memory.watched()?;
         Some(anchor.span_around(found.span, watched))
     }
+}
 
-    /// Does what a question orders; the words say what became of it.
-    pub(crate) fn obey(&mut self, command: &Command, now: MediaTime, out: &mut Vec<Output>) -> Recollected {
-        let mem_now = self.memory.time(now);
-        let (span, words) = match command {
-            Command::ForgetLast(last) => {
-                let from = mem_now.saturating_sub(*last);
-                (Some(Span { start: from, end: mem_now }), "I have forgotten that time")
-            }
-            Command::ForgetSpan(span) => (Some(*span), "I have forgotten that time"),
-            Command::ForgetAll => (None, "I have forgotten everything"),
-            Command::StopWatching => return self.stop_watching(out),
-        };
-        let said = match command {
-            Command::ForgetLast(last) => format!("I have forgotten the last {}", super::recollect::length(*last)),
-            _ => words.to_owned(),
-        };
-        self.forget(span, now, out);
-        Recollected::done(said)
-    }
-
-    /// Forgets what was seen and said, in memory, in the conversation and on disk.
-    pub(crate) fn forget(&mut self, span: Option<Span>, now: MediaTime, out: &mut Vec<Output>) {
-        let mem_now = self.memory.time(now);
-        let whole = span.unwrap_or(Span { start: MediaTime::ZERO, end: mem_now });
-        let ops = self.memory.memory.forget(whole);
-        let (mut events, mut keyframes) = (0, 0);
-        for op in &ops {
-            if let Op::Forgot { nodes, keyframes: k, .. } = op {
-                events += nodes.len();
-                keyframes += k.len();
-            }
-        }
-        // The archive forgets first, so that what is written after it stays written.
-        if self.memory.setup.archived {
-            out.push(Output::Keep(vec![Keep::Forget(span)]));
-        }
-        self.apply_ops(ops, out);
-        self.forget_items(whole, out);
-        self.forget_warmed();
-        let (start_ms, end_ms) = (whole.start.as_millis(), whole.end.as_millis());
-        self.send_vendor(ServerBody::Forgotten { start_ms, end_ms, events, keyframes }, out);
-    }
-
-    /// Items of the conversation that were said in the span; what is being answered now stays.
-    fn forget_items(&mut self, span: Span, out: &mut Vec<Output>) {
-        let last = self.items.last_id();
-        let gone: Vec<_> = self
-            .items
-            .iter()
-            .filter(|i| span.contains(self.memory.time(i.at)) && Some(&i.view.id) != last.as_ref())
-            .map(|i| i.view.id.clone())
-            .collect();
-        for item_id in gone {
-            self.items.remove(&item_id);
-            self.send(ServerBody::ItemDeleted { item_id }, out);
-        }
-    }
+/// Whether a span is the slack around a moment that was named by its age (`route`: 15 %, at least a minute), not a stretch with bounds.
+fn is_about_then(span: Span, now: MediaTime) -> bool {
+    let age = now.since(span.middle());
+    let slack = if age < Duration::from_secs(120) {
+        (age / 4).max(Duration::from_secs(8))
+    } else {
+        (age * 3 / 20).max(Duration::from_secs(60))
+    };
+    let half = span.length() / 2;
+    span.end < now && half.abs_diff(slack) < Duration::from_secs(2)
 }
 
 /// How well a label fits any of the content words, `0.0..=1.0`.

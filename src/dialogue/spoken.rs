@@ -77,7 +77,8 @@ impl Conversation {
         let previous_item_id = self.items.last_id();
         self.send(ServerBody::AudioCommitted { previous_item_id, item_id: item_id.clone() }, out);
         let content = vec![PartView::InputAudio { transcript: None }];
-        let mut item = Item::new(ItemView::message(item_id.clone(), ItemRole::User, ItemStatus::Completed, content), now);
+        let mut item =
+            Item::new(ItemView::message(item_id.clone(), ItemRole::User, ItemStatus::Completed, content), now);
         item.awaiting_words = true;
         self.add_item(item, &Place::End, out);
         timing.start(Stage::Asr, now);

@@ -163,8 +163,8 @@ impl Seen {
             FURNISHING.contains(&self.label.as_str()) || self.broader.iter().any(|w| FURNISHING.contains(&w.as_str()))
         };
         let kind = match () {
-            () if is_person(&self.label) => 0.5,
-            () if furnishing() => 0.6,
+            () if is_person(&self.label) => 0.4,
+            () if furnishing() => 0.5,
             () => 1.0,
         };
         // One look may be a mistake; three are none.

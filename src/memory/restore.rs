@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use super::config::Config;
-use super::digest::string_bytes;
+use super::digest::{Digest, string_bytes};
 use super::event::{Child, Event, Keyframe, Said, bounded_said, bounded_vector, put_said};
 use super::past::{compact, rebuild};
 use super::span::{KeyframeId, NextIds, NodeId, Span};
@@ -96,7 +96,7 @@ fn bounded(e: Event, from: crate::base::MediaTime, config: &Config, met: &mut Me
         out.keyframes = e.keyframes.into_iter().filter_map(|k| picture(k, span, config, met)).collect();
         out.keyframes.sort_by_key(|k| (k.at, k.id));
         out.keyframes.truncate(config.keyframes_per_event);
-        out.digest = e.digest.bounded();
+        out.digest = digest(e.digest, span);
         out.said = said(&e.said, span);
         out.caption = caption(e.caption);
         (out.image, out.text) = (bounded_vector(e.image), bounded_vector(e.text));
@@ -121,6 +121,16 @@ fn bounded(e: Event, from: crate::base::MediaTime, config: &Config, met: &mut Me
     Some(out)
 }
 
+/// Facts within their bounds; of those that a broken file puts outside the span, what is left of them inside.
+fn digest(d: Digest, span: Span) -> Digest {
+    let mut d = d.bounded();
+    let ends = d.things.iter().flat_map(|s| [s.first, s.last]).chain(d.texts.iter().flat_map(|t| [t.first, t.last]));
+    if !ends.chain(d.changes.iter().map(|c| c.at)).all(|t| span.contains(t)) {
+        d.cut_to(span);
+    }
+    d
+}
+
 fn child(c: Child, from: crate::base::MediaTime, root: NodeId, config: &Config, met: &mut Met) -> Option<Child> {
     let span = clipped(c.span, from)?;
     if c.id != root && !met.nodes.insert(c.id) {
@@ -131,7 +141,7 @@ fn child(c: Child, from: crate::base::MediaTime, root: NodeId, config: &Config, 
         span,
         keyframe: c.keyframe.and_then(|k| picture(k, span, config, met)),
         caption: caption(c.caption),
-        digest: c.digest.bounded(),
+        digest: digest(c.digest, span),
         said: said(&c.said, span),
         image: bounded_vector(c.image),
         text: bounded_vector(c.text),

@@ -80,7 +80,9 @@ impl Span {
     /// The last instant in it.
     #[must_use]
     pub fn last(self) -> MediaTime {
-        self.start.max(self.end.saturating_sub(INSTANT))
+        // Nothing is just outside of the end of time.
+        let end = if self.end == Self::ALWAYS.end { self.end } else { self.end.saturating_sub(INSTANT) };
+        self.start.max(end)
     }
 }
 

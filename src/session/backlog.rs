@@ -128,7 +128,12 @@ mod tests {
     use super::*;
 
     fn picture(id: u64, ms: u64) -> Keep {
-        Keep::Picture { id: KeyframeId(id), event: NodeId(1), at: MediaTime::from_millis(ms), jpeg: Bytes::from_static(b"x") }
+        Keep::Picture {
+            id: KeyframeId(id),
+            event: NodeId(1),
+            at: MediaTime::from_millis(ms),
+            jpeg: Bytes::from_static(b"x"),
+        }
     }
 
     fn span(a: u64, b: u64) -> Span {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::evict::Loss;
-use super::index::{self, Found};
+use super::index::Found;
 use super::records::Kind;
 use super::{Archive, Forget, Forgotten, MemoryName, Record, StoreError};
 

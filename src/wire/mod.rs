@@ -24,8 +24,8 @@ pub use error::{ErrorType, WireError, code};
 pub use id::{IdGen, IdKind};
 pub use item::{FunctionKind, ImageFormat, ItemRole, ItemStatus, ItemView, NewItem, NewPart, PartView};
 pub use memory::{
-    ArchiveView, ChildView, CitationView, EventView, ForgetRequest, IntervalView, KeyframeView, MergeView, SaidView, TierView,
-    TiersView, TimelineView, WatchView,
+    ArchiveView, ChildView, CitationView, EventView, ForgetRequest, IntervalView, KeyframeView, MergeView, SaidView,
+    TierView, TiersView, TimelineView, WatchView,
 };
 pub use read::encode_base64;
 pub use response::{

@@ -161,28 +161,29 @@ describe("the timeline of memory", { skip: missing ?? false, concurrency: false 
     const all = timeline({ roots: 64, parts: 16, events: 600 });
     await emit(page, all);
     await page.waitForSelector(".event");
-    const worst = await page.evaluate(async () => {
+    const figures = await page.evaluate(async () => {
       const strip = document.querySelector(".strip");
-      const frame = () => new Promise((r) => requestAnimationFrame(r));
-      const took = [];
+      const [took, drawn] = [[], []];
       document.querySelector("#memory-fit").click();
-      for (let n = 0; n < 60; n += 1) {
-        const box = strip.getBoundingClientRect();
-        const init = { clientX: box.x + 400, bubbles: true, cancelable: true, deltaY: n < 30 ? -40 : 0, deltaX: n < 30 ? 0 : 60 };
-        strip.dispatchEvent(new WheelEvent("wheel", init));
-        // What the draw itself takes: the machine may be busy with other things between frames.
-        await frame();
-        const at = performance.now();
-        strip.dispatchEvent(new WheelEvent("wheel", init));
-        await new Promise((r) => requestAnimationFrame(() => r()));
+      await new Promise((r) => setTimeout(r, 400));
+      // Closer, sideways, and back out: groups fall apart into events and come together again.
+      for (let n = 0; n < 90; n += 1) {
+        const [deltaX, deltaY] = n < 30 ? [0, -32] : n < 60 ? [90, 0] : [0, 32];
+        const clientX = strip.getBoundingClientRect().x + 400;
+        // Frame callbacks run in the order they were asked for in: these two stand around the draw. Between frames the machine may be busy with other things.
+        let at = 0;
+        requestAnimationFrame(() => (at = performance.now()));
+        strip.dispatchEvent(new WheelEvent("wheel", { clientX, deltaX, deltaY, bubbles: true, cancelable: true }));
+        await new Promise((r) => requestAnimationFrame(r));
         void strip.offsetWidth;
         took.push(performance.now() - at);
+        drawn.push(document.querySelectorAll(".event").length);
       }
-      return took.sort((a, b) => a - b)[30];
+      return { half: took.sort((a, b) => a - b)[45], most: Math.max(...drawn), least: Math.min(...drawn) };
     });
-    const drawn = await page.$$eval(".event", (e) => e.length);
-    assert.ok(drawn < 120, `${drawn} blocks in the page`);
-    assert.ok(worst < 60, `half of the frames took longer than ${worst.toFixed(0)} ms`);
+    t.diagnostic(JSON.stringify(figures));
+    assert.ok(figures.most < 120 && figures.least > 3, `${figures.least} to ${figures.most} blocks in the page`);
+    assert.ok(figures.half < 16, `half of the draws took longer than ${figures.half.toFixed(1)} ms`);
   });
 
   test("fits a phone, opened card and all", async (t) => {

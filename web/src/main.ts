@@ -4,6 +4,7 @@ import "./styles/layout.css";
 import "./styles/picture.css";
 import "./styles/latency.css";
 import "./styles/talk.css";
+import "./styles/timeline_strip.css";
 import "./styles/timeline.css";
 import "./styles/memory_card.css";
 import "./styles/small.css";

@@ -14,18 +14,27 @@ const SEEN: &str = "did you happen to notice|did you happen to see|did you ever 
      when was the last time i showed you|when was the last time you noticed|was there ever|did i bring|did i pick up";
 /// Beginnings that ask what was shown, and their present forms.
 const OPEN: &[(&str, &str)] = &[
-    ("what was the first thing you saw|what was the last thing you saw|what did you see|what have you seen|what did you notice|\
+    (
+        "what was the first thing you saw|what was the last thing you saw|what did you see|what have you seen|what did you notice|\
       what things have you seen|what things did you see|what objects have you seen|what was to be seen|what could you see|what do you see|\
       what did we see|what was the last thing that you saw|what objects did you see|what have you noticed|what had you seen|\
-      everything you saw|what i saw|what you saw|what happened here", "what do you see"),
-    ("what did i show you|what have i shown you|what was i showing you|what did i show|what did i hold up|what was the first thing i showed you|\
+      everything you saw|what i saw|what you saw|what happened here",
+        "what do you see",
+    ),
+    (
+        "what did i show you|what have i shown you|what was i showing you|what did i show|what did i hold up|what was the first thing i showed you|\
       what was the last thing i showed you|what is the last thing i showed you|what things did i show you|what things have i shown you|\
       what objects have i held up|what objects did i show you|what have i held up|what i showed you|what was the thing i held up|\
       what was the thing i showed you|what was that|what was it|what was this|did you see that|did you catch that|what is the first thing i showed you|\
-      what was the object", "what is this"),
-    ("what was i holding|what did i have in my hand|what did i have in my hands|what did i hold|what did i have|what did i pick up|what was in my hand|\
+      what was the object",
+        "what is this",
+    ),
+    (
+        "what was i holding|what did i have in my hand|what did i have in my hands|what did i hold|what did i have|what did i pick up|what was in my hand|\
       what was in my hands|what was i waving|what have i picked up|what did i put down|what have i put down|what was i carrying|what did i take|\
-      what is the last thing you saw me hold|what did you see me hold|what was i showing", "what am i holding"),
+      what is the last thing you saw me hold|what did you see me hold|what was i showing",
+        "what am i holding",
+    ),
 ];
 const PUT: &str = "where did i put|where did i leave|where did i set|where did i lay|where did i place|where did i drop|where did i park|\
      where did i hide|where did i last see|where did i see|where did you see|where did you last see|where did i keep|where have i put|\
@@ -52,7 +61,12 @@ pub(super) fn about(words: &[String]) -> String {
     let words: Vec<String> = words.into_iter().filter(|w| w != "just" && w != "ever").collect();
     let words = if At::new(&words, 0).sees("whereabouts") { renamed(&words, "where") } else { words };
     let at = At::new(&words, 0);
-    let made = open(at).or_else(|| put(at)).or_else(|| seen(at)).or_else(|| shown(at)).or_else(|| who(at)).or_else(|| became(at));
+    let made = open(at)
+        .or_else(|| put(at))
+        .or_else(|| seen(at))
+        .or_else(|| shown(at))
+        .or_else(|| who(at))
+        .or_else(|| became(at));
     made.unwrap_or_else(|| present(&words).join(" "))
 }
 
@@ -81,7 +95,8 @@ fn drop_relative(words: &[String]) -> Vec<String> {
     const VERBS: &str = "showed|shown|show|held|had|saw|seen|put|was holding|was showing|was waving|was wearing|was reading|was using|was carrying|\
          picked|brought|have shown|have seen|just showed|just held|just put|have put|just had|just picked|had shown|left|placed|took|noticed|\
          was eating|dropped|wore|used|showed|flipped|just flipped|were looking at|was looking at|used to have";
-    const VERB: &str = "did|do|was|were|have|had|what|that|which|where|who|me|if|when|is|are|see|like|has|thing|things|everything";
+    const VERB: &str =
+        "did|do|was|were|have|had|what|that|which|where|who|me|if|when|is|are|see|like|has|thing|things|everything";
     let found = (2..words.len()).find(|i| {
         let mut at = At::new(words, *i);
         let noun_before = !is_in(&words[i - 1], VERB);
@@ -99,7 +114,8 @@ fn open(mut at: At<'_>) -> Option<String> {
         if at.eat(phrases) {
             // "What did you see me eat", "what was that noise": what follows narrows it.
             at.eat("first|last|thing|before|to you|earlier|then|in my hand|in my hands");
-            let tail = if *now == "what do you see" || at.sees("on|in|at|under|near") { rest(at) } else { String::new() };
+            let tail =
+                if *now == "what do you see" || at.sees("on|in|at|under|near") { rest(at) } else { String::new() };
             return Some(joined(now, &tail));
         }
     }
@@ -108,13 +124,15 @@ fn open(mut at: At<'_>) -> Option<String> {
 
 fn be(noun: &str) -> &'static str {
     let last = noun.split(' ').take_while(|w| !is_in(w, "in|on|at|of|under|near|with|behind")).last().unwrap_or("");
-    let many = is_in(last, "glasses|scissors|keys|people|they|those|these|clothes|trousers|pants|we|you") || (nouns::singular(last) != last);
+    let many = is_in(last, "glasses|scissors|keys|people|they|those|these|clothes|trousers|pants|we|you")
+        || (nouns::singular(last) != last);
     if many { "are" } else { "is" }
 }
 
 fn put(mut at: At<'_>) -> Option<String> {
     at.eat(PUT).then_some(())?;
-    let thing: Vec<&str> = at.words[at.i..].iter().map(String::as_str).filter(|w| !is_in(w, "down|away|off|last|first")).collect();
+    let thing: Vec<&str> =
+        at.words[at.i..].iter().map(String::as_str).filter(|w| !is_in(w, "down|away|off|last|first")).collect();
     let thing = thing.join(" ");
     let verb = if thing == "i" { "am" } else { be(&thing) };
     Some(joined(&format!("where {verb}"), &thing))
@@ -182,7 +200,8 @@ fn became(mut at: At<'_>) -> Option<String> {
     if at.sees("something|anything") {
         return Some("what happened".to_owned());
     }
-    let verb = (at.i + 1..at.words.len()).find(|i| is_in(&at.words[*i], BECOME) || is_in(&at.words[*i], "turned|become|gone|been"))?;
+    let verb = (at.i + 1..at.words.len())
+        .find(|i| is_in(&at.words[*i], BECOME) || is_in(&at.words[*i], "turned|become|gone|been"))?;
     let (thing, rest) = (at.words[at.i..verb].join(" "), at.words[verb + 1..].join(" "));
     (!rest.is_empty()).then(|| format!("{} {thing} {rest}", be(&thing)))
 }

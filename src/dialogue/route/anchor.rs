@@ -6,7 +6,8 @@ use crate::dialogue::{nouns, question};
 
 const BEFORE: &str = "right before|just before|shortly before|immediately before|directly before|before";
 const AFTER: &str = "right after|just after|shortly after|immediately after|directly after|straight after|after|once";
-const DURING: &str = "at the same time as|at the moment when|at the moment|at the time when|at the time|while|whilst|when|during|as";
+const DURING: &str =
+    "at the same time as|at the moment when|at the moment|at the time when|at the time|while|whilst|when|during|as";
 /// Where the question proper begins behind a clause of time.
 const ASKS: &str = "what|who|where|which|how|did|was there|were there|is there|have you|have i|do you|was the|was i|was it|were you|were the|tell me";
 const PRONOUNS: &str = "i|you|we|he|she|they";
@@ -72,9 +73,14 @@ fn thing(clause: &[String], joiner: &str) -> Option<String> {
     }
     let rest = &clause[at.i.min(clause.len())..];
     let first_noun = rest.iter().position(|w| !is_in(w, "the|a|an|my|your|his|her|our|their|that|this|some"))?;
-    let is_verb = |w: &String| is_in(w, VERBS) || (w.ends_with("ed") && w.len() > 4) || (w.ends_with("ing") && !nouns::is_known(w));
+    let is_verb = |w: &String| {
+        is_in(w, VERBS) || (w.ends_with("ed") && w.len() > 4) || (w.ends_with("ing") && !nouns::is_known(w))
+    };
     let end = rest.iter().enumerate().skip(first_noun + 1).find(|(_, w)| is_verb(w)).map_or(rest.len(), |(i, _)| i);
     let noun = question::noun_phrase(&rest[..end].join(" "))?;
-    let vain = is_in(&noun, "it|me|us|you|i|that|this|him|them|something|thing|session|call|video|time|here|there|now|away|gone|we|they");
+    let vain = is_in(
+        &noun,
+        "it|me|us|you|i|that|this|him|them|something|thing|session|call|video|time|here|there|now|away|gone|we|they",
+    );
     (!vain).then_some(noun)
 }

@@ -83,7 +83,11 @@ fn range(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
     let mut second = of_day(&mut at, true)?;
     let any_half = half(&mut at);
     second.half = any_half.unwrap_or(second.half);
-    let first = if first.half == Half::Either && first.secs < 13.0 * HOUR { OfDay { half: second.half, ..first } } else { first };
+    let first = if first.half == Half::Either && first.secs < 13.0 * HOUR {
+        OfDay { half: second.half, ..first }
+    } else {
+        first
+    };
     let back = day_back(&mut at);
     let Some((start, end)) = moment(first, now, back).zip(moment(second, now, back)) else {
         return Some((Time::Unplaced, at.i));
@@ -165,7 +169,8 @@ fn of_day(at: &mut At<'_>, named: bool) -> Option<OfDay> {
         return Some(whole(hour * HOUR + m * 60.0, Half::Either, TO_THE_MINUTE));
     }
     let sure = o_clock || glued.is_some() || here.sees("am|pm|in the morning|in the afternoon|in the evening");
-    let ends = here.is_end() || here.sees("what|who|where|which|how|did|was|were|and|to|today|this|yesterday|until|till|have|has");
+    let ends = here.is_end()
+        || here.sees("what|who|where|which|how|did|was|were|and|to|today|this|yesterday|until|till|have|has");
     if !(sure || (named && ends && hour <= 24.0)) {
         return None;
     }
@@ -252,7 +257,8 @@ fn moment(time: OfDay, now: &Now, day: Option<f64>) -> Option<f64> {
     let days: Vec<f64> = day.map_or_else(|| vec![today, today - 1.0], |d| vec![today + d]);
     let all = days.iter().flat_map(|d| of_day.iter().map(move |t| d * DAY + t - into));
     let all: Vec<f64> = all.collect();
-    let within = all.iter().copied().filter(|t| *t + time.slack > 0.0 && *t - time.slack <= now.secs).fold(None, latest);
+    let within =
+        all.iter().copied().filter(|t| *t + time.slack > 0.0 && *t - time.slack <= now.secs).fold(None, latest);
     let before = || all.iter().copied().filter(|t| *t <= now.secs && *t + into >= today * DAY).fold(None, latest);
     within.or_else(before).or_else(|| all.first().copied())
 }
@@ -275,7 +281,8 @@ fn day(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
                 clipped(now, midnight + from * HOUR, midnight + to * HOUR)
             };
             // Without a clock a day still is one: yesterday is out of reach of a session of an hour.
-            let unplaced = if *back < 0.0 { clipped(now, now.secs - 2.0 * DAY, now.secs - DAY) } else { Time::Unplaced };
+            let unplaced =
+                if *back < 0.0 { clipped(now, now.secs - 2.0 * DAY, now.secs - DAY) } else { Time::Unplaced };
             return Some((today.map_or(unplaced, place), at.i));
         }
     }

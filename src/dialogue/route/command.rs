@@ -11,7 +11,8 @@ use super::{Command, TimeProblem};
 
 const POLITE: &str = "can you|could you|would you|will you|you can|you may|you should|you must|i want you to|i need you to|\
      i would like you to|i'd like you to|now|please|just|kindly|then|let us|go ahead and|immediately";
-const FORGET: &str = "forget about|forget|delete|erase|wipe|remove|clear|discard|throw away|get rid of|drop|scrub|purge|unsee";
+const FORGET: &str =
+    "forget about|forget|delete|erase|wipe|remove|clear|discard|throw away|get rid of|drop|scrub|purge|unsee";
 const ALL: &str = "everything|it all|your memory|all your memory|all of your memory|the memory|all memories|your memories|all you know|\
      everything you know|everything you saw|everything you have seen|everything you remember|all you saw|all you have seen|\
      the whole session|this session|the session|the entire session|all of it|all|what you know|your whole memory|\
@@ -23,7 +24,8 @@ const JUST: &str = "that|this|all of that|what i just said|what i just showed yo
      what just happened|the last bit|the last part|the last thing|the last thing you saw|what i showed you|what you saw|\
      what i said|that last bit|that last part|about that|what was just said|the last thing i said|the last thing i showed you|\
      what you saw just now|what i showed you just now|what just was|that please";
-const FILLER: &str = "please|now|right now|immediately|for me|thanks|thank you|sightline|ok|okay|at once|again|completely|forever";
+const FILLER: &str =
+    "please|now|right now|immediately|for me|thanks|thank you|sightline|ok|okay|at once|again|completely|forever";
 /// What may stand between the order and the time: `delete what you saw in the last ten minutes`.
 const OBJECT: &str = "everything|anything|all|what|whatever|that|which|you|i|we|saw|see|seen|heard|have|recorded|remember|said|showed|\
      shown|did|happened|was|were|the|your|my|memory|memories|recording|recordings|of|from|video|it|session|data|pictures|images|\
@@ -76,10 +78,12 @@ pub(super) fn find(words: &[String], now: &Now) -> Option<Result<Command, TimePr
 
 /// Where the object ends and only politeness follows.
 fn end_of(object: &[String]) -> usize {
-    let polite = |end: usize| At::new(&object[end..], 0).sees(FILLER) && {
-        let mut at = At::new(object, end);
-        while at.eat(FILLER) {}
-        at.is_end()
+    let polite = |end: usize| {
+        At::new(&object[end..], 0).sees(FILLER) && {
+            let mut at = At::new(object, end);
+            while at.eat(FILLER) {}
+            at.is_end()
+        }
     };
     (0..object.len()).find(|end| polite(*end)).unwrap_or(object.len())
 }

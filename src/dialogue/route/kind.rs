@@ -2,8 +2,8 @@
 
 use super::clock::is_year;
 use super::text::{At, is_in};
-use crate::dialogue::question::{Ask, Words};
 use crate::dialogue::nouns;
+use crate::dialogue::question::{Ask, Words};
 
 /// How a question stands in time, by its verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +36,13 @@ pub(super) fn asking(words: &[String]) -> usize {
         let next = At::new(words, i + 1);
         if at.sees(WH) {
             // "Where" in "you know where it is" hangs on what is asked; at the front of a clause a verb follows it, or a noun and a verb.
-            return !At::new(words, i.wrapping_sub(1)).sees("know|knew|see|saw|tell|told|say|said|wonder|of|about|to|in|for|on|at|with|from|notice|delete")
+            return !At::new(words, i.wrapping_sub(1))
+                .sees("know|knew|see|saw|tell|told|say|said|wonder|of|about|to|in|for|on|at|with|from|notice|delete")
                 || i == 0;
         }
-        (at.sees(PRESENT) || at.sees(PAST) || at.sees(PERFECT)) && next.sees(SUBJECTS) && (i == 0 || !At::new(words, i - 1).sees(SUBJECTS))
+        (at.sees(PRESENT) || at.sees(PAST) || at.sees(PERFECT))
+            && next.sees(SUBJECTS)
+            && (i == 0 || !At::new(words, i - 1).sees(SUBJECTS))
     };
     (0..words.len()).find(|i| pair(*i)).unwrap_or(0)
 }
@@ -66,7 +69,14 @@ pub(super) fn tense(clause: &[String]) -> Tense {
         if i > 0 && is_in(word, PAST_FORMS) {
             return Tense::Past;
         }
-        if i > 0 && first.sees("who|what") && i < 3 && word.len() > 4 && word.ends_with("ed") && !nouns::is_known(word) {
+        if i > 0
+            && first.sees("who|what")
+            && i < 3
+            && word.len() > 4
+            && word.ends_with("ed")
+            && !word.ends_with("eed")
+            && !nouns::is_known(word)
+        {
             return Tense::Past;
         }
     }
@@ -91,7 +101,11 @@ fn imperative(clause: &[String]) -> Tense {
         let was = clause.iter().any(|w| is_in(w, PAST_FORMS) && w != "read" && w != "put") || clause.iter().any(|w| is_in(w, PAST));
         return if was { Tense::Past } else { Tense::Present };
     }
-    if at.sees("i|we|my|he|she|they|our|it|there|this|that|you|his|her|these|those") { Tense::Told } else { Tense::Present }
+    if at.sees("i|we|my|he|she|they|our|it|there|this|that|you|his|her|these|those") {
+        Tense::Told
+    } else {
+        Tense::Present
+    }
 }
 
 /// Knowledge of the world: nothing that was in front of the camera.
@@ -109,7 +123,10 @@ pub(super) fn is_knowledge(q: &Words, named_time: bool) -> bool {
     {
         return true;
     }
-    let dated = q.words.windows(2).any(|w| is_year(&w[1]) && is_in(&w[0], "in|before|after|since|by|around|during|the|of|until|year"));
+    let dated = q
+        .words
+        .windows(2)
+        .any(|w| is_year(&w[1]) && is_in(&w[0], "in|before|after|since|by|around|during|the|of|until|year"));
     if q.any(PERSONAL) {
         return false;
     }

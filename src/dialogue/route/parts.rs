@@ -56,8 +56,12 @@ impl Parts {
         match (self.tense, self.time) {
             (Tense::Past, Some(Time::History)) => self.q.any("i|me|my|you|we|us"),
             (Tense::Past, _) => !kind::is_about_words(&self.q, self.time.is_some()),
-            (_, Some(Time::Clock(_) | Time::Problem(_, true))) => self.is_order() || (self.time_is_future() && !kind::is_without_eyes(&self.q, &ask)),
-            (_, Some(Time::Span(..) | Time::Recent(_) | Time::Problem(_, false))) => !kind::is_without_eyes(&self.q, &ask),
+            (_, Some(Time::Clock(_) | Time::Problem(_, true))) => {
+                self.is_order() || (self.time_is_future() && !kind::is_without_eyes(&self.q, &ask))
+            }
+            (_, Some(Time::Span(..) | Time::Recent(_) | Time::Problem(_, false))) => {
+                !kind::is_without_eyes(&self.q, &ask)
+            }
             _ => self.remember && self.q.begins("the|a|an|my|any|that|what|who|where|which|how|when|seeing"),
         }
     }
@@ -77,7 +81,9 @@ impl Parts {
         let ask = analyse(question);
         let blind = match self.tense {
             // What is told takes no eyes, unless it points at something.
-            Tense::Told => !self.q.any("this|these|here|look|that one|those") && (self.remember || !self.q.begins("it|there|that")),
+            Tense::Told => {
+                !self.q.any("this|these|here|look|that one|those") && (self.remember || !self.q.begins("it|there|that"))
+            }
             Tense::Past => ask != Ask::Change,
             Tense::Present => kind::is_knowledge_now(&self.q),
         };
@@ -122,11 +128,17 @@ impl Parts {
     fn finish(self, route: Route, span: Option<Span>, order: Order, problem: Option<TimeProblem>) -> Routed {
         let Self { clause, q, mut anchor, .. } = self;
         let about = match &anchor {
-            _ if !clause.is_empty() && self.remember && self.tense != Tense::Past && q.begins("the|a|an|my|any|that") => {
+            _ if !clause.is_empty()
+                && self.remember
+                && self.tense != Tense::Past
+                && q.begins("the|a|an|my|any|that") =>
+            {
                 about::about(&text::tidy(&format!("did you see {}", clause.join(" "))))
             }
             // "Do you remember when I showed you the cup?"
-            Some(Anchor::During(what)) if clause.is_empty() => format!("is there {}", crate::dialogue::nouns::with_article(what)),
+            Some(Anchor::During(what)) if clause.is_empty() => {
+                format!("is there {}", crate::dialogue::nouns::with_article(what))
+            }
             _ if clause.is_empty() => "what do you see".to_owned(),
             _ => about::about(&clause),
         };
@@ -157,4 +169,5 @@ const NOT_FIRST: &str = "first page|first line|first word|first letter|first nam
 const LAST: &str = "last thing|last time|last see|last saw|last show|last showed|last|most recently|latest|most recent";
 const RECENT: &str = "what was that|who was that|was that|were those|did you see that|did you catch that|did you catch it|what was it|who was it|\
      what were those|what did that|did you see it|did you hear that|did you notice that|which one was that|did you get that|what was this|who were they|who were those|was it";
-const WHEN: &str = "when did|when was|when were|when have|when has|what time did|what time was|how long ago|at what time|since when";
+const WHEN: &str =
+    "when did|when was|when were|when have|when has|what time did|what time was|how long ago|at what time|since when";

@@ -72,7 +72,8 @@ pub(crate) fn is_in(word: &str, table: &str) -> bool {
 
 /// The words of a question: `14:05` stays one word (`14h05`), `p.m.` becomes `pm`, `forty-five` two words, hesitations go.
 pub(crate) fn tidy(question: &str) -> Vec<String> {
-    let lower = question.to_lowercase().replace("p.m.", "pm").replace("a.m.", "am").replace("p.m", "pm").replace("a.m", "am");
+    let lower =
+        question.to_lowercase().replace("p.m.", "pm").replace("a.m.", "am").replace("p.m", "pm").replace("a.m", "am");
     let mut out = Vec::new();
     for word in question::words(&join_digits(&lower)) {
         match word.as_str() {

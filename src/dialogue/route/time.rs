@@ -250,9 +250,10 @@ fn into(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
 /// `in` at the end or before the question proper, `into the session`, `mark`, `after we started`.
 fn in_it(at: &mut At<'_>) -> bool {
     const GOES_ON: &str = "what|who|where|which|how|did|was|were|is|are|do|does|have|has|can|there|i|you|we|on";
-    if at.eat("mark|minute mark|into it|after we started|after we began|after the start|after the beginning|after i started|\
-         after it started|from the start|from the beginning|after starting|since the start")
-    {
+    if at.eat(
+        "mark|minute mark|into it|after we started|after we began|after the start|after the beginning|after i started|\
+         after it started|from the start|from the beginning|after starting|since the start",
+    ) {
         return true;
     }
     let mut more = *at;
@@ -299,7 +300,8 @@ fn beginning(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
 /// `halfway through`, `in the middle of the session`.
 fn halfway(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
     at.eat("about|around");
-    let session = at.eat("in the middle of|around the middle of|in the second half of|in the first half of") && at.eat(SESSION);
+    let session =
+        at.eat("in the middle of|around the middle of|in the second half of|in the first half of") && at.eat(SESSION);
     if session {
         let said = at.words[..at.i].join(" ");
         let (a, b) = match () {

@@ -21,8 +21,12 @@ impl Talk {
     fn show(&mut self, seconds: u64, scene: &Value) -> Vec<Output> {
         let mut out = Vec::new();
         // Each scene has a direction of its own.
-        let seed = scene.to_string().bytes().fold(7_u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)));
-        let mut image: Vec<f32> = (0..64).map(|i| ((seed >> (i % 24)) & 7) as f32 - 3.5 + (seed % (i + 3)) as f32).collect();
+        let mut seed = scene.to_string().bytes().fold(7_u64, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
+        let mut direction = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if seed >> 63 == 0 { 1.0_f32 } else { -1.0 }
+        };
+        let mut image: Vec<f32> = (0..64).map(|_| direction()).collect();
         let length = image.iter().map(|v| v * v).sum::<f32>().sqrt();
         image.iter_mut().for_each(|v| *v /= length);
         let image: Arc<[f32]> = image.into();
@@ -87,7 +91,7 @@ fn what_was_shown_is_recalled_with_its_time_its_picture_and_its_event() {
     let cited = &memory["citations"][0];
     assert!(cited["start_ms"].as_u64().unwrap() < 20_000, "{memory}");
     let keyframe = cited["keyframes"][0].as_str().expect("a picture");
-    let id = crate::dialogue::parse_keyframe_id(keyframe).expect("an id");
+    let id = parse_keyframe_id(keyframe).expect("an id");
     assert!(t.c.keyframe(id).is_some(), "what is cited can be fetched");
 }
 
@@ -142,12 +146,13 @@ fn times_that_cannot_be_are_answered_sensibly() {
 #[test]
 fn what_is_forgotten_is_gone_from_memory_conversation_and_archive() {
     let mut t = a_while();
-    t.say("The code is swordfish.");
+    t.recall("The code is swordfish.");
     let (prefix, out) = t.recall("Forget the last five minutes.");
     assert!(prefix.starts_with("I have forgotten the last five minutes"), "{prefix}");
     assert!(told(&out, "memory.forgotten").is_some());
     assert!(events(&out).iter().any(|e| e["type"] == "conversation.item.deleted"));
-    let forgets = out.iter().any(|o| matches!(o, Output::Keep(k) if k.iter().any(|k| matches!(k, Keep::Forget(Some(_))))));
+    let forgets =
+        out.iter().any(|o| matches!(o, Output::Keep(k) if k.iter().any(|k| matches!(k, Keep::Forget(Some(_))))));
     assert!(forgets, "the archive is told");
     let (prefix, _) = t.recall("What did I tell you about the code?");
     assert!(!prefix.contains("swordfish"), "{prefix}");
@@ -189,9 +194,9 @@ fn what_is_watched_for_is_told_unasked_once_and_when_nobody_speaks() {
 fn what_cannot_be_watched_for_is_refused_in_words_and_over_the_wire() {
     let mut t = watching();
     t.show(2, &dog());
-    let (prefix, _) = t.recall("Tell me when the soup tastes good.");
+    let (prefix, _) = t.recall("Tell me when the door opens.");
     assert!(prefix.to_lowercase().contains("watch for"), "{prefix}");
-    let out = t.client(json!({"type": "memory.watch.create", "event_id": "c9", "condition": "when the soup tastes good"}));
+    let out = t.client(json!({"type": "memory.watch.create", "event_id": "c9", "condition": "when the door opens"}));
     let error = told(&out, "error").expect("refused");
     assert_eq!((&error["error"]["param"], &error["error"]["event_id"]), (&json!("condition"), &json!("c9")));
     let out = t.client(json!({"type": "memory.watch.delete", "watch_id": "watch_99"}));
@@ -202,7 +207,8 @@ fn what_cannot_be_watched_for_is_refused_in_words_and_over_the_wire() {
 fn the_timeline_comes_in_pieces_that_a_data_channel_takes() {
     let mut t = watching();
     for i in 0..80 {
-        t.show(6, if i % 2 == 0 { &dog() } else { &cup() });
+        let scene = if i % 2 == 0 { dog() } else { cup() };
+        t.show(6, &scene);
     }
     let greeting = t.c.greeting(&[Extension::Memory], t.now);
     let sizes: Vec<_> = greeting.iter().map(|e| e.to_json().len()).collect();

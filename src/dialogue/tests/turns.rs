@@ -2,7 +2,6 @@
 
 use super::talk::*;
 use super::*;
-use crate::watch::SceneFacts;
 
 #[test]
 fn a_text_turn_sends_its_events_in_the_documented_order() {

@@ -57,7 +57,11 @@ pub(super) fn level(trigger: &Trigger, facts: &SceneFacts, since: MediaTime) -> 
         Trigger::AtLeast(n, what) => {
             let level = seen(&Wanted { noun: what.clone(), colour: None }, facts);
             let enough = level.count >= u32::from(*n);
-            Some(Level { count: u32::from(enough), what: many(u8::try_from(level.count).unwrap_or(u8::MAX), what), ..level })
+            Some(Level {
+                count: u32::from(enough),
+                what: many(u8::try_from(level.count).unwrap_or(u8::MAX), what),
+                ..level
+            })
         }
         Trigger::Turns(what, colour) => {
             let things = find(what, facts);
@@ -107,7 +111,10 @@ fn seen(wanted: &Wanted, facts: &SceneFacts) -> Level {
     Level {
         count: u32::try_from(found.len()).unwrap_or(u32::MAX),
         sure: best.map_or(0.0, |t| t.confidence),
-        what: best.map_or_else(|| wanted.phrase(), |t| if wanted.noun == "someone" { "someone".to_owned() } else { t.phrase() }),
+        what: best.map_or_else(
+            || wanted.phrase(),
+            |t| if wanted.noun == "someone" { "someone".to_owned() } else { t.phrase() },
+        ),
         place: best.filter(|t| t.placed).map(|t| format!(" {}", t.place())).unwrap_or_default(),
     }
 }

@@ -72,7 +72,9 @@ pub(crate) fn request(words: &[String]) -> Option<(Vec<String>, bool)> {
         let always = tell.eat(ALWAYS);
         if always || tell.eat(ONCE) {
             let condition = tell.rest();
-            let about_now = (if_ && start(condition).sees(STATIC)) || (if_ && only_tell && !has(condition, HAPPENS)) || (if_ && only_tell && asked && start(condition).sees("you see"));
+            let about_now = (if_ && start(condition).sees(STATIC))
+                || (if_ && only_tell && !has(condition, HAPPENS))
+                || (if_ && only_tell && asked && start(condition).sees("you see"));
             let wanted = !condition.is_empty() && !has(condition, PAST) && !about_now;
             return wanted.then(|| (condition.to_vec(), always));
         }
@@ -107,7 +109,13 @@ pub fn parse(text: &str) -> Result<Condition, WatchError> {
         .iter()
         .find_map(|rule| rule(at))
         .map(|trigger| Condition { trigger: in_its_own_letters(trigger, text), repeats })
-        .ok_or_else(|| WatchError::Unsupported(if at.rest().is_empty() { text.trim().chars().take(80).collect() } else { at.rest().join(" ") }))
+        .ok_or_else(|| {
+            WatchError::Unsupported(if at.rest().is_empty() {
+                text.trim().chars().take(80).collect()
+            } else {
+                at.rest().join(" ")
+            })
+        })
 }
 
 /// Without politeness and hints of time at the end.
@@ -132,19 +140,31 @@ fn reads(mut at: At<'_>) -> Option<Trigger> {
         at.eat("the|a|that");
         at.eat("word|words|text|letters|number|message|phrase");
         at.eat("says|reads|is|saying");
-        let end = at.rest().iter().position(|w| ["appears", "appear", "shows", "comes", "somewhere", "on", "anywhere"].contains(&w.as_str()));
+        let end = at
+            .rest()
+            .iter()
+            .position(|w| ["appears", "appear", "shows", "comes", "somewhere", "on", "anywhere"].contains(&w.as_str()));
         let text = at.rest()[..end.unwrap_or(at.rest().len())].join(" ");
         (!text.is_empty()).then_some(Trigger::Reads(text))
     };
     if at.eat("you can read|you read|you are able to read|i can read") {
-        return if start(at.rest()).sees(ANY) && at.rest().len() < 3 { Some(Trigger::Reads(String::new())) } else { words(at) };
+        return if start(at.rest()).sees(ANY) && at.rest().len() < 3 {
+            Some(Trigger::Reads(String::new()))
+        } else {
+            words(at)
+        };
     }
     let mut seen = at;
     seen.eat(SEE);
-    if seen.sees("text|any text|some text|writing|any writing|something written|words") && seen.rest().len() < 4 && !seen.sees("text says|words say") {
+    if seen.sees("text|any text|some text|writing|any writing|something written|words")
+        && seen.rest().len() < 4
+        && !seen.sees("text says|words say")
+    {
         return Some(Trigger::Reads(String::new()));
     }
-    if seen.sees("the word|the words|the text|the message|the number|the letters|the phrase|a sign that says|a sign saying") {
+    if seen.sees(
+        "the word|the words|the text|the message|the number|the letters|the phrase|a sign that says|a sign saying",
+    ) {
         if let Some((_, text)) = split(seen, "says|reads|say|saying|read|shows") {
             return words(start(text));
         }
@@ -159,7 +179,11 @@ fn light(at: At<'_>) -> Option<Trigger> {
     let joined = format!(" {} ", at.rest().join(" "));
     let any = |phrases: &str| phrases.split('|').any(|p| joined.contains(&format!(" {p} ")));
     let becomes = any("gets|becomes|turns|goes|is|gets too|grows|go|are|get|turn");
-    if becomes && any("dark|darker|dim|pitch black") || any("lights go out|light goes out|lights go off|light goes off|lights turn off|light turns off|light is off|lights are off|light is switched off|lights are switched off|lights are turned off|light is turned off") {
+    if becomes && any("dark|darker|dim|pitch black")
+        || any(
+            "lights go out|light goes out|lights go off|light goes off|lights turn off|light turns off|light is off|lights are off|light is switched off|lights are switched off|lights are turned off|light is turned off",
+        )
+    {
         return Some(Trigger::Dark);
     }
     let on = "lights go on|light goes on|lights come on|light comes on|lights turn on|light turns on|light is on|lights are on|light is switched on|lights are switched on|lights are turned on|light is turned on";
@@ -168,7 +192,10 @@ fn light(at: At<'_>) -> Option<Trigger> {
 
 /// `the light turns green`.
 fn turns(at: At<'_>) -> Option<Trigger> {
-    let (what, rest) = split(at, "turns|turn|becomes|become|changes to|change to|goes|go|gets|switches to|changes colour to|changes color to|is|are|changes from|has turned")?;
+    let (what, rest) = split(
+        at,
+        "turns|turn|becomes|become|changes to|change to|goes|go|gets|switches to|changes colour to|changes color to|is|are|changes from|has turned",
+    )?;
     let colour = colour_word(rest.last()?)?;
     let alone = rest.len() == 1 || start(rest).sees("to|all|completely|back") || rest.iter().any(|w| w == "to");
     if !alone {
@@ -208,7 +235,10 @@ fn moves(at: At<'_>) -> Option<Trigger> {
     }
     let mut at = at;
     at.eat("you see|you notice");
-    let (what, _) = split(at, "moves|move|moving|starts to move|starts moving|is moving|are moving|begins to move|begins moving|stirs|start moving")?;
+    let (what, _) = split(
+        at,
+        "moves|move|moving|starts to move|starts moving|is moving|are moving|begins to move|begins moving|stirs|start moving",
+    )?;
     let thing = noun(what).filter(|n| n != "something");
     (thing.is_some() || has(what, "something|anything|it")).then_some(Trigger::Moves(thing))
 }
@@ -256,7 +286,8 @@ fn visible(mut at: At<'_>) -> Option<Trigger> {
 fn wanted(words: &[String]) -> Option<Wanted> {
     let noun = noun(words)?;
     // "A man in a blue jacket": the colour in front of the noun, not a later one.
-    let before = words.iter().position(|w| nouns::singular(w) == nouns::singular(noun.split(' ').next().unwrap_or_default()));
+    let before =
+        words.iter().position(|w| nouns::singular(w) == nouns::singular(noun.split(' ').next().unwrap_or_default()));
     let colour = words.iter().take(before.unwrap_or(0)).find_map(|w| colour_word(w));
     Some(Wanted { noun, colour })
 }
@@ -265,11 +296,11 @@ fn wanted(words: &[String]) -> Option<Wanted> {
 fn noun(words: &[String]) -> Option<String> {
     let noun = question::noun_phrase(&words.join(" "))?;
     Some(match noun.as_str() {
-        "someone" | "somebody" | "anyone" | "anybody" | "person" | "people" | "human" | "everyone" | "visitor" | "visitors" | "guest" | "a person" => {
-            "someone".to_owned()
-        }
+        "someone" | "somebody" | "anyone" | "anybody" | "person" | "people" | "human" | "everyone" | "visitor"
+        | "visitors" | "guest" | "a person" => "someone".to_owned(),
         "something" | "anything" | "thing" | "object" | "things" => "something".to_owned(),
-        "it" | "you" | "i" | "time" | "times" | "minute" | "minutes" | "hour" | "hours" | "o'clock" | "seconds" | "second" => return None,
+        "it" | "you" | "i" | "time" | "times" | "minute" | "minutes" | "hour" | "hours" | "o'clock" | "seconds"
+        | "second" => return None,
         other => nouns::singular(other),
     })
 }

@@ -137,7 +137,8 @@ impl Watch {
         }
         let rises = self.settled.is_none_or(|s| level.count > s) && level.count > 0;
         // Looks that differ in the same direction count together: two people, then three, were both more than one.
-        let before = self.differs.filter(|(count, _)| self.settled.map(|s| *count > s) == self.settled.map(|s| level.count > s));
+        let before =
+            self.differs.filter(|(count, _)| self.settled.map(|s| *count > s) == self.settled.map(|s| level.count > s));
         let before = before.filter(|(count, _)| self.settled.is_some() || (*count > 0) == (level.count > 0));
         let looks = before.map_or(0, |(_, looks)| looks) + 1;
         if looks >= self.config.looks || (rises && level.sure >= self.config.sure) {
@@ -153,9 +154,14 @@ impl Watch {
     fn fires(&self, before: Option<u32>, count: u32) -> bool {
         match (&self.condition.trigger, before) {
             // Who asks for what can be seen wants to know when it can be seen already; who asks for a change wants the change.
-            (Trigger::Visible(_) | Trigger::AtLeast(..) | Trigger::Reads(_) | Trigger::Moves(_) | Trigger::Changes, None) => count > 0,
+            (
+                Trigger::Visible(_) | Trigger::AtLeast(..) | Trigger::Reads(_) | Trigger::Moves(_) | Trigger::Changes,
+                None,
+            ) => count > 0,
             (Trigger::ComesNear(_), None) => count > 0,
-            (Trigger::ComesIn(_) | Trigger::Leaves(_) | Trigger::Turns(..) | Trigger::Dark | Trigger::Bright, None) => false,
+            (Trigger::ComesIn(_) | Trigger::Leaves(_) | Trigger::Turns(..) | Trigger::Dark | Trigger::Bright, None) => {
+                false
+            }
             (Trigger::Leaves(what), Some(before)) if what == "someone" => count < before,
             (Trigger::Leaves(_), Some(before)) => before > 0 && count == 0,
             (Trigger::ComesIn(_), Some(before)) => count > before,

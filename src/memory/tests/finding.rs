@@ -52,8 +52,11 @@ fn ask<'a>(words: &'a [String]) -> Query<'a> {
     Query { words, most: 8, ..Query::default() }
 }
 
+/// The minutes of the hits, in order; a minute may be two events.
 fn starts(r: &Recall) -> Vec<u64> {
-    r.hits.iter().map(|h| h.span.start.as_millis() / 60_000).collect()
+    let mut minutes: Vec<u64> = r.hits.iter().map(|h| h.span.start.as_millis() / 60_000).collect();
+    minutes.dedup();
+    minutes
 }
 
 #[test]

@@ -53,8 +53,8 @@ impl EmbedError {
         }
     }
 
-    pub(super) fn corrupt(file: &Path, what: &'static str, why: impl ToString) -> Self {
-        Self::Corrupt { file: file.to_owned(), what, why: why.to_string() }
+    pub(super) fn corrupt(file: &Path, what: &'static str, why: impl Into<String>) -> Self {
+        Self::Corrupt { file: file.to_owned(), what, why: why.into() }
     }
 }
 

@@ -55,7 +55,7 @@ impl TextEmbedder {
         let bytes = read_bounded(&file, MAX_WEIGHTS)?;
         let model = VarBuilder::from_buffered_safetensors(bytes, DType::F32, &device)
             .and_then(|weights| BertModel::load(weights, &config))
-            .map_err(|e| EmbedError::corrupt(&file, "text encoder's safetensors file", e))?;
+            .map_err(|e| EmbedError::corrupt(&file, "text encoder's safetensors file", e.to_string()))?;
         let name = dir.file_name().map_or_else(|| "text encoder".to_owned(), |n| n.to_string_lossy().into_owned());
         Ok(Self { name, model, pieces, device, dim: config.hidden_size })
     }
@@ -129,7 +129,7 @@ fn unit(mut vector: Vec<f32>) -> Vec<f32> {
 fn read_config(file: &Path) -> Result<Config, EmbedError> {
     const WHAT: &str = "text encoder's config.json";
     let bytes = read_bounded(file, MAX_CONFIG)?;
-    let config: Config = serde_json::from_slice(&bytes).map_err(|e| EmbedError::corrupt(file, WHAT, e))?;
+    let config: Config = serde_json::from_slice(&bytes).map_err(|e| EmbedError::corrupt(file, WHAT, e.to_string()))?;
     for (name, value, most) in [
         ("vocab_size", config.vocab_size, 1 << 20),
         ("hidden_size", config.hidden_size, 1 << 12),
@@ -143,7 +143,7 @@ fn read_config(file: &Path) -> Result<Config, EmbedError> {
             return Err(EmbedError::corrupt(file, WHAT, format!("{name} is {value}, expected 1 to {most}")));
         }
     }
-    if config.hidden_size % config.num_attention_heads != 0 {
+    if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
         return Err(EmbedError::corrupt(file, WHAT, "hidden_size is not a multiple of num_attention_heads"));
     }
     Ok(config)
