@@ -21,6 +21,8 @@ pub mod dialogue;
 pub mod flow;
 /// Voice activity, utterances.
 pub mod listen;
+/// Hours of what was seen and said, in bounded memory.
+pub mod memory;
 /// Which frames to look at, and what they add up to.
 pub mod watch;
 /// The events that clients see.
@@ -33,6 +35,8 @@ pub mod decode;
 pub mod ingest;
 /// The models themselves (candle; rten for ONNX graphs; earshot for voice activity).
 pub mod model;
+/// Memories on disk.
+pub mod store;
 /// Which weights, from where, verified and converted.
 pub mod weights;
 

@@ -42,6 +42,14 @@ async fn answer(
     for event in [item.to_string(), json!({"type": "response.create"}).to_string()] {
         outputs.extend(conversation.handle(Input::Client(ClientEvent::parse(&event).unwrap()), now));
     }
+    // A question about the past asks for its meaning first; here words alone have to do.
+    let meaning = outputs.iter().find_map(|o| match o {
+        Output::Embed { what, .. } => Some(what.clone()),
+        _ => None,
+    });
+    if let Some(what) = meaning {
+        outputs.extend(conversation.handle(Input::Embedded { what, result: Err("no encoder".into()) }, now));
+    }
     let begun = outputs.into_iter().find_map(|o| match o {
         Output::Generate { response_id, prompt, max_tokens } => Some((response_id, prompt, max_tokens)),
         _ => None,

@@ -14,10 +14,12 @@ const FLOORS: &[(&str, u32)] = &[
     ("watch", 10),
     ("listen", 10),
     ("budget", 10),
-    ("dialogue", 11), // decides over what the other floor-1 modules say, so it stands on their shoulders
+    ("memory", 11),   // remembers what `watch` found
+    ("dialogue", 12), // decides over what the other floor-1 modules say, so it stands on their shoulders
     ("ingest", 20),
     ("decode", 20),
     ("model", 20),
+    ("store", 20),
     ("weights", 20),
     ("engine", 30),
     ("session", 40),
@@ -56,7 +58,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ("zip", &["src/weights/"]),
     ("tar", &["src/weights/"]),
     ("flate2", &["src/weights/"]),
-    ("sha2", &["src/weights/"]),
+    ("sha2", &["src/weights/", "src/store/"]),
+    ("rusqlite", &["src/store/"]),
+    ("chacha20poly1305", &["src/store/"]),
+    ("argon2", &["src/store/"]),
+    ("zeroize", &["src/store/"]),
+    ("half", &["src/memory/"]),
     ("tracing_subscriber", &["src/telemetry.rs"]),
     ("metrics_exporter_prometheus", &["src/telemetry.rs"]),
 ];

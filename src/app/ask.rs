@@ -46,9 +46,10 @@ pub fn ask(config: &Config, args: &AskArgs) -> Result<(), AppError> {
         .build()
         .map_err(|e| AppError::new(ErrorClass::Internal, format!("cannot start the runtime: {e}")))?;
     let outcome = runtime.block_on(async {
-        let options = OpenOptions { extensions: vec!["latency".into(), "scene".into()], ..OpenOptions::default() };
+        let extensions = ["latency", "scene", "memory"].map(String::from).to_vec();
+        let options = OpenOptions { extensions, ..OpenOptions::default() };
         let recorded = sessions.open_recorded(options).await.map_err(|e| AppError::new(e.class(), e.to_string()))?;
-        let outcome = Asker { recorded, clock, args }.run(reader).await;
+        let outcome = Asker { recorded, clock, args, unheard: 0 }.run(reader).await;
         sessions.close_all().await;
         outcome
     });
@@ -64,6 +65,8 @@ struct Asker<'a> {
     recorded: Recorded,
     clock: Arc<ReplayClock>,
     args: &'a AskArgs,
+    /// Utterances of the recording whose words are not known yet.
+    unheard: usize,
 }
 
 impl Asker<'_> {
@@ -75,9 +78,15 @@ impl Asker<'_> {
         );
         self.watch(reader).await?;
         self.clock.run();
+        // What is said in the recording belongs to what is remembered of it.
+        while self.unheard > 0 {
+            let outgoing = self.recorded.port.next().await;
+            self.on_outgoing(outgoing)?;
+        }
+        // Out of band: the question stands for itself, and is not joined to what was said in the recording.
         let content = json!([{"type": "input_text", "text": self.args.question}]);
-        self.say(&json!({"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": content}}));
-        self.say(&json!({"type": "response.create"}));
+        let item = json!({"type": "message", "role": "user", "content": content});
+        self.say(&json!({"type": "response.create", "response": {"conversation": "none", "input": [item]}}));
         self.answer().await
     }
 
@@ -150,10 +159,19 @@ impl Asker<'_> {
         }
     }
 
-    /// Prints an event when asked to; gives it back as JSON.
-    fn on_outgoing(&self, outgoing: Outgoing) -> Result<(), AppError> {
-        self.event(outgoing).map(|_| ())
+    /// Prints an event when asked to, and counts the utterances under way.
+    fn on_outgoing(&mut self, outgoing: Outgoing) -> Result<(), AppError> {
+        let event = self.event(outgoing)?;
+        match event["type"].as_str().unwrap_or_default() {
+            "input_audio_buffer.committed" => self.unheard += 1,
+            "conversation.item.input_audio_transcription.completed"
+            | "conversation.item.input_audio_transcription.failed" => self.unheard = self.unheard.saturating_sub(1),
+            _ => {}
+        }
+        Ok(())
     }
+
+    /// Prints an event when asked to; gives it back as JSON.
 
     fn event(&self, outgoing: Outgoing) -> Result<Value, AppError> {
         match outgoing {

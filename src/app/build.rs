@@ -50,6 +50,7 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
         .map_err(|e| AppError::new(e.class(), e.to_string()))?;
     let counter = handle.clone();
     let ingest = ingest_config(config, &inventory.available);
+    let memories = Arc::new(super::memory::memories(config, &*clock)?);
     let services = Services {
         engine: handle,
         clock,
@@ -69,6 +70,7 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
         count: Arc::new(move |text| counter.count_tokens(text)),
         max_sessions: config.server.max_sessions,
         instructions: config.dialogue.system_prompt.clone(),
+        memories,
     };
     Ok(Parts { engine, sessions: Sessions::new(services), decode })
 }
@@ -116,7 +118,8 @@ fn watch_config(config: &Config) -> WatchConfig {
         ..SamplerConfig::default()
     };
     let scene = SceneConfig { stale: config.watch.keep_alive * 4, ..SceneConfig::default() };
-    WatchConfig { sampler, scene, look_budget: config.budget.perceive * 4 }
+    let keyframe_side = config.memory.enabled.then_some(config.memory.keyframe_side);
+    WatchConfig { sampler, scene, look_budget: config.budget.perceive * 4, keyframe_side }
 }
 
 fn names(config: &Config) -> Names {
@@ -125,10 +128,15 @@ fn names(config: &Config) -> Names {
 
 fn model_names(config: &Config) -> BTreeMap<&'static str, String> {
     let m = &config.models;
-    [("llm", &m.llm), ("asr", &m.asr), ("detector", &m.detector), ("classifier", &m.classifier), ("ocr", &m.ocr)]
-        .into_iter()
-        .map(|(role, name)| (role, name.clone()))
-        .collect()
+    let used = [
+        ("llm", &m.llm),
+        ("asr", &m.asr),
+        ("detector", &m.detector),
+        ("classifier", &m.classifier),
+        ("ocr", &m.ocr),
+        ("embedder", &m.embedder),
+    ];
+    used.into_iter().map(|(role, name)| (role, name.clone())).collect()
 }
 
 fn limits(config: &Config) -> Limits {

@@ -19,6 +19,15 @@ impl SystemClock {
     }
 }
 
+/// Unix time at the zero of `clock`, in milliseconds: what turns the process's times into dates. Asked once, so a wall clock that is set
+/// later moves nothing.
+#[must_use]
+pub fn unix_ms_at_zero(clock: &dyn Clock) -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    now.saturating_sub(i64::try_from(clock.now().as_millis()).unwrap_or(0))
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> MediaTime {
         MediaTime::ZERO + Duration::from_micros(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))

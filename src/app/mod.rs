@@ -3,6 +3,7 @@
 mod ask;
 mod build;
 mod clock;
+mod memory;
 mod models;
 mod serve;
 
@@ -12,6 +13,20 @@ pub use ask::{AskArgs, ask};
 pub use build::{Parts, build};
 pub use clock::{ReplayClock, SystemClock};
 pub use serve::serve;
+
+/// The archive of memories, for the command line; `None` when none is configured.
+///
+/// # Errors
+/// [`AppError`] when it cannot be opened: in use by a server, another key, a broken disk.
+pub fn open_archive(config: &crate::config::Config) -> Result<Option<crate::session::Shelf>, AppError> {
+    memory::shelf(config, &SystemClock::start())
+}
+
+/// Sizes of the tiers of a memory.
+#[must_use]
+pub fn memory_sizes(config: &crate::config::Config) -> crate::memory::Config {
+    memory::sizes(config)
+}
 
 /// Why the program could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]

@@ -11,10 +11,11 @@ use crate::engine::EngineParts;
 use crate::listen::Transcribe;
 use crate::model::asr::load_recogniser;
 use crate::model::classify::Classifier;
+use crate::model::embed::TextEmbedder;
 use crate::model::llm::{Llm, Precision};
 use crate::model::onnx::{Detector, Reader, Threads};
 use crate::model::{DeviceChoice, LanguageModel};
-use crate::watch::Perceive;
+use crate::watch::{EmbedText, Perceive};
 
 /// The models, and what is missing.
 pub(super) struct Loaded {
@@ -38,10 +39,12 @@ pub(super) fn load(config: &Config) -> Result<Loaded, AppError> {
             Err(e) => missing.push(note("perception", name, &e)),
         }
     }
+    let embedder =
+        encoder(config).map_err(|e| missing.push(note("search by meaning", &config.models.embedder, &e))).ok();
     for m in &missing {
         warn!("{m}");
     }
-    Ok(Loaded { parts: EngineParts { language: Some(language), transcriber, experts }, missing })
+    Ok(Loaded { parts: EngineParts { language: Some(language), transcriber, experts, embedder }, missing })
 }
 
 fn note(what: &str, name: &str, error: &str) -> String {
@@ -52,13 +55,17 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn language(config: &Config) -> Result<Box<dyn LanguageModel>, AppError> {
-    let path = config.models.dir.join(&config.models.llm).join("model.gguf");
-    let device = match config.engine.device {
+fn device(config: &Config) -> DeviceChoice {
+    match config.engine.device {
         Device::Auto | Device::Cpu => DeviceChoice::Cpu,
         Device::Cuda => DeviceChoice::Cuda(0),
         Device::Metal => DeviceChoice::Metal(0),
-    };
+    }
+}
+
+fn language(config: &Config) -> Result<Box<dyn LanguageModel>, AppError> {
+    let path = config.models.dir.join(&config.models.llm).join("model.gguf");
+    let device = device(config);
     info!(model = %path.display(), "loading the language model");
     let llm = Llm::load(&path, device, Precision::default()).map_err(|e| AppError::new(e.class(), e.to_string()))?;
     Ok(Box::new(llm))
@@ -67,6 +74,11 @@ fn language(config: &Config) -> Result<Box<dyn LanguageModel>, AppError> {
 fn speech(config: &Config) -> Result<Box<dyn Transcribe>, String> {
     let dir = config.models.dir.join(&config.models.asr);
     load_recogniser(&dir).map_err(|e| e.to_string())
+}
+
+fn encoder(config: &Config) -> Result<Box<dyn EmbedText>, String> {
+    let dir = config.models.dir.join(&config.models.embedder);
+    Ok(Box::new(TextEmbedder::load(&dir, device(config)).map_err(|e| e.to_string())?))
 }
 
 fn expert(config: &Config, name: &str, threads: &Threads) -> Result<Box<dyn Perceive>, String> {

@@ -1,7 +1,9 @@
 //! Boxes in a picture, in fractions of its width and height.
 
+use serde::{Deserialize, Serialize};
+
 /// An axis-aligned box. Coordinates are fractions of the picture: `0.0` is left or top, `1.0` right or bottom.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BBox {
     /// Left edge, `0.0..=1.0`.
     pub x0: f32,

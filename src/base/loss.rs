@@ -29,6 +29,8 @@ pub enum LossReason {
     Corrupt,
     /// The session was closing.
     Closing,
+    /// The disk of the archive is full, broken or too slow: the picture stays in memory only.
+    ArchiveBehind,
 }
 
 impl LossReason {
@@ -49,6 +51,7 @@ impl LossReason {
             Self::SlowReader => "slow_reader",
             Self::Corrupt => "corrupt",
             Self::Closing => "closing",
+            Self::ArchiveBehind => "archive_behind",
         }
     }
 }

@@ -67,6 +67,9 @@ pub(super) enum Command {
     /// Manage weights
     #[command(subcommand)]
     Models(Models),
+    /// Look into the archive of memories (archive.dir), take from it, delete from it
+    #[command(subcommand)]
+    Memory(Memory),
 }
 
 #[derive(Debug, Args)]
@@ -78,8 +81,8 @@ pub(super) struct Ask {
     /// Print events and timings, one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Ask after this many seconds of the file instead of at its end
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// Ask at this point of the file instead of at its end: seconds, or hh:mm:ss
+    #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Duration>,
 }
 
@@ -89,13 +92,49 @@ impl From<Ask> for AskArgs {
     }
 }
 
-/// Seconds with or without a fraction.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let value: f64 = text.parse().map_err(|_| "write seconds such as 2.5".to_owned())?;
-    if !(0.0..=86_400.0).contains(&value) {
-        return Err("between 0 and 86400 seconds".to_owned());
+/// `2.5`, `01:30` or `00:10:00`.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "write seconds such as 2.5, or hh:mm:ss such as 00:10:00".to_owned();
+    let mut value = 0.0;
+    for (i, part) in text.split(':').enumerate() {
+        let n: f64 = part.parse().map_err(|_| wrong())?;
+        let sane = n.is_finite() && n >= 0.0 && i < 3 && (i == 0 || n < 60.0);
+        value = if sane { value * 60.0 + n } else { return Err(wrong()) };
+    }
+    if value > 86_400.0 {
+        return Err("between 0 and 24 hours".to_owned());
     }
     Ok(Duration::from_secs_f64(value))
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Memory {
+    /// Show the memories of the archive; with a name, the events of one
+    Inspect {
+        /// A memory, `mem_…`
+        name: Option<String>,
+        /// JSON instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the events and pictures of a memory into a new folder
+    Export {
+        /// A memory, `mem_…`
+        name: String,
+        /// The folder; it must not be there yet
+        dir: PathBuf,
+    },
+    /// Delete a memory, or a part of it, for good
+    Forget {
+        /// A memory, `mem_…`
+        name: String,
+        /// Only the newest stretch: seconds, or hh:mm:ss
+        #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "all")]
+        last: Option<Duration>,
+        /// All of it
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

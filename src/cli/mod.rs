@@ -5,6 +5,7 @@
 mod args;
 mod convert;
 mod doctor;
+mod memory;
 mod models;
 mod progress;
 
@@ -115,6 +116,7 @@ fn run(cli: Cli, env: Vec<(String, String)>) -> Result<ExitCode, Failure> {
         }
         Command::Doctor { json } => doctor::run(&config, json),
         Command::Models(command) => models::run(&config, command),
+        Command::Memory(command) => memory::run(&config, command),
     }
 }
 

@@ -105,7 +105,7 @@ fn chosen<'m>(
     let mut wanted: Vec<&Model> = names.iter().map(|n| manifest.find(n)).collect::<Result<_, _>>()?;
     if names.is_empty() {
         let m = &config.models;
-        for name in [&m.llm, &m.asr, &m.detector, &m.classifier, &m.ocr] {
+        for name in [&m.llm, &m.asr, &m.detector, &m.classifier, &m.ocr, &m.embedder] {
             wanted.push(manifest.find(name)?);
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::ConfigError;
 use super::layers::Layered;
 use super::sections::{
-    Budget, Config, Decode, Device, Dialogue, Engine, Ingest, Listen, Models, Server, Telemetry, Watch,
+    Archive, Budget, Config, Decode, Device, Dialogue, Engine, Ingest, Listen, Memory, Models, Server, Telemetry, Watch,
 };
 use super::value::{Value, ports};
 use crate::weights::{Manifest, Role};
@@ -78,6 +78,8 @@ pub(super) fn build(r: &Reader<'_>) -> Result<Config, ConfigError> {
             keep_alive: Duration::from_secs_f64(r.get("watch.keep_alive_s").float()),
             experts: r.get("watch.experts").list(),
         },
+        memory: memory(r),
+        archive: archive(r),
         models: models(r),
         engine: engine(r),
         dialogue: Dialogue {
@@ -120,6 +122,30 @@ fn ingest(r: &Reader<'_>) -> Ingest {
     }
 }
 
+fn memory(r: &Reader<'_>) -> Memory {
+    Memory {
+        enabled: r.get("memory.enabled").bool(),
+        live_looks: r.number("memory.live_looks"),
+        working_s: r.number("memory.working_s"),
+        events: r.number("memory.events"),
+        roots: r.number("memory.roots"),
+        max_event: Duration::from_secs(r.number("memory.max_event_s")),
+        keyframe_side: r.number("memory.keyframe_side"),
+        similarity_floor: r.fraction("memory.similarity_floor"),
+    }
+}
+
+fn archive(r: &Reader<'_>) -> Archive {
+    let hours: u64 = r.number("archive.retention_h");
+    Archive {
+        dir: r.some_text("archive.dir").map(Into::into),
+        quota_bytes: r.number::<u64>("archive.quota_mb") << 20,
+        key_file: r.some_text("archive.key_file").map(Into::into),
+        max_memories: r.number("archive.max_memories"),
+        retention: (hours > 0).then(|| Duration::from_secs(hours * 3_600)),
+    }
+}
+
 fn models(r: &Reader<'_>) -> Models {
     Models {
         dir: r.get("models.dir").path(),
@@ -129,6 +155,7 @@ fn models(r: &Reader<'_>) -> Models {
         detector: r.get("models.detector").text(),
         classifier: r.get("models.classifier").text(),
         ocr: r.get("models.ocr").text(),
+        embedder: r.get("models.embedder").text(),
     }
 }
 
@@ -200,6 +227,7 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
         ("models.detector", Role::Detector, &c.models.detector),
         ("models.classifier", Role::Classifier, &c.models.classifier),
         ("models.ocr", Role::Ocr, &c.models.ocr),
+        ("models.embedder", Role::Embedder, &c.models.embedder),
     ] {
         if let Err(text) = check_model(role, name) {
             refuse(key, text);

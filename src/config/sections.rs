@@ -98,6 +98,8 @@ pub struct Models {
     pub classifier: String,
     /// The text reader.
     pub ocr: String,
+    /// The text encoder of memory.
+    pub embedder: String,
 }
 
 /// What runs the models.
@@ -122,6 +124,42 @@ pub struct Engine {
     pub threads: Option<usize>,
     /// Longest prompt and answer, tokens.
     pub context_tokens: usize,
+}
+
+/// What is remembered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// Whether.
+    pub enabled: bool,
+    /// Newest looks kept whole.
+    pub live_looks: usize,
+    /// Newest stretch kept second by second.
+    pub working_s: usize,
+    /// Events kept one by one.
+    pub events: usize,
+    /// Merged stretches of everything older.
+    pub roots: usize,
+    /// Longest event.
+    pub max_event: Duration,
+    /// Long side of remembered pictures, pixels.
+    pub keyframe_side: u32,
+    /// Least likeness to what was asked for, `0.0..=1.0`.
+    pub similarity_floor: f32,
+}
+
+/// Memories on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// Where; `None`: no archive.
+    pub dir: Option<PathBuf>,
+    /// Most bytes.
+    pub quota_bytes: u64,
+    /// A file with the key; `None`: in the clear.
+    pub key_file: Option<PathBuf>,
+    /// Most memories.
+    pub max_memories: usize,
+    /// How long records are kept; `None`: until the quota needs the room.
+    pub retention: Option<Duration>,
 }
 
 /// The prompt.
@@ -178,6 +216,10 @@ pub struct Config {
     pub listen: Listen,
     /// Frames and experts.
     pub watch: Watch,
+    /// What is remembered.
+    pub memory: Memory,
+    /// Memories on disk.
+    pub archive: Archive,
     /// Weights.
     pub models: Models,
     /// The device.

@@ -23,6 +23,7 @@ mod gate;
 mod graph;
 mod header;
 mod inventory;
+mod jpeg;
 mod live;
 mod opus;
 mod picture;
@@ -37,7 +38,8 @@ pub use error::DecodeError;
 pub use file::{FileItem, FileReader, Wanted};
 pub use framer::{Framer, MAX_SILENCE};
 pub use inventory::{Inventory, check};
-pub use picture::{PictureLimits, decode_image, encode_jpeg};
+pub use jpeg::{MAX_JPEG_BYTES, encode_jpeg};
+pub use picture::{PictureLimits, decode_image};
 pub use resample::{Resampler, WireAudio};
 pub use video::VideoDecoder;
 

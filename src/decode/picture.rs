@@ -1,11 +1,10 @@
-//! Still pictures that clients send: JPEG and PNG in, JPEG out.
+//! Still pictures that clients send: JPEG and PNG.
 
 use std::io::Cursor;
 use std::sync::Arc;
 
-use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::base::{FrameId, MediaTime, RgbFrame};
 
@@ -62,26 +61,6 @@ pub fn decode_image(bytes: &[u8], limits: &PictureLimits) -> Result<RgbFrame, De
     Ok(RgbFrame { id: FrameId::default(), width, height, data, capture: MediaTime::ZERO })
 }
 
-/// Writes a frame as a JPEG of `quality` 1 to 100. Computes for some milliseconds per megapixel.
-///
-/// # Errors
-/// The frame's size does not match its data, or is beyond what JPEG can say (65535 pixels a side).
-pub fn encode_jpeg(frame: &RgbFrame, quality: u8) -> Result<Vec<u8>, DecodeError> {
-    if frame.data.len() as u64 != u64::from(frame.width) * u64::from(frame.height) * 3 {
-        return Err(DecodeError::Bug(format!(
-            "a frame of {}x{} with {} bytes",
-            frame.width,
-            frame.height,
-            frame.data.len()
-        )));
-    }
-    let mut out = Vec::new();
-    JpegEncoder::new_with_quality(&mut out, quality.clamp(1, 100))
-        .encode(&frame.data, frame.width, frame.height, ExtendedColorType::Rgb8)
-        .map_err(|e| DecodeError::BadPicture { why: e.to_string() })?;
-    Ok(out)
-}
-
 fn rgb_bytes(picture: DynamicImage) -> Arc<[u8]> {
     if !picture.color().has_alpha() {
         return picture.into_rgb8().into_raw().into();
@@ -104,7 +83,8 @@ mod tests {
     use image::{ImageFormat, Rgba, RgbaImage};
     use proptest::prelude::*;
 
-    use super::{DecodeError, FrameId, MediaTime, PictureLimits, RgbFrame, decode_image, encode_jpeg};
+    use super::{DecodeError, FrameId, MediaTime, PictureLimits, RgbFrame, decode_image};
+    use crate::decode::encode_jpeg;
 
     fn frame(width: u32, height: u32) -> RgbFrame {
         let data =
@@ -115,7 +95,7 @@ mod tests {
     #[test]
     fn a_jpeg_of_ours_comes_back_nearly_the_same() {
         let before = frame(100, 60);
-        let after = decode_image(&encode_jpeg(&before, 95).unwrap(), &PictureLimits::default()).unwrap();
+        let after = decode_image(&encode_jpeg(&before, u32::MAX, 95).unwrap(), &PictureLimits::default()).unwrap();
         assert_eq!((after.width, after.height), (100, 60));
         let off: u32 = before.data.iter().zip(after.data.iter()).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
         assert!(f64::from(off) / (before.data.len() as f64) < 4.0, "{off}");
@@ -140,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_real_header_beyond_each_limit_names_the_limit() {
-        let jpeg = encode_jpeg(&frame(300, 200), 80).unwrap();
+        let jpeg = encode_jpeg(&frame(300, 200), u32::MAX, 80).unwrap();
         let limits = PictureLimits::default();
         for (limits, what) in [
             (PictureLimits { bytes: 100, ..limits }, "bytes"),
@@ -155,7 +135,7 @@ mod tests {
 
     #[test]
     fn cut_and_foreign_files_are_errors() {
-        let jpeg = encode_jpeg(&frame(300, 200), 80).unwrap();
+        let jpeg = encode_jpeg(&frame(300, 200), u32::MAX, 80).unwrap();
         for bad in [&b""[..], b"GIF89a....", b"hello", &jpeg[..20]] {
             assert!(decode_image(bad, &PictureLimits::default()).is_err());
         }
@@ -164,7 +144,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_damaged_jpeg_never_panics(at in 0_usize..2_000, value in any::<u8>()) {
-            let mut jpeg = encode_jpeg(&frame(64, 64), 80).unwrap();
+            let mut jpeg = encode_jpeg(&frame(64, 64), u32::MAX, 80).unwrap().to_vec();
             let at = at % jpeg.len();
             jpeg[at] = value;
             let _ = decode_image(&jpeg, &PictureLimits { pixels: 1 << 20, ..PictureLimits::default() });

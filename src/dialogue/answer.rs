@@ -1,15 +1,20 @@
 //! An answer from `response.created` to `response.done`.
 
+use std::sync::Arc;
+
 use super::conversation::Conversation;
 use super::items::{Item, Picture, Place};
 use super::prompt_build::{self, Asked, Built, Sight};
+use super::recall_turn::{Next, Plan};
+use super::remember::EMBED_WAIT;
 use super::sentence::{cut_to, end_of_sentence};
 use super::{EngineEvent, Finish, Output, Prompt, VideoState};
 use crate::base::MediaTime;
 use crate::budget::{Stage, Step, TurnTiming};
+use crate::memory::Speaker;
 use crate::wire::{
-    At, IdKind, ItemRole, ItemStatus, ItemView, Latency, MaxTokens, PartView, ResponseRequest, ResponseStatus,
-    ResponseView, ServerBody, StageBudgets, StatusDetails, StatusError, TextPart, Usage, WireError, code,
+    At, IdKind, ItemRole, ItemStatus, ItemView, MaxTokens, PartView, ResponseRequest, ResponseStatus, ServerBody,
+    StatusError, TextPart, WireError, code,
 };
 
 /// What an answer waits for.
@@ -19,6 +24,8 @@ pub(crate) enum Phase {
     Words(MediaTime),
     /// The pictures of its question.
     Pictures(MediaTime),
+    /// The meaning of its question, to search the memory with.
+    Recall(MediaTime),
     /// A fresh look at the newest frame.
     Look(MediaTime),
     /// The engine.
@@ -34,27 +41,31 @@ pub(crate) struct Answer {
     /// Items that came with the request, instead of the conversation.
     pub(crate) own: Option<Vec<Item>>,
     pub(crate) timing: TurnTiming,
-    metadata: Option<serde_json::Value>,
+    pub(crate) metadata: Option<serde_json::Value>,
     instructions: Option<String>,
-    max_tokens: MaxTokens,
+    pub(crate) max_tokens: MaxTokens,
     phase: Phase,
+    /// What it is answered from.
+    pub(crate) plan: Plan,
+    /// The meaning of the question, once the encoder has said: `Some(None)` when it could not.
+    pub(crate) intent: Option<Option<Arc<[f32]>>>,
     /// The item was announced.
-    opened: bool,
+    pub(crate) opened: bool,
     prefix: String,
     /// What of the prefix the engine may still give back.
     echo: String,
     text: String,
     /// Sentences after which the answer ends, whatever the model would still say.
     sentences: Option<usize>,
-    input_tokens: u64,
-    cached_tokens: u64,
-    deltas: u64,
+    pub(crate) input_tokens: u64,
+    pub(crate) cached_tokens: u64,
+    pub(crate) deltas: u64,
 }
 
 impl Answer {
     pub(crate) fn deadline(&self) -> MediaTime {
         match self.phase {
-            Phase::Words(t) | Phase::Pictures(t) | Phase::Look(t) | Phase::Engine(t) => t,
+            Phase::Words(t) | Phase::Pictures(t) | Phase::Recall(t) | Phase::Look(t) | Phase::Engine(t) => t,
         }
     }
 
@@ -62,7 +73,7 @@ impl Answer {
         At { response_id: self.id.clone(), item_id: self.item_id.clone(), output_index: 0, content_index: 0 }
     }
 
-    fn item(&self, status: ItemStatus) -> ItemView {
+    pub(crate) fn item(&self, status: ItemStatus) -> ItemView {
         let content = if self.opened { vec![PartView::OutputText { text: self.text.clone() }] } else { Vec::new() };
         ItemView::message(self.item_id.clone(), ItemRole::Assistant, status, content)
     }
@@ -70,14 +81,14 @@ impl Answer {
 
 /// How an answer ended.
 pub(crate) struct Ending {
-    status: ResponseStatus,
-    reason: Option<&'static str>,
-    error: Option<StatusError>,
-    output_tokens: Option<u64>,
+    pub(crate) status: ResponseStatus,
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) error: Option<StatusError>,
+    pub(crate) output_tokens: Option<u64>,
 }
 
 impl Ending {
-    fn of(status: ResponseStatus, reason: Option<&'static str>) -> Self {
+    pub(crate) fn of(status: ResponseStatus, reason: Option<&'static str>) -> Self {
         Self { status, reason, error: None, output_tokens: None }
     }
 
@@ -110,7 +121,7 @@ impl Conversation {
         let own = match request.input.clone() {
             None => None,
             Some(list) => {
-                let items = list.into_iter().map(|i| self.take_item(i, &mut work));
+                let items = list.into_iter().map(|i| self.take_item(i, now, &mut work));
                 Some(items.collect::<Result<Vec<_>, _>>()?)
             }
         };
@@ -131,7 +142,7 @@ impl Conversation {
         self.advance(&id, now, out);
     }
 
-    fn open_answer(
+    pub(crate) fn open_answer(
         &mut self,
         request: ResponseRequest,
         own: Option<Vec<Item>>,
@@ -150,6 +161,8 @@ impl Conversation {
             instructions: request.instructions,
             max_tokens: request.max_output_tokens.unwrap_or(self.config.max_output_tokens),
             phase: Phase::Words(now + self.limits.transcript_wait),
+            plan: Plan::Unknown,
+            intent: None,
             opened: false,
             prefix: String::new(),
             echo: String::new(),
@@ -174,19 +187,16 @@ impl Conversation {
             let next = match answer.phase {
                 Phase::Words(until) if asked.awaits_words && now < until => return,
                 Phase::Words(_) if asked.awaits_picture => Phase::Pictures(now + self.limits.image_wait),
-                Phase::Words(_) => {
-                    let wants_look = asked.picture.is_none() && asked.is_visual();
-                    if wants_look {
-                        self.look_if_stale(now, out);
-                    }
-                    if !wants_look || self.live_look.is_none() {
-                        return self.generate(id, now, out);
-                    }
-                    self.timing_of(id).start(Stage::Perceive, now);
-                    // With nothing known at all there is nothing to answer from: then it is worth a longer wait.
-                    let patience = if self.scene.is_some() { 1 } else { 10 };
-                    Phase::Look(now + self.deadlines.perceive * patience)
-                }
+                Phase::Words(_) => match self.plan(id, &asked, now, out) {
+                    Next::Recall => Phase::Recall(now + EMBED_WAIT),
+                    Next::Answer => return self.generate(id, now, out),
+                    Next::Look => match self.look_first(id, &asked, now, out) {
+                        Some(until) => Phase::Look(until),
+                        None => return self.generate(id, now, out),
+                    },
+                },
+                Phase::Recall(until) if now < until && self.awaits_intent(id) => return,
+                Phase::Recall(_) => return self.generate(id, now, out),
                 Phase::Pictures(until) if asked.awaits_picture && now < until => return,
                 Phase::Look(until) if self.live_look.is_some() && now < until => return,
                 Phase::Look(_) => {
@@ -207,6 +217,25 @@ impl Conversation {
         }
     }
 
+    /// Until when the answer waits for a fresh look; `None` when it need not.
+    fn look_first(&mut self, id: &str, asked: &Asked, now: MediaTime, out: &mut Vec<Output>) -> Option<MediaTime> {
+        let wants_look = asked.picture.is_none() && asked.is_visual();
+        if wants_look {
+            self.look_if_stale(now, out);
+        }
+        if !wants_look || self.live_look.is_none() {
+            return None;
+        }
+        self.timing_of(id).start(Stage::Perceive, now);
+        // With nothing known at all there is nothing to answer from: then it is worth a longer wait.
+        let patience = if self.scene.is_some() { 1 } else { 10 };
+        Some(now + self.deadlines.perceive * patience)
+    }
+
+    fn awaits_intent(&self, id: &str) -> bool {
+        self.answers.iter().any(|a| a.id == id && a.intent.is_none())
+    }
+
     fn timing_of(&mut self, id: &str) -> &mut TurnTiming {
         match self.answers.iter().position(|a| a.id == id) {
             Some(i) => &mut self.answers[i].timing,
@@ -216,7 +245,7 @@ impl Conversation {
 
     fn generate(&mut self, id: &str, now: MediaTime, out: &mut Vec<Output>) {
         let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
-        let Built { mut prompt, ground } = self.build_prompt(&self.answers[i], now);
+        let Built { mut prompt, ground } = self.build_prompt(i, now, out);
         let limit = if self.ladder.step() >= Step::ShorterAnswers {
             self.limits.answer_tokens / 2
         } else {
@@ -245,11 +274,11 @@ impl Conversation {
                 answer.timing.end(Stage::Prefill, now);
                 answer.input_tokens = prompt_tokens;
                 answer.cached_tokens = cached_tokens.min(prompt_tokens);
-                self.open_item(i, out);
+                self.open_item(i, now, out);
             }
             EngineEvent::Delta { text } => self.on_delta(i, &text, now, out),
             EngineEvent::Done { finish, output_tokens } => {
-                self.open_item(i, out);
+                self.open_item(i, now, out);
                 let mut ending = match finish {
                     Finish::Stop => Ending::of(ResponseStatus::Completed, None),
                     Finish::MaxTokens => Ending::of(ResponseStatus::Incomplete, Some("max_output_tokens")),
@@ -263,7 +292,7 @@ impl Conversation {
     }
 
     /// Announces the item, and sends the words that the answer was made to begin with.
-    fn open_item(&mut self, i: usize, out: &mut Vec<Output>) {
+    fn open_item(&mut self, i: usize, now: MediaTime, out: &mut Vec<Output>) {
         if self.answers[i].opened {
             return;
         }
@@ -275,7 +304,7 @@ impl Conversation {
         let response_id = at.response_id.clone();
         self.send(ServerBody::OutputItemAdded { response_id, output_index: 0, item: item.clone() }, out);
         if in_conversation {
-            self.add_item(Item::new(item), &Place::End, out);
+            self.add_item(Item::new(item, now), &Place::End, out);
         }
         self.send(ServerBody::ContentPartAdded { at: at.clone(), part: TextPart::new("") }, out);
         if !prefix.is_empty() {
@@ -284,7 +313,7 @@ impl Conversation {
     }
 
     fn on_delta(&mut self, i: usize, text: &str, now: MediaTime, out: &mut Vec<Output>) {
-        self.open_item(i, out);
+        self.open_item(i, now, out);
         let answer = &mut self.answers[i];
         answer.deltas += 1;
         // A model likes to begin with a space or a line break; a client should not have to trim.
@@ -374,80 +403,20 @@ impl Conversation {
         self.account(&answer, out);
         let response = Box::new(self.response_view(&answer, &ending));
         self.send(ServerBody::ResponseDone { response }, out);
-        if answer.in_conversation
-            && let Some(timing) = self.queued_turn.take()
-        {
-            self.start_answer(ResponseRequest::default(), timing, now, out);
+        if answer.in_conversation {
+            if answer.opened {
+                self.remember_words(Speaker::Sightline, &answer.text, now, out);
+            }
+            if let Some(timing) = self.queued_turn.take() {
+                self.start_answer(ResponseRequest::default(), timing, now, out);
+            }
+            self.announce_next(now, out);
         }
         self.warm(now, out);
     }
 
-    /// Where the time went, and what that means for the next answers.
-    fn account(&mut self, answer: &Answer, out: &mut Vec<Output>) {
-        if !answer.timing.ended(Stage::Total) {
-            return;
-        }
-        let of = |stage| u64::try_from(self.deadlines.of(stage).as_millis()).unwrap_or(u64::MAX);
-        let (t, budget_ms) = (answer.timing.timings(), of(Stage::Total));
-        let latency = Latency {
-            vad_end_ms: t.millis(Stage::VadEnd),
-            asr_ms: t.millis(Stage::Asr),
-            perceive_ms: t.millis(Stage::Perceive),
-            prefill_ms: t.millis(Stage::Prefill),
-            first_token_ms: t.millis(Stage::FirstToken),
-            total_ms: t.millis(Stage::Total),
-            budget_ms,
-            budgets_ms: StageBudgets {
-                vad_end: of(Stage::VadEnd),
-                asr: of(Stage::Asr),
-                perceive: of(Stage::Perceive),
-                prefill: of(Stage::Prefill),
-                first_token: of(Stage::FirstToken),
-            },
-        };
-        self.send_vendor(ServerBody::Latency { response_id: answer.id.clone(), latency }, out);
-        out.push(Output::Timed(t));
-        let overruns = answer.timing.overruns(&self.deadlines);
-        out.extend(overruns.iter().copied().map(Output::Overrun));
-        if let Some(moved) = self.ladder.turn(latency.total_ms.unwrap_or(0), budget_ms) {
-            out.push(Output::Degrade { step: moved.to });
-            let slowest = overruns.iter().filter(|o| o.stage != Stage::Total).max_by_key(|o| o.took - o.deadline);
-            let reason = match (moved.to > moved.from, slowest) {
-                (true, Some(o)) => format!("{}_over_budget", o.stage.label()),
-                (true, None) => "total_over_budget".to_owned(),
-                (false, _) => "recovered".to_owned(),
-            };
-            let step = moved.to.label().to_owned();
-            self.send_vendor(ServerBody::Degraded { response_id: Some(answer.id.clone()), reason, step }, out);
-        }
-    }
-
-    fn response_view(&self, answer: &Answer, ending: &Ending) -> ResponseView {
-        let status = ending.status;
-        let done = status != ResponseStatus::InProgress;
-        let whole = status == ResponseStatus::Completed;
-        let item_status = if whole { ItemStatus::Completed } else { ItemStatus::Incomplete };
-        let output = ending.output_tokens.unwrap_or(answer.deltas);
-        ResponseView {
-            object: "realtime.response",
-            id: answer.id.clone(),
-            status,
-            status_details: (done && !whole).then(|| StatusDetails {
-                kind: status,
-                reason: ending.reason,
-                error: ending.error.clone(),
-            }),
-            output: if done && answer.opened { vec![answer.item(item_status)] } else { Vec::new() },
-            conversation_id: answer.in_conversation.then(|| self.conversation_id.clone()),
-            output_modalities: ["text"],
-            max_output_tokens: answer.max_tokens,
-            usage: done.then(|| Usage::text(answer.input_tokens, answer.cached_tokens, output)),
-            metadata: answer.metadata.clone(),
-        }
-    }
-
     /// What an answer is to answer: the items of the person since the last answer, or those that came with the request.
-    fn asked(&self, answer: &Answer) -> Asked {
+    pub(crate) fn asked(&self, answer: &Answer) -> Asked {
         let own = answer.own.as_ref();
         let items: Vec<&Item> = match own {
             Some(own) => own.iter().collect(),
@@ -457,7 +426,7 @@ impl Conversation {
     }
 
     /// What there is to see for it: the picture that came with it, else the camera, else the last picture that came.
-    fn sight<'a>(&'a self, asked: &'a Asked) -> Sight<'a> {
+    pub(crate) fn sight<'a>(&'a self, asked: &'a Asked) -> Sight<'a> {
         let live = self.video != VideoState::None;
         match (&asked.picture, self.video, &self.scene, &asked.earlier_picture) {
             (Some(Picture::Seen(facts)), ..) => Sight::Picture(facts),
@@ -471,11 +440,21 @@ impl Conversation {
         }
     }
 
-    fn build_prompt(&self, answer: &Answer, now: MediaTime) -> Built {
-        let asked = self.asked(answer);
-        let instructions = answer.instructions.as_deref().unwrap_or(&self.config.instructions);
+    /// The prompt of an answer, from memory or from what is to be seen now; tells clients which.
+    fn build_prompt(&mut self, i: usize, now: MediaTime, out: &mut Vec<Output>) -> Built {
+        let answer = &self.answers[i];
+        let asked = match &answer.plan {
+            Plan::Announce(words) => Asked { question: words.clone(), ..Asked::default() },
+            _ => self.asked(answer),
+        };
+        let instructions = answer.instructions.clone().unwrap_or_else(|| self.config.instructions.clone());
+        let (budget, count) = (self.limits.prompt_tokens, Arc::clone(&self.count));
+        if let Some(told) = self.from_memory(i, &asked, now, out) {
+            let sight = Sight::Memory(&told.lines);
+            return prompt_build::build_on(told.ground, &instructions, &asked, sight, now, budget, &*count);
+        }
         let sight = self.sight(&asked);
-        prompt_build::build(instructions, &asked, sight, now, self.limits.prompt_tokens, &*self.count)
+        prompt_build::build(&instructions, &asked, sight, now, budget, &*count)
     }
 
     pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {

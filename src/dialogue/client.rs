@@ -4,6 +4,7 @@ use super::conversation::Conversation;
 use super::items::{Item, Picture, Place};
 use super::{LookId, Output, Sound};
 use crate::base::MediaTime;
+use crate::memory::Speaker;
 use crate::wire::{
     ClientBody, ClientEvent, IdKind, ItemRole, ItemStatus, ItemView, NewItem, NewPart, PartView, ServerBody, WireError,
     code,
@@ -52,6 +53,18 @@ impl Conversation {
             ClientBody::ResponseCancel { response_id } => self.on_cancel(response_id.as_deref(), now, out),
             // There is no sound going out that could be cut off.
             ClientBody::OutputAudioClear => Ok(()),
+            ClientBody::TimelineGet => {
+                for body in self.timeline_bodies(now) {
+                    self.send_vendor(body, out);
+                }
+                Ok(())
+            }
+            ClientBody::Forget(request) => {
+                self.forget_requested(request, now, out);
+                Ok(())
+            }
+            ClientBody::WatchCreate { condition } => self.on_watch_create(&condition, now, out),
+            ClientBody::WatchDelete { watch_id } => self.on_watch_delete(&watch_id, out),
         };
         if let Err(error) = result {
             self.refuse(error, id, out);
@@ -85,10 +98,13 @@ impl Conversation {
             Some(id) => return Err(no_item(code::INVALID_PREVIOUS, &id)),
         };
         let mut work = Vec::new();
-        let item = self.take_item(new, &mut work)?;
+        let item = self.take_item(new, now, &mut work)?;
         if self.items.get(&item.view.id).is_some() {
             let message = format!("an item with the id {:?} is already in the conversation", item.view.id);
             return Err(WireError::field(code::DUPLICATE_ITEM, "item.id", message));
+        }
+        if item.is_from(ItemRole::User) && !item.awaiting_words {
+            self.remember_words(Speaker::Person, &item.words(), now, out);
         }
         self.add_item(item, &place, out);
         out.append(&mut work);
@@ -97,12 +113,17 @@ impl Conversation {
     }
 
     /// Makes an item of what a client sent; pictures and sound become work to be done.
-    pub(crate) fn take_item(&mut self, new: NewItem, work: &mut Vec<Output>) -> Result<Item, WireError> {
+    pub(crate) fn take_item(
+        &mut self,
+        new: NewItem,
+        now: MediaTime,
+        work: &mut Vec<Output>,
+    ) -> Result<Item, WireError> {
         let (id, role, parts) = match new {
             NewItem::Message { id, role, parts } => (id, role, parts),
             NewItem::Function { id, kind, call_id, name, text } => {
                 let id = id.unwrap_or_else(|| self.ids.next(IdKind::Item));
-                return Ok(Item::new(ItemView::function(id, kind, call_id, name, text)));
+                return Ok(Item::new(ItemView::function(id, kind, call_id, name, text), now));
             }
             NewItem::Reference(id) => {
                 return self.items.get(&id).cloned().ok_or_else(|| no_item(code::REFERENCE_INVALID, &id));
@@ -137,7 +158,7 @@ impl Conversation {
             });
         }
         let view = ItemView::message(id, role, ItemStatus::Completed, views);
-        Ok(Item { view, pictures, awaiting_words })
+        Ok(Item { view, pictures, awaiting_words, at: now })
     }
 
     fn on_truncate(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answer::Answer;
 use super::items::{Item, Items, Picture, Place};
+use super::remember::Remembering;
 use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
 use crate::base::MediaTime;
 use crate::budget::{Deadlines, Ladder, Step, TurnTiming};
@@ -56,6 +57,7 @@ pub struct Conversation {
     warmed: Option<Prompt>,
     warm_again_at: Option<MediaTime>,
     scene_sent_at: Option<MediaTime>,
+    pub(crate) memory: Remembering,
 }
 
 impl Conversation {
@@ -95,6 +97,7 @@ impl Conversation {
             warmed: None,
             warm_again_at: None,
             scene_sent_at: None,
+            memory: Remembering::new(setup.memory, now),
         };
         let mut out = Vec::new();
         let session = Box::new(this.config.clone());
@@ -131,17 +134,23 @@ impl Conversation {
         }
     }
 
-    /// `session.created` once more, for a second client that joins (a sideband WebSocket).
-    pub fn created_event(&mut self) -> ServerEvent {
+    /// What a client that joins is sent first: `session.created`, and the timeline if it asked for the memory.
+    pub fn greeting(&mut self, wants: &[Extension], now: MediaTime) -> Vec<ServerEvent> {
         let session = Box::new(self.config.clone());
-        self.event(ServerBody::SessionCreated { session })
+        let mut events = vec![self.event(ServerBody::SessionCreated { session })];
+        if wants.contains(&Extension::Memory) {
+            for body in self.timeline_bodies(now) {
+                events.push(self.event(body));
+            }
+        }
+        events
     }
 
     /// When [`Input::Tick`] is due; `None` when nothing is waited for.
     #[must_use]
     pub fn next_deadline(&self) -> Option<MediaTime> {
         let answers = self.answers.iter().map(Answer::deadline);
-        answers.chain(self.warm_again_at).min()
+        answers.chain(self.warm_again_at).chain(self.memory_deadline()).min()
     }
 
     /// Takes in what happened at `now` and says what to do, in order.
@@ -156,6 +165,10 @@ impl Conversation {
             Input::Committed { utterance } => self.on_committed(utterance, now, &mut out),
             Input::Transcribed { item_id, result } => self.on_transcribed(&item_id, result, now, &mut out),
             Input::Scene(facts) => self.on_scene(facts, now, &mut out),
+            Input::Look { facts, image, keyframe } => self.on_look(facts, image, keyframe, now, &mut out),
+            Input::Embedded { what, result } => self.on_embedded(what, result, now, &mut out),
+            Input::Archive(view) => self.on_archive(view),
+            Input::Forget(request) => self.forget_requested(request, now, &mut out),
             Input::Looked { look, result } => self.on_looked(look, result, now, &mut out),
             Input::Engine { response_id, event } => self.on_engine(&response_id, event, now, &mut out),
             Input::Video(state) => self.on_video(state, now, &mut out),
@@ -178,9 +191,10 @@ impl Conversation {
             self.warm_again_at = None;
             self.warm(now, out);
         }
+        self.memory_time_passed(now, out);
     }
 
-    fn on_scene(&mut self, facts: Arc<SceneFacts>, now: MediaTime, out: &mut Vec<Output>) {
+    pub(crate) fn on_scene(&mut self, facts: Arc<SceneFacts>, now: MediaTime, out: &mut Vec<Output>) {
         if self.scene.as_ref().is_some_and(|known| known.at > facts.at) {
             return;
         }

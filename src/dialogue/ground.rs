@@ -93,7 +93,7 @@ pub(crate) fn ground(ask: &Ask, sight: Sight<'_>, spoken_of: &str, now: MediaTim
         Sight::PictureFailed => return blind("I could not open that picture"),
         Sight::NotYet => return blind("I can't see anything yet, because no picture has arrived"),
         Sight::Lost => return blind("I can't see anything, because the video has stopped"),
-        Sight::None => return blind("I can't see anything, because there is no video"),
+        Sight::None | Sight::Memory(_) => return blind("I can't see anything, because there is no video"),
     };
     if let (Some(why), false) = (facts.unusable, *ask == Ask::Light) {
         let prefix = match why {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Prompt;
+use super::remember::{EmbedFor, Keep, MemorySetup};
 use crate::base::MediaTime;
 use crate::budget::{Deadlines, LadderConfig, Step};
 use crate::listen::Utterance;
 use crate::watch::SceneFacts;
 use crate::wire::{
-    AudioFormat, ClientEvent, Extension, ImageFormat, Names, ServerEvent, SessionPatch, TurnDetection, VideoStats,
-    WireError,
+    ArchiveView, AudioFormat, ClientEvent, Extension, ForgetRequest, ImageFormat, Names, ServerEvent, SessionPatch,
+    TurnDetection, VideoStats, WireError,
 };
 
 /// Counts the tokens of a text as the answering model would. May be rough; must not be less than a quarter of the truth.
@@ -47,6 +48,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Token counter of the answering model.
     pub count: TokenCounter,
+    /// What the session remembers with.
+    pub memory: MemorySetup,
 }
 
 impl Setup {
@@ -65,6 +68,7 @@ impl Setup {
             ladder: LadderConfig::default(),
             limits: Limits::default(),
             count: Arc::new(|text| text.len().div_ceil(4)),
+            memory: MemorySetup::default(),
         }
     }
 }
@@ -163,6 +167,26 @@ pub enum Input {
     },
     /// Perception's newest facts.
     Scene(Arc<SceneFacts>),
+    /// The same, with what it takes to remember the look.
+    Look {
+        /// What was seen.
+        facts: Arc<SceneFacts>,
+        /// Feature vector of the frame, unit length.
+        image: Option<Arc<[f32]>>,
+        /// The frame as a small JPEG.
+        keyframe: Option<Bytes>,
+    },
+    /// Answer to [`Output::Embed`].
+    Embedded {
+        /// What for.
+        what: EmbedFor,
+        /// The vector, unit length, or why there is none.
+        result: Result<Arc<[f32]>, String>,
+    },
+    /// How full the archive is.
+    Archive(ArchiveView),
+    /// Forget, asked for in another way than over the wire.
+    Forget(ForgetRequest),
     /// Answer to [`Output::LookNow`] or [`Output::LookAtImage`].
     Looked {
         /// Which look.
@@ -317,6 +341,15 @@ pub enum Output {
     CommitAudio,
     /// Throw away what is in the buffer.
     ClearAudio,
+    /// Turn a text into a vector of its meaning; answer with [`Input::Embedded`].
+    Embed {
+        /// What for.
+        what: EmbedFor,
+        /// The text.
+        text: String,
+    },
+    /// Write down, in order.
+    Keep(Vec<Keep>),
     /// The ladder moved.
     Degrade {
         /// What is given up now.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::LookId;
+use crate::base::MediaTime;
 use crate::watch::SceneFacts;
 use crate::wire::{ItemRole, ItemView, words};
 
@@ -25,11 +26,13 @@ pub(crate) struct Item {
     pub(crate) pictures: Vec<Picture>,
     /// Its words are not known yet.
     pub(crate) awaiting_words: bool,
+    /// When it came into the conversation.
+    pub(crate) at: MediaTime,
 }
 
 impl Item {
-    pub(crate) fn new(view: ItemView) -> Self {
-        Self { view, pictures: Vec::new(), awaiting_words: false }
+    pub(crate) fn new(view: ItemView, at: MediaTime) -> Self {
+        Self { view, pictures: Vec::new(), awaiting_words: false, at }
     }
 
     pub(crate) fn is_from(&self, role: ItemRole) -> bool {
@@ -141,7 +144,7 @@ mod tests {
 
     fn item(id: &str, text: &str) -> Item {
         let part = PartView::InputText { text: text.to_owned() };
-        Item::new(ItemView::message(id, ItemRole::User, ItemStatus::Completed, vec![part]))
+        Item::new(ItemView::message(id, ItemRole::User, ItemStatus::Completed, vec![part]), MediaTime::ZERO)
     }
 
     #[test]

@@ -4,22 +4,31 @@
 //! listener, perception and the engine ([`Output`]). Loses: nothing; what is over a bound is refused with an `error` event or announced as deleted.
 
 mod answer;
+mod answer_end;
 mod client;
 mod conversation;
 mod ground;
 mod ground_more;
 mod io;
 mod items;
+mod memory_view;
 mod nouns;
+mod past_words;
 mod prompt;
 mod prompt_build;
 mod question;
 mod question_rules;
+mod recall_turn;
+mod recollect;
+mod remember;
 mod render;
+pub mod route;
 mod scene_view;
 mod sentence;
 mod spoken;
 mod things;
+mod timeline;
+pub mod watchfor;
 
 #[cfg(test)]
 mod tests;
@@ -27,5 +36,7 @@ mod tests;
 pub use conversation::Conversation;
 pub use ground::{Ground, Grounding};
 pub use io::{EngineEvent, Finish, Input, Limits, LookId, LookReason, Output, Setup, Sound, TokenCounter, VideoState};
+pub use memory_view::{parse_keyframe_id, timeline as memory_timeline};
 pub use prompt::{Message, Prompt, Role};
 pub use question::{Ask, Attribute, Place, analyse};
+pub use remember::{EmbedFor, Keep, MemorySetup};

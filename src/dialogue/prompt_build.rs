@@ -25,6 +25,8 @@ pub(crate) enum Sight<'a> {
     Lost,
     /// There is no video.
     None,
+    /// The question is about what was: these lines stand instead of what is to be seen now.
+    Memory(&'a [String]),
 }
 
 /// What is to be answered, and what was said before.
@@ -128,6 +130,19 @@ pub(crate) fn build(
 ) -> Built {
     let spoken_of = asked.turns.last().map(|(q, a)| format!("{q} {a}")).unwrap_or_default();
     let ground = ground::ground(&question::analyse(&asked.question), sight, &spoken_of, now);
+    build_on(ground, instructions, asked, sight, now, budget, count)
+}
+
+/// The prompt of an answer whose ground is known.
+pub(crate) fn build_on(
+    ground: Ground,
+    instructions: &str,
+    asked: &Asked,
+    sight: Sight<'_>,
+    now: MediaTime,
+    budget: usize,
+    count: &dyn Fn(&str) -> usize,
+) -> Built {
     let question = things::tame(&asked.question, QUESTION_CHARS);
     let mut tail = format!(" {question}");
     if !ground.note.is_empty() {

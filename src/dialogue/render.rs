@@ -21,6 +21,7 @@ pub(crate) fn lines(sight: Sight<'_>, now: MediaTime) -> Vec<String> {
         Sight::NotYet => return vec!["The camera has shown nothing yet.".to_owned()],
         Sight::Lost => return vec!["The camera has stopped.".to_owned()],
         Sight::None => return vec!["There is no camera.".to_owned()],
+        Sight::Memory(lines) => return lines.to_vec(),
     };
     match facts.unusable {
         Some(Unusable::Dark) => return vec![head.to_owned(), "nothing: it is too dark.".to_owned()],

@@ -7,6 +7,7 @@ use super::{Output, Sound};
 use crate::base::MediaTime;
 use crate::budget::{Stage, TurnTiming};
 use crate::listen::Utterance;
+use crate::memory::Speaker;
 use crate::wire::{
     IdKind, ItemRole, ItemStatus, ItemView, PartView, ResponseRequest, ServerBody, TranscriptionUsage, WireError, code,
 };
@@ -76,7 +77,8 @@ impl Conversation {
         let previous_item_id = self.items.last_id();
         self.send(ServerBody::AudioCommitted { previous_item_id, item_id: item_id.clone() }, out);
         let content = vec![PartView::InputAudio { transcript: None }];
-        let mut item = Item::new(ItemView::message(item_id.clone(), ItemRole::User, ItemStatus::Completed, content));
+        let mut item =
+            Item::new(ItemView::message(item_id.clone(), ItemRole::User, ItemStatus::Completed, content), now);
         item.awaiting_words = true;
         self.add_item(item, &Place::End, out);
         timing.start(Stage::Asr, now);
@@ -112,6 +114,7 @@ impl Conversation {
                 }
             }
         }
+        self.remember_words(Speaker::Person, &text, now, out);
         let seconds = turn.as_ref().map_or(0.0, |t| t.seconds);
         self.announce_words(item_id, result, seconds, out);
         if let Some(mut turn) = turn {

@@ -16,4 +16,6 @@ use crate::wire::{ClientEvent, ServerBody};
 mod scene_json;
 
 mod answers;
+mod memory;
+mod talk;
 mod turns;

@@ -17,7 +17,7 @@ pub(crate) enum Surety {
 }
 
 /// A brown bear is not a brown brown bear, nor an orange an orange orange.
-fn names_colour(name: &str, colour: Colour) -> bool {
+pub(crate) fn names_colour(name: &str, colour: Colour) -> bool {
     name.split(' ').any(|word| word.trim_end_matches('s') == colour.name())
 }
 

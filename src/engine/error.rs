@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::base::ErrorClass;
 use crate::listen::TranscribeError;
+use crate::watch::EmbedTextError;
 
 /// What the engine answers when it cannot.
 #[derive(Debug, Error)]
@@ -46,6 +47,15 @@ pub enum EngineError {
     /// The recogniser refused or failed.
     #[error(transparent)]
     Transcribe(#[from] TranscribeError),
+    /// No text encoder is loaded.
+    #[error("no text encoder is loaded: run `sightline models pull`")]
+    NoEmbedder,
+    /// The text encoder refused or failed.
+    #[error(transparent)]
+    Embed(#[from] EmbedTextError),
+    /// Somebody was waiting for it, and its turn came too late to be of use.
+    #[error("the text encoder's turn came after the deadline: the engine has more to do than it can")]
+    Late,
     /// A model panicked; other requests go on.
     #[error("this is a bug: the {0} model panicked")]
     Panicked(&'static str),
@@ -62,11 +72,15 @@ impl EngineError {
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Capacity { .. } | Self::Busy => ErrorClass::Capacity,
+            Self::Capacity { .. } | Self::Busy | Self::Late => ErrorClass::Capacity,
             Self::PromptTooLong { .. } | Self::Transcribe(TranscribeError::TooLong { .. }) => ErrorClass::TooLarge,
-            Self::KvLimit { .. } | Self::NoLanguage | Self::NoSpeech | Self::Stopped | Self::Thread(_) => {
-                ErrorClass::Unavailable
-            }
+            Self::KvLimit { .. }
+            | Self::NoLanguage
+            | Self::NoSpeech
+            | Self::NoEmbedder
+            | Self::Stopped
+            | Self::Thread(_) => ErrorClass::Unavailable,
+            Self::Embed(e) => e.class(),
             Self::Transcribe(TranscribeError::Model(_)) | Self::Panicked(_) => ErrorClass::Internal,
         }
     }

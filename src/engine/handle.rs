@@ -16,7 +16,7 @@ use super::generate::GenerateJob;
 use super::requests::{
     EngineConfig, EngineParts, EngineStats, GenerateEvent, GenerateRequest, PerceiveRequest, Perceived, TranscribeDone,
 };
-use super::senses::{PerceiveJob, TranscribeJob};
+use super::senses::{EmbedJob, PerceiveJob, TranscribeJob};
 use super::slots::{SlotKey, SlotTable};
 use super::worker::{Command, Worker};
 
@@ -30,6 +30,7 @@ pub(super) struct Shared {
     codec: Option<Arc<dyn TextCodec>>,
     speech: bool,
     experts: Vec<&'static str>,
+    embedder: Option<Arc<str>>,
 }
 
 /// A panic of another thread while it held the lock leaves counters that are still good to use.
@@ -82,6 +83,7 @@ impl Engine {
             codec: parts.language.as_ref().map(|l| l.codec()),
             speech: parts.transcriber.is_some(),
             experts: parts.experts.iter().map(|e| e.name()).collect(),
+            embedder: parts.embedder.as_ref().map(|e| e.name().into()),
             clock,
             config,
         });
@@ -151,6 +153,12 @@ impl EngineHandle {
     #[must_use]
     pub fn experts(&self) -> Vec<&'static str> {
         self.shared.experts.clone()
+    }
+
+    /// Name of the text encoder. Vectors that another one made cannot be compared with its own.
+    #[must_use]
+    pub fn embedder(&self) -> Option<&str> {
+        self.shared.embedder.as_deref()
     }
 
     /// Tokens that `text` takes in a prompt; without a language model a rough guess of one for four bytes.
@@ -262,6 +270,21 @@ impl EngineSession {
         let job = PerceiveJob::new(frame, request, &self.engine.shared.experts, self.engine.now(), reply);
         self.engine.send(Command::Perceive(Box::new(job))).await?;
         answer.await.map_err(|_| EngineError::Stopped)
+    }
+
+    /// The vector of `text`, of length 1 (see [`crate::watch::EmbedText`]). `urgent`: a question waits for it; it goes ahead of looks, and
+    /// is not computed at all when its turn comes after the deadline. Otherwise it is background work, and a missed deadline is only counted.
+    ///
+    /// # Errors
+    /// [`EngineError::NoEmbedder`], [`EngineError::Embed`] (a text without words, among others), [`EngineError::Late`],
+    /// [`EngineError::Panicked`], [`EngineError::Stopped`].
+    pub async fn embed(&self, text: String, deadline: MediaTime, urgent: bool) -> Result<Vec<f32>, EngineError> {
+        if self.engine.embedder().is_none() {
+            return Err(EngineError::NoEmbedder);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.engine.send(Command::Embed(EmbedJob { text, deadline, urgent, reply })).await?;
+        answer.await.map_err(|_| EngineError::Stopped)?
     }
 }
 

@@ -1,10 +1,10 @@
-//! One thread owns the device and serves every session in turn: speech recognition, answers, perception, prefilling ahead.
+//! One thread owns the device and serves every session in turn: speech recognition, answers, perception, embedding, prefilling ahead.
 //!
 //! Floor 3. In: `SESSION_TO_ENGINE`, commands, bounded, callers wait. Out: `ENGINE_TO_SESSION`, [`GenerateEvent`]s, bounded; a session whose
 //! queue is full is not scheduled until it drains, so no token is ever dropped. Loses: nothing.
 //!
 //! The loop is gather → step → scatter (`worker.rs`): take every waiting command, let `schedule.rs` choose one bounded step (a chunk of
-//! prefill, one token, one utterance, one expert), run it, hand out what came of it. It blocks only when there is nothing to do.
+//! prefill, one token, one utterance, one expert, one text), run it, hand out what came of it. It blocks only when there is nothing to do.
 
 mod desk;
 mod error;

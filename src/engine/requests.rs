@@ -7,17 +7,19 @@ use crate::dialogue::Prompt;
 use crate::listen::{Transcribe, Transcript};
 use crate::model::LanguageModel;
 use crate::model::llm::Sampling;
-use crate::watch::{Look, Perceive};
+use crate::watch::{EmbedText, Look, Perceive};
 
 /// The models that share the device.
 #[derive(Default)]
 pub struct EngineParts {
-    /// Answers. Without it only speech and perception work.
+    /// Answers. Without it only speech, perception and embedding work.
     pub language: Option<Box<dyn LanguageModel>>,
     /// Speech to text.
     pub transcriber: Option<Box<dyn Transcribe>>,
     /// What looks at frames, in this order.
     pub experts: Vec<Box<dyn Perceive>>,
+    /// Sentences to vectors.
+    pub embedder: Option<Box<dyn EmbedText>>,
 }
 
 /// Sizes and limits of the engine.

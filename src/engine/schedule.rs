@@ -1,13 +1,16 @@
 //! What the device does next: pure logic, no clock, no thread.
 //!
-//! Speech recognition goes before answers, answers before perception that a question waits for, that before perception in the background,
-//! and prefilling ahead comes last. Within answers and within prefilling the sessions take turns; others go first come, first served.
+//! Speech recognition goes before answers, answers before what a question waits for (its embedding, then a look), that before perception and
+//! embedding in the background, and prefilling ahead comes last. Within answers and within prefilling the sessions take turns; others go first come, first served.
 //! Nothing below speech may starve: work that has waited longer than its patience gets one step ahead of its turn.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::base::MediaTime;
+
+/// How many kinds of work there are.
+const KINDS: usize = 6;
 
 /// Kinds of work, most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,22 +19,26 @@ pub(super) enum Kind {
     Speech,
     /// A chunk of prefill or one token of an answer.
     Answer,
+    /// Embedding of a question: short, and its answer cannot begin before, so it never stands behind a look of several steps.
+    Embed,
     /// Perception that a question waits for.
     Question,
-    /// Perception in the background.
+    /// Perception and embedding in the background.
     Background,
     /// Prefill ahead of a question.
     Warm,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] = [Self::Speech, Self::Answer, Self::Question, Self::Background, Self::Warm];
+    pub(super) const ALL: [Self; KINDS] =
+        [Self::Speech, Self::Answer, Self::Embed, Self::Question, Self::Background, Self::Warm];
 
     /// The label of metrics.
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Speech => "speech",
             Self::Answer => "answer",
+            Self::Embed => "embed",
             Self::Question => "question",
             Self::Background => "background",
             Self::Warm => "warm",
@@ -42,6 +49,8 @@ impl Kind {
     const fn patience(self) -> Option<Duration> {
         match self {
             Self::Speech | Self::Answer => None,
+            // Two tokens of somebody else's answer.
+            Self::Embed => Some(Duration::from_millis(60)),
             Self::Question => Some(Duration::from_millis(150)),
             // At 2 frames per second and three experts, this keeps facts about a second fresh while an answer streams.
             Self::Background => Some(Duration::from_millis(400)),
@@ -65,9 +74,9 @@ pub(super) type Task = (Kind, u64);
 /// The queues.
 #[derive(Debug, Default)]
 pub(super) struct Scheduler {
-    queues: [VecDeque<u64>; 5],
+    queues: [VecDeque<u64>; KINDS],
     /// Since when each kind has had work and got no step.
-    waiting: [Option<MediaTime>; 5],
+    waiting: [Option<MediaTime>; KINDS],
 }
 
 impl Scheduler {
@@ -117,7 +126,7 @@ impl Scheduler {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Scheduler};
+    use super::{KINDS, Kind, Scheduler};
     use crate::base::MediaTime;
 
     fn at(ms: u64) -> MediaTime {
@@ -156,9 +165,9 @@ mod tests {
     }
 
     /// Runs one answer that never ends beside endless perception, a step taking `ms`; returns how many steps each kind got.
-    fn share(ms: u64, others: &[Kind]) -> [usize; 5] {
+    fn share(ms: u64, others: &[Kind]) -> [usize; KINDS] {
         let mut s = Scheduler::default();
-        let mut steps = [0; 5];
+        let mut steps = [0; KINDS];
         s.add((Kind::Answer, 1), at(0));
         for kind in others {
             s.add((*kind, 9), at(0));
@@ -177,6 +186,19 @@ mod tests {
         // One step of 25 ms in 400 ms: 1 in 17.
         assert!((50..=70).contains(&steps[Kind::Background as usize]), "{steps:?}");
         assert!(steps[Kind::Answer as usize] > 900, "{steps:?}");
+    }
+
+    #[test]
+    fn the_embedding_of_a_question_passes_looks_and_soon_passes_answers() {
+        let mut s = Scheduler::default();
+        s.add((Kind::Question, 1), at(0));
+        let begun = s.next(at(0)).unwrap();
+        s.resume(begun, at(50));
+        s.add((Kind::Embed, 2), at(50));
+        s.add((Kind::Answer, 3), at(50));
+        assert_eq!(s.next(at(50)), Some((Kind::Answer, 3)));
+        s.add((Kind::Answer, 3), at(80));
+        assert_eq!(s.next(at(110)), Some((Kind::Embed, 2)));
     }
 
     #[test]

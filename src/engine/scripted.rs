@@ -8,7 +8,7 @@ use crate::base::{ManualClock, RgbFrame};
 use crate::dialogue::{Prompt, Role};
 use crate::listen::{Transcribe, TranscribeError, Transcript};
 use crate::model::{LanguageModel, ModelError, Rendered, TextCodec};
-use crate::watch::{Perceive, PerceiveError, Sighting};
+use crate::watch::{EmbedText, EmbedTextError, Perceive, PerceiveError, Sighting};
 
 const OPEN: u32 = 256;
 const CLOSE: u32 = 257;
@@ -157,6 +157,33 @@ impl Transcribe for ScriptedTranscriber {
         note(&self.log, "transcribe".to_owned());
         self.clock.advance(self.cost);
         Ok(Transcript { text: self.text.to_owned(), tokens: 1 })
+    }
+}
+
+/// Points the same way always; has no vector for an empty text and panics on `¡`.
+pub(crate) struct ScriptedEmbedder {
+    pub(crate) cost: Duration,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) log: Log,
+}
+
+impl EmbedText for ScriptedEmbedder {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn embed(&mut self, text: &str) -> Result<Vec<f32>, EmbedTextError> {
+        assert!(!text.contains('¡'), "told to panic");
+        if text.is_empty() {
+            return Err(EmbedTextError::NoWords);
+        }
+        note(&self.log, format!("embed {text}"));
+        self.clock.advance(self.cost);
+        Ok(vec![0.0, 1.0])
     }
 }
 

@@ -1,4 +1,4 @@
-//! Speech recognition and perception: jobs, and one step of each.
+//! Speech recognition, perception and embedding: jobs, and one step of each.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::base::{MediaTime, RgbFrame};
 use crate::listen::Transcribe;
-use crate::watch::{Look, Perceive};
+use crate::watch::{EmbedText, Look, Perceive};
 
 use super::EngineError;
 use super::handle::Shared;
@@ -21,6 +21,14 @@ pub(super) struct TranscribeJob {
     pub deadline: MediaTime,
     pub asked: MediaTime,
     pub reply: oneshot::Sender<Result<TranscribeDone, EngineError>>,
+}
+
+/// A text to be embedded.
+pub(super) struct EmbedJob {
+    pub text: String,
+    pub deadline: MediaTime,
+    pub urgent: bool,
+    pub reply: oneshot::Sender<Result<Vec<f32>, EngineError>>,
 }
 
 /// A frame to be looked at.
@@ -54,13 +62,15 @@ impl PerceiveJob {
     }
 }
 
-/// The recogniser and the experts, and what they have yet to do.
+/// The recogniser, the experts and the text encoder, and what they have yet to do.
 pub(super) struct Senses {
     transcriber: Option<Box<dyn Transcribe>>,
     experts: Vec<Box<dyn Perceive>>,
+    embedder: Option<Box<dyn EmbedText>>,
     shared: Arc<Shared>,
     hearing: HashMap<u64, TranscribeJob>,
     looking: HashMap<u64, PerceiveJob>,
+    embedding: HashMap<u64, EmbedJob>,
     last_id: u64,
 }
 
@@ -68,14 +78,16 @@ impl Senses {
     pub(super) fn new(
         transcriber: Option<Box<dyn Transcribe>>,
         experts: Vec<Box<dyn Perceive>>,
+        embedder: Option<Box<dyn EmbedText>>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { transcriber, experts, shared, hearing: HashMap::new(), looking: HashMap::new(), last_id: 0 }
+        let (hearing, looking, embedding) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { transcriber, experts, embedder, shared, hearing, looking, embedding, last_id: 0 }
     }
 
     /// Jobs taken in and not done.
     pub(super) fn len(&self) -> usize {
-        self.hearing.len() + self.looking.len()
+        self.hearing.len() + self.looking.len() + self.embedding.len()
     }
 
     pub(super) fn hear(&mut self, job: TranscribeJob, scheduler: &mut Scheduler, now: MediaTime) {
@@ -88,6 +100,13 @@ impl Senses {
         self.last_id += 1;
         let kind = if job.urgent { Kind::Question } else { Kind::Background };
         self.looking.insert(self.last_id, job);
+        scheduler.add((kind, self.last_id), now);
+    }
+
+    pub(super) fn embed(&mut self, job: EmbedJob, scheduler: &mut Scheduler, now: MediaTime) {
+        self.last_id += 1;
+        let kind = if job.urgent { Kind::Embed } else { Kind::Background };
+        self.embedding.insert(self.last_id, job);
         scheduler.add((kind, self.last_id), now);
     }
 
@@ -109,8 +128,33 @@ impl Senses {
         let _ = job.reply.send(done);
     }
 
+    /// One text. Something in the background is done however late it is: an event without a vector is found worse for ever after.
+    fn step_embed(&mut self, job: EmbedJob, now: MediaTime) {
+        let Some(model) = &mut self.embedder else { return };
+        if job.reply.is_closed() {
+            return;
+        }
+        let done = if job.urgent && now > job.deadline {
+            Err(EngineError::Late)
+        } else {
+            guarded(&self.shared, "embedder", || model.embed(&job.text)).and_then(|vector| Ok(vector?))
+        };
+        if self.shared.clock.now() > job.deadline {
+            count_miss(&self.shared, "embed");
+        }
+        let _ = job.reply.send(done);
+    }
+
+    /// One step of a job whose kind does not say what it is: an embedding, or one expert's look.
+    pub(super) fn step(&mut self, task: Task, scheduler: &mut Scheduler, now: MediaTime) {
+        match self.embedding.remove(&task.1) {
+            Some(job) => self.step_embed(job, now),
+            None => self.step_look(task, scheduler, now),
+        }
+    }
+
     /// Lets one expert look.
-    pub(super) fn step_look(&mut self, (kind, id): Task, scheduler: &mut Scheduler, now: MediaTime) {
+    fn step_look(&mut self, (kind, id): Task, scheduler: &mut Scheduler, now: MediaTime) {
         let Some(mut job) = self.looking.remove(&id) else { return };
         if job.reply.is_closed() {
             return;

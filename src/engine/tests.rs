@@ -4,12 +4,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::scripted::{Act, Log, ScriptedExpert, ScriptedLanguage, ScriptedTranscriber};
+use super::scripted::{Act, Log, ScriptedEmbedder, ScriptedExpert, ScriptedLanguage, ScriptedTranscriber};
 use super::*;
 use crate::base::{Clock, ErrorClass, FrameId, ManualClock, MediaTime, RgbFrame, SessionId};
 use crate::dialogue::{Message, Prompt, Role};
 use crate::model::LanguageModel as _;
 use crate::model::llm::Sampling;
+use crate::watch::EmbedTextError;
 
 const LONG: &str =
     "This is an answer of more than sixty-four characters, so that it cannot fit into a small reply queue at once.";
@@ -43,6 +44,11 @@ impl Bench {
                 expert("wild", Act::Panic),
                 expert("ocr", Act::See),
             ],
+            embedder: Some(Box::new(ScriptedEmbedder {
+                cost: Duration::from_millis(10),
+                clock: Arc::clone(&clock),
+                log: Arc::clone(&log),
+            })),
         };
         let (engine, handle) = Engine::start(parts, config, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         Self { engine, handle, clock, log }
@@ -268,6 +274,55 @@ async fn speech_and_perception_come_between_the_tokens_of_an_answer() {
 }
 
 #[tokio::test]
+async fn texts_are_embedded_and_what_goes_wrong_stays_with_its_text() {
+    let bench = Bench::new("", EngineConfig::default());
+    let session = bench.session("a");
+    let later = MediaTime::from_millis(60_000);
+    assert_eq!(bench.handle.embedder(), Some("scripted"));
+    let (one, two) = tokio::join!(session.embed("cup".into(), later, true), session.embed("dog".into(), later, false));
+    assert_eq!((one.unwrap(), two.unwrap()), (vec![0.0, 1.0], vec![0.0, 1.0]));
+    let none = session.embed(String::new(), later, true).await.unwrap_err();
+    assert!(matches!(none, EngineError::Embed(EmbedTextError::NoWords)), "{none}");
+    assert_eq!(none.class(), ErrorClass::Invalid);
+    let wild = session.embed("¡".into(), later, true).await;
+    assert!(matches!(wild, Err(EngineError::Panicked("embedder"))));
+    assert!(session.embed("cup".into(), later, false).await.is_ok());
+    assert_eq!((bench.handle.stats().panics, bench.handle.stats().deadline_misses), (1, 0));
+}
+
+#[tokio::test]
+async fn a_question_too_late_has_no_vector_and_an_event_too_late_has_one() {
+    let bench = Bench::new("", EngineConfig::default());
+    let session = bench.session("a");
+    bench.clock.advance(Duration::from_millis(1));
+    let late = session.embed("question".into(), MediaTime::ZERO, true).await;
+    assert!(matches!(&late, Err(EngineError::Late)), "{late:?}");
+    assert_eq!(late.unwrap_err().class(), ErrorClass::Capacity);
+    assert!(bench.entries("embed").is_empty(), "nothing was computed");
+    assert!(session.embed("event".into(), MediaTime::ZERO, false).await.is_ok());
+    assert_eq!(bench.entries("embed"), ["embed event"]);
+    assert_eq!(bench.handle.stats().deadline_misses, 2);
+}
+
+#[tokio::test]
+async fn a_question_is_embedded_beside_a_look_and_an_answer() {
+    let bench = Bench::new(LONG, EngineConfig { reply_events: 8, ..EngineConfig::default() });
+    let session = bench.session("a");
+    let later = MediaTime::from_millis(60_000);
+    let events = session.generate(ask("x"), CancellationToken::new()).await.unwrap();
+    let look = PerceiveRequest { experts: vec!["detector", "ocr"], deadline: later, urgent: false };
+    let (seen, vector, said) = tokio::join!(
+        session.perceive(frame(), look),
+        session.embed("where is it".into(), later, true),
+        collect(events)
+    );
+    assert_eq!(seen.unwrap().looked(), ["detector", "ocr"]);
+    assert!(vector.is_ok());
+    assert_eq!((said.text.as_str(), said.finish), (LONG, Some(Finish::Stop)));
+    assert_eq!(bench.handle.stats().deadline_misses, 0);
+}
+
+#[tokio::test]
 async fn slots_are_bounded_freed_on_drop_and_never_mixed_up() {
     let bench = Bench::new(LONG, EngineConfig { slots: 1, ..EngineConfig::default() });
     let first = bench.session("a");
@@ -301,6 +356,7 @@ async fn limits_are_checked_before_anything_is_allocated() {
     let long = session.generate(ask(&"x".repeat(100)), CancellationToken::new()).await;
     assert!(matches!(long, Err(EngineError::PromptTooLong { limit: 100, .. })));
     assert!(matches!(session.transcribe(Arc::new([0.0]), MediaTime::ZERO).await, Err(EngineError::NoSpeech)));
+    assert!(matches!(session.embed("cup".into(), MediaTime::ZERO, true).await, Err(EngineError::NoEmbedder)));
     assert!(log.lock().unwrap().is_empty());
 }
 

@@ -16,10 +16,10 @@ use super::generate::GenerateJob;
 use super::handle::{Shared, lock};
 use super::requests::EngineParts;
 use super::schedule::{Kind, Scheduler};
-use super::senses::{PerceiveJob, Senses, TranscribeJob};
+use super::senses::{EmbedJob, PerceiveJob, Senses, TranscribeJob};
 use super::slots::SlotKey;
 
-/// Speech and perception requests taken in at once; more wait in the command queue.
+/// Speech, perception and embedding requests taken in at once; more wait in the command queue.
 const MOST_JOBS: usize = 64;
 
 /// What handles send to the worker.
@@ -28,6 +28,7 @@ pub(super) enum Command {
     Warm(SlotKey, Rendered),
     Transcribe(TranscribeJob),
     Perceive(Box<PerceiveJob>),
+    Embed(EmbedJob),
     /// Something outside the queue changed: a reply queue drained, a slot was given back, the engine stops.
     Wake,
 }
@@ -77,7 +78,7 @@ impl Worker {
     ) -> Self {
         let waker = Waker::from(Arc::new(Nudge(commands)));
         let desk = parts.language.map(|model| Desk::new(model, Arc::clone(&shared), waker));
-        let senses = Senses::new(parts.transcriber, parts.experts, Arc::clone(&shared));
+        let senses = Senses::new(parts.transcriber, parts.experts, parts.embedder, Arc::clone(&shared));
         Self { shared, queue, scheduler: Scheduler::default(), desk, senses }
     }
 
@@ -130,6 +131,7 @@ impl Worker {
             (Command::Warm(key, rendered), Some(desk)) => desk.warm(key, rendered, &mut self.scheduler, now),
             (Command::Transcribe(job), _) => self.senses.hear(job, &mut self.scheduler, now),
             (Command::Perceive(job), _) => self.senses.look(*job, &mut self.scheduler, now),
+            (Command::Embed(job), _) => self.senses.embed(job, &mut self.scheduler, now),
             (Command::Warm(..), None) | (Command::Wake, _) => {}
         }
     }
@@ -141,7 +143,9 @@ impl Worker {
             (Kind::Answer, Some(desk)) => desk.step_answer(id, &mut self.scheduler, start),
             (Kind::Warm, Some(desk)) => desk.step_warm(id, &mut self.scheduler, start),
             (Kind::Speech, _) => self.senses.step_speech(id, start),
-            (Kind::Question | Kind::Background, _) => self.senses.step_look((kind, id), &mut self.scheduler, start),
+            (Kind::Embed | Kind::Question | Kind::Background, _) => {
+                self.senses.step((kind, id), &mut self.scheduler, start);
+            }
             (Kind::Answer | Kind::Warm, None) => {}
         }
         self.count_step(kind, start);

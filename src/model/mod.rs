@@ -1,10 +1,11 @@
-//! The models themselves: candle for the language and speech models, rten for ONNX graphs, earshot for voice activity.
+//! The models themselves: candle for the language, speech and sentence models, rten for ONNX graphs, earshot for voice activity.
 //!
-//! Floor 2. In: tokens, PCM, RGB frames. Out: logits, transcripts, sightings. Foreign types stop at each folder's door.
+//! Floor 2. In: tokens, PCM, RGB frames. Out: logits, transcripts, sightings, vectors. Foreign types stop at each folder's door.
 
 pub mod asr;
 pub mod classify;
 pub mod device;
+pub mod embed;
 pub mod language;
 pub mod llm;
 pub mod onnx;

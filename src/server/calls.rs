@@ -19,13 +19,19 @@ pub(super) struct CallQuery {
     pub(super) ext: Option<String>,
     /// Attach to this call instead of opening a session (WebSocket only).
     pub(super) call_id: Option<String>,
+    /// Go on with the memory that this access token opens.
+    pub(super) memory: Option<String>,
+    /// The client's offset from UTC in minutes, east positive, for clock times in questions.
+    pub(super) utc_offset: Option<i32>,
 }
 
 impl CallQuery {
     pub(super) fn options(self, session: Option<String>) -> OpenOptions {
         let extensions = self.ext.unwrap_or_default();
         let extensions = extensions.split(',').map(str::trim).filter(|e| !e.is_empty()).map(String::from).collect();
-        OpenOptions { model: self.model, extensions, session }
+        // From Baker Island to the Line Islands; anything else is nonsense and is passed over.
+        let utc_offset_minutes = self.utc_offset.filter(|m| (-720..=840).contains(m)).unwrap_or(0);
+        OpenOptions { model: self.model, extensions, session, memory: self.memory, utc_offset_minutes }
     }
 }
 

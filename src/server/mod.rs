@@ -5,6 +5,7 @@
 mod access;
 mod calls;
 mod error;
+mod memory;
 mod socket;
 mod status;
 
@@ -88,6 +89,8 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/realtime", get(socket::upgrade).post(calls::create))
         .route("/v1/models", get(status::models))
         .layer(axum::middleware::from_fn_with_state(state.clone(), access::check))
+        .route("/v1/sessions/{memory_id}/keyframes/{keyframe_id}", get(memory::keyframe))
+        .route("/v1/sessions/{memory_id}/memory", get(memory::timeline).delete(memory::forget))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(cors);
     let csp = HeaderValue::from_static(

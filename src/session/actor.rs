@@ -5,22 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::hearing::HearCommand;
+use super::keeper::KeeperHandle;
 use super::listen_settings;
 use super::ports::Port;
 use super::watcher::WatchCommand;
 use super::work::{self, Worker};
 use crate::base::{Clock, SessionId};
 use crate::budget::Step;
-use crate::dialogue::{Conversation, EngineEvent, Input, LookId, Output, VideoState};
+use crate::dialogue::{Conversation, EmbedFor, EngineEvent, Input, LookId, Output, VideoState};
 use crate::engine::EngineSession;
 use crate::listen::{ListenConfig, ListenEvent, Utterance};
+use crate::memory::KeyframeId;
 use crate::watch::SceneFacts;
-use crate::wire::{ClientBody, ClientEvent, ServerBody, ServerEvent, VideoStats, WireError};
+use crate::wire::{
+    ArchiveView, ClientBody, ClientEvent, ForgetRequest, ServerBody, ServerEvent, TimelineView, VideoStats, WireError,
+};
 
 /// Everything that can happen to a session.
 pub(super) enum Msg {
@@ -42,8 +47,18 @@ pub(super) enum Msg {
     Level { dbfs: f32, speaking: bool },
     /// Words.
     Transcribed { item_id: String, result: Result<String, String> },
-    /// Newest facts.
-    Scene(Arc<SceneFacts>),
+    /// A look at a kept frame.
+    Look { facts: Arc<SceneFacts>, image: Option<Arc<[f32]>>, jpeg: Option<Bytes> },
+    /// The meaning of a text.
+    Embedded { what: EmbedFor, result: Result<Arc<[f32]>, String> },
+    /// How full the archive is.
+    Archive(ArchiveView),
+    /// Somebody outside asks for a picture of the memory.
+    Keyframe { id: KeyframeId, reply: oneshot::Sender<Option<Bytes>> },
+    /// Somebody outside asks for the timeline.
+    Timeline { reply: oneshot::Sender<TimelineView> },
+    /// Somebody outside wants something forgotten.
+    Forget { request: ForgetRequest, reply: oneshot::Sender<()> },
     /// A look that was asked for.
     Looked { look: LookId, result: Result<Arc<SceneFacts>, String> },
     /// News of an answer.
@@ -74,6 +89,8 @@ pub(super) struct Actor {
     pub(super) unheard: VecDeque<HearCommand>,
     pub(super) listen: ListenConfig,
     pub(super) answers: HashMap<String, CancellationToken>,
+    /// The way to the archive, where there is one.
+    pub(super) keeper: Option<KeeperHandle>,
     /// The step of the ladder this session stands on, for the registry.
     pub(super) step: Arc<AtomicU8>,
     /// Ends every task of the session.
@@ -134,7 +151,19 @@ impl Actor {
             Msg::Committed { utterance } => self.handle(Input::Committed { utterance }, None).await,
             Msg::Level { dbfs, speaking } => self.handle(Input::AudioLevel { dbfs, speaking }, None).await,
             Msg::Transcribed { item_id, result } => self.handle(Input::Transcribed { item_id, result }, None).await,
-            Msg::Scene(facts) => self.handle(Input::Scene(facts), None).await,
+            Msg::Look { facts, image, jpeg } => self.handle(Input::Look { facts, image, keyframe: jpeg }, None).await,
+            Msg::Embedded { what, result } => self.handle(Input::Embedded { what, result }, None).await,
+            Msg::Archive(view) => self.handle(Input::Archive(view), None).await,
+            Msg::Keyframe { id, reply } => {
+                let _ = reply.send(self.conversation.keyframe(id));
+            }
+            Msg::Timeline { reply } => {
+                let _ = reply.send(self.conversation.timeline(self.clock.now()));
+            }
+            Msg::Forget { request, reply } => {
+                self.handle(Input::Forget(request), None).await;
+                self.forgotten(reply);
+            }
             Msg::Looked { look, result } => self.handle(Input::Looked { look, result }, None).await,
             Msg::Engine { response_id, event } => self.on_engine(response_id, event).await,
             Msg::Video(state) => self.handle(Input::Video(state), None).await,
@@ -152,9 +181,19 @@ impl Actor {
 
     fn attach(&mut self, port: Port) {
         self.conversation.want(&port.wants);
-        let created = self.conversation.created_event();
-        if port.outbox.push(created).is_ok() {
+        let greeting = self.conversation.greeting(&port.wants, self.clock.now());
+        if greeting.into_iter().all(|event| port.outbox.push(event).is_ok()) {
             self.ports.push(port);
+        }
+    }
+
+    /// Tells whoever asked once the disk has forgotten too.
+    fn forgotten(&self, reply: oneshot::Sender<()>) {
+        match &self.keeper {
+            Some(keeper) => keeper.when_written(reply),
+            None => {
+                let _ = reply.send(());
+            }
         }
     }
 
@@ -211,6 +250,12 @@ impl Actor {
                 }
                 Output::CommitAudio => self.hear(HearCommand::Commit(self.clock.now())),
                 Output::ClearAudio => self.hear(HearCommand::Clear),
+                Output::Embed { what, text } => self.worker.embed(what, text),
+                Output::Keep(keeps) => {
+                    if let Some(keeper) = &self.keeper {
+                        keeper.keep(keeps);
+                    }
+                }
                 Output::Degrade { step } => self.degrade(step),
                 Output::Overrun(overrun) => work::count_overrun(&overrun),
                 Output::Timed(timings) => work::record_timings(&timings),

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::actor::Msg;
 use super::ports::port;
 use super::registry::Admission;
+use super::shelf::Identity;
 use super::wiring::{self, MediaIn, Opened};
 use super::{ClientPort, Outgoing, Services, SessionError};
 use crate::base::{AccessUnit, Codec, LossReason, Pcm, RgbFrame};
@@ -25,20 +26,23 @@ pub(super) struct Placed {
 /// The decoders' way to the peer, which exists only after them.
 type PeerCell = Arc<OnceLock<Arc<Peer>>>;
 
+/// What a call begins with.
+pub(super) struct Opening {
+    pub(super) admission: Admission,
+    pub(super) setup: Setup,
+    pub(super) identity: Identity,
+    pub(super) port_id: u64,
+}
+
 /// Opens the conversation, answers the offer and starts the call's task.
-pub(super) async fn place(
-    services: &Services,
-    admission: Admission,
-    mut setup: Setup,
-    offer: &str,
-    port_id: u64,
-) -> Result<Placed, SessionError> {
+pub(super) async fn place(services: &Services, opening: Opening, offer: &str) -> Result<Placed, SessionError> {
+    let Opening { admission, mut setup, identity, port_id } = opening;
     setup.audio_track = offer.lines().any(|l| l.starts_with("m=audio"));
     let has_video = offer.lines().any(|l| l.starts_with("m=video"));
     setup.video = if has_video { VideoState::Waiting } else { VideoState::None };
     let wants = setup.extensions.clone();
     let (ended, tasks) = (admission.ended.clone(), admission.tasks.clone());
-    let Opened { clients, media } = wiring::open(services, admission, setup).await?;
+    let Opened { clients, media } = wiring::open(services, admission, setup, identity).await?;
 
     let cell = PeerCell::default();
     let sinks = sinks(services, media, &cell);

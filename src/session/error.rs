@@ -23,6 +23,18 @@ pub enum SessionError {
     /// No such call.
     #[error("there is no call `{0}` (it may have ended)")]
     NoCall(String),
+    /// No such memory, or it is somebody else's: which of the two is not told.
+    #[error("there is no such memory, or this access token does not open it")]
+    NoMemory,
+    /// No such picture in the memory.
+    #[error("there is no picture `{0}` in this memory (it may have been merged or forgotten)")]
+    NoKeyframe(String),
+    /// Another session goes on with it.
+    #[error("another session is using this memory; end that session first")]
+    MemoryInUse,
+    /// The archive cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
     /// The `session` object of the offer is wrong.
     #[error("session: {}", .0.message)]
     Session(WireError),
@@ -46,7 +58,9 @@ impl SessionError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Full { .. } | Self::Overloaded => ErrorClass::Capacity,
-            Self::NoCall(_) => ErrorClass::NotFound,
+            Self::NoCall(_) | Self::NoMemory | Self::NoKeyframe(_) => ErrorClass::NotFound,
+            Self::MemoryInUse => ErrorClass::Invalid,
+            Self::Store(e) => e.class(),
             Self::Session(e) => e.class(),
             Self::Ingest(e) => e.class(),
             Self::Engine(e) => e.class(),
@@ -58,6 +72,13 @@ impl SessionError {
     /// Stable code for machines.
     #[must_use]
     pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoMemory => return "memory_not_found",
+            Self::NoKeyframe(_) => return "keyframe_not_found",
+            Self::MemoryInUse => return "memory_in_use",
+            Self::Store(_) => return "archive_error",
+            _ => {}
+        }
         match self.class() {
             ErrorClass::Capacity => "session_capacity",
             ErrorClass::NotFound => "call_not_found",

@@ -4,11 +4,16 @@
 //! decided by `dialogue::Conversation`; what it is made of stands in `wiring.rs`, in one screenful.
 
 mod actor;
+mod backlog;
 mod call;
 mod error;
 mod hearing;
+mod keeper;
+mod memories;
 mod ports;
+mod recollections;
 mod registry;
+mod shelf;
 mod watcher;
 mod wiring;
 mod work;
@@ -18,8 +23,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::SessionError;
+pub use memories::Memories;
 pub use ports::{ClientPort, Outgoing};
 pub use registry::Sessions;
+pub use shelf::Shelf;
 pub use watcher::WatchConfig;
 pub use wiring::{MediaIn, Recorded};
 
@@ -75,6 +82,8 @@ pub struct Services {
     pub max_sessions: usize,
     /// Instructions in force when the client gives none.
     pub instructions: Option<String>,
+    /// What sessions remember with.
+    pub memories: Arc<Memories>,
 }
 
 /// What a client asked for when it came.
@@ -86,6 +95,10 @@ pub struct OpenOptions {
     pub extensions: Vec<String>,
     /// The `session` object that came with the offer, as JSON.
     pub session: Option<String>,
+    /// Access token of a memory that is to go on.
+    pub memory: Option<String>,
+    /// The client's offset from UTC in minutes, for clock times in questions.
+    pub utc_offset_minutes: i32,
 }
 
 impl OpenOptions {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::actor::Msg;
+use super::memories::Begun;
 use super::ports::port;
 use super::wiring::{self, Opened};
 use super::{Call, ClientPort, MediaIn, OpenOptions, Recorded, Services, SessionError, call};
@@ -18,16 +19,17 @@ use crate::wire::{IdGen, IdKind};
 
 /// The front door. Clones share everything.
 #[derive(Clone)]
-pub struct Sessions(Arc<Inner>);
+pub struct Sessions(pub(super) Arc<Inner>);
 
-struct Inner {
-    services: Services,
+pub(super) struct Inner {
+    pub(super) services: Services,
     permits: Arc<Semaphore>,
     calls: Mutex<HashMap<String, Entry>>,
+    pub(super) memories: Mutex<HashMap<String, Held>>,
     ids: Mutex<IdGen>,
     ports: AtomicU64,
     stop: CancellationToken,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
     steps: Mutex<Vec<Weak<AtomicU8>>>,
 }
 
@@ -35,6 +37,14 @@ struct Inner {
 struct Entry {
     inbox: mpsc::Sender<Msg>,
     ended: CancellationToken,
+}
+
+/// A memory that a session holds.
+#[derive(Clone)]
+pub(super) struct Held {
+    /// What opens it.
+    pub(super) owner: [u8; 32],
+    pub(super) inbox: mpsc::Sender<Msg>,
 }
 
 /// A place among the conversations; it travels with the session and is given back when the session ends.
@@ -53,8 +63,9 @@ impl Sessions {
         let permits = Arc::new(Semaphore::new(services.max_sessions));
         let ids = Mutex::new(IdGen::from_seed(rand::rng().random()));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (calls, steps, ports) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
-        Self(Arc::new(Inner { services, permits, calls, ids, ports, stop, tasks, steps }))
+        let (calls, memories, steps) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let ports = AtomicU64::new(0);
+        Self(Arc::new(Inner { services, permits, calls, memories, ids, ports, stop, tasks, steps }))
     }
 
     fn admit(&self) -> Result<Admission, SessionError> {
@@ -97,8 +108,11 @@ impl Sessions {
         let admission = self.admit()?;
         let call_id = self.id(IdKind::Call);
         let ended = admission.ended.clone();
-        let setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options)?;
-        let placed = call::place(&self.0.services, admission, setup, offer, self.next_port()).await?;
+        let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
+        let setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
+        let opening = call::Opening { admission, setup, identity: identity.clone(), port_id: self.next_port() };
+        let placed = call::place(&self.0.services, opening, offer).await?;
+        self.hold_memory(&identity, placed.clients.clone(), ended.clone());
         self.remember(&call_id, placed.clients, ended);
         Ok(Call { call_id, answer: placed.answer })
     }
@@ -136,9 +150,13 @@ impl Sessions {
     ) -> Result<(ClientPort, MediaIn), SessionError> {
         let admission = self.admit()?;
         let wants = options.wants();
-        let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options)?;
+        let ended = admission.ended.clone();
+        let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
+        let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         setup.video = video;
-        let Opened { clients: inbox, media } = wiring::open(&self.0.services, admission, setup).await?;
+        let Opened { clients: inbox, media } =
+            wiring::open(&self.0.services, admission, setup, identity.clone()).await?;
+        self.hold_memory(&identity, inbox.clone(), ended);
         let (ours, theirs) = port(self.next_port(), inbox.clone(), true, wants);
         let _ = inbox.send(Msg::Attach(ours)).await;
         Ok((theirs, media))
@@ -217,6 +235,6 @@ fn clip(id: &str) -> String {
     id.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

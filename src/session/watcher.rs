@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{Instrument, debug_span};
@@ -14,14 +15,17 @@ use tracing::{Instrument, debug_span};
 use super::actor::Msg;
 use crate::base::{Clock, LossReason, MediaTime, RgbFrame};
 use crate::budget::Step;
+use crate::decode::encode_jpeg;
 use crate::dialogue::{LookId, VideoState};
 use crate::engine::{EngineError, EngineSession, PerceiveRequest, Perceived};
 use crate::flow::Rx;
-use crate::watch::{CLASSIFIER, DETECTOR, Sampler, SamplerConfig, Scene, SceneConfig, Verdict};
+use crate::watch::{CLASSIFIER, DETECTOR, Sampler, SamplerConfig, Scene, SceneConfig, Sighting, Verdict};
 use crate::wire::VideoStats;
 
 /// Without a picture for this long the video counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(3);
+/// JPEG quality of remembered pictures: text stays readable, a 320×240 frame takes about 10 KB.
+const KEYFRAME_QUALITY: u8 = 70;
 
 /// How a session watches.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub struct WatchConfig {
     pub scene: SceneConfig,
     /// What a look may take before the experts that are left are skipped.
     pub look_budget: Duration,
+    /// Long side of the pictures that are remembered, in pixels; `None`: none are.
+    pub keyframe_side: Option<u32>,
 }
 
 /// What the session asks of its watcher.
@@ -43,7 +49,15 @@ pub(super) enum WatchCommand {
     Degrade(Step),
 }
 
-type Looking = Pin<Box<dyn Future<Output = (RgbFrame, Result<Perceived, EngineError>)> + Send>>;
+/// A frame that was looked at.
+struct Looked {
+    frame: RgbFrame,
+    result: Result<Perceived, EngineError>,
+    /// The frame as it will be remembered.
+    jpeg: Option<Bytes>,
+}
+
+type Looking = Pin<Box<dyn Future<Output = Looked> + Send>>;
 
 /// The task. See [`Watcher::run`].
 pub(super) struct Watcher {
@@ -112,9 +126,9 @@ impl Watcher {
                     Some(command) => self.on_command(command, looking.is_some()).await,
                     None => return,
                 },
-                (frame, result) = finish(&mut looking) => {
+                looked = finish(&mut looking) => {
                     looking = None;
-                    self.on_looked(&frame, result).await;
+                    self.on_looked(looked).await;
                 }
                 _ = second.tick() => self.on_second().await,
             }
@@ -186,28 +200,34 @@ impl Watcher {
         let experts = if all { Vec::new() } else { vec![DETECTOR, CLASSIFIER] };
         let request = PerceiveRequest { experts, deadline: self.clock.now() + self.config.look_budget, urgent };
         let span = debug_span!("look", frame = frame.id.0, capture_ms = frame.capture.as_millis(), urgent);
+        let side = self.config.keyframe_side;
         let look = async move {
             let result = engine.perceive(frame.clone(), request).await;
-            (frame, result)
+            let jpeg = match side {
+                Some(side) if result.is_ok() => encode(frame.clone(), side).await,
+                _ => None,
+            };
+            Looked { frame, result, jpeg }
         };
         Some(Box::pin(look.instrument(span)))
     }
 
-    async fn on_looked(&mut self, frame: &RgbFrame, result: Result<Perceived, EngineError>) {
+    async fn on_looked(&mut self, looked: Looked) {
+        let Looked { frame, result, jpeg } = looked;
         self.state.looked += 1;
-        let failure = match result {
+        let (failure, image) = match result {
             Ok(perceived) => {
-                self.state.scene.observe(frame, &perceived.looks);
-                None
+                self.state.scene.observe(&frame, &perceived.looks);
+                (None, embedding(perceived))
             }
             Err(e) => {
                 tracing::warn!(error = %e, "perception failed");
-                self.state.scene.observe(frame, &[]);
-                Some(e.to_string())
+                self.state.scene.observe(&frame, &[]);
+                (Some(e.to_string()), None)
             }
         };
         let facts = Arc::new(self.state.scene.facts().clone());
-        let _ = self.out.send(Msg::Scene(Arc::clone(&facts))).await;
+        let _ = self.out.send(Msg::Look { facts: Arc::clone(&facts), image, jpeg }).await;
         let (ready, rest) =
             self.state.asked.drain(..).partition::<Vec<_>, _>(|(_, started)| *started || self.state.waiting.is_none());
         self.state.asked = rest;
@@ -245,9 +265,30 @@ impl Watcher {
 }
 
 /// Waits for the look under way; for ever when there is none.
-async fn finish(looking: &mut Option<Looking>) -> (RgbFrame, Result<Perceived, EngineError>) {
+async fn finish(looking: &mut Option<Looking>) -> Looked {
     match looking {
         Some(look) => look.await,
         None => std::future::pending().await,
+    }
+}
+
+/// The feature vector among what the experts said.
+fn embedding(perceived: Perceived) -> Option<Arc<[f32]>> {
+    perceived.looks.into_iter().flat_map(|look| look.sightings).find_map(|sighting| match sighting {
+        Sighting::Embedding { vector } => Some(vector.into()),
+        _ => None,
+    })
+}
+
+/// The frame as a small JPEG; `None` when it cannot be had, which costs the memory a picture and nothing else.
+async fn encode(frame: RgbFrame, side: u32) -> Option<Bytes> {
+    let encoded = tokio::task::spawn_blocking(move || encode_jpeg(&frame, side, KEYFRAME_QUALITY)).await;
+    match encoded {
+        Ok(Ok(jpeg)) => Some(jpeg),
+        Ok(Err(e)) => {
+            tracing::warn!(error = %e, "a frame could not be kept as a picture");
+            None
+        }
+        Err(_) => None,
     }
 }

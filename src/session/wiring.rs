@@ -11,13 +11,15 @@ use tracing::Instrument;
 
 use super::actor::{Actor, Msg};
 use super::hearing::Hearing;
+use super::keeper::keeper;
 use super::ports::ClientPort;
 use super::registry::Admission;
+use super::shelf::Identity;
 use super::watcher::{State, Watcher};
 use super::work::Worker;
 use super::{OpenOptions, Services, SessionError};
 use crate::base::{MediaTime, Pcm, RgbFrame, SessionId};
-use crate::dialogue::{Conversation, Setup};
+use crate::dialogue::{Conversation, MemorySetup, Setup};
 use crate::flow::{DECODE_TO_LISTEN, DECODE_TO_WATCH, SOCKET_TO_SESSION, Tx, WhenFull, queue};
 use crate::listen::Listener;
 use crate::wire::{SessionPatch, TurnPatch, parse_session};
@@ -57,7 +59,12 @@ pub(super) struct Opened {
 }
 
 /// What the conversation is told about itself.
-pub(super) fn setup(services: &Services, session_id: String, options: &OpenOptions) -> Result<Setup, SessionError> {
+pub(super) fn setup(
+    services: &Services,
+    session_id: String,
+    options: &OpenOptions,
+    memory: MemorySetup,
+) -> Result<Setup, SessionError> {
     let patch = match &options.session {
         Some(json) => parse_session(json).map_err(SessionError::Session)?,
         None => SessionPatch::default(),
@@ -71,6 +78,7 @@ pub(super) fn setup(services: &Services, session_id: String, options: &OpenOptio
     setup.ladder = services.ladder;
     setup.limits = services.limits;
     setup.count = Arc::clone(&services.count);
+    setup.memory = memory;
     Ok(setup)
 }
 
@@ -93,11 +101,17 @@ fn with_defaults(mut patch: SessionPatch, services: &Services) -> SessionPatch {
     patch
 }
 
-/// Wires a conversation and starts its three tasks: watcher, listener, actor.
-pub(super) async fn open(services: &Services, admission: Admission, setup: Setup) -> Result<Opened, SessionError> {
+/// Wires a conversation and starts its tasks: watcher, listener, writer of the archive where there is one, actor.
+pub(super) async fn open(
+    services: &Services,
+    admission: Admission,
+    setup: Setup,
+    identity: Identity,
+) -> Result<Opened, SessionError> {
     let id = SessionId::new(setup.session_id.clone());
     let engine = Arc::new(services.engine.attach(id.clone())?);
     let Admission { permit, ended, tasks, step } = admission;
+    let shelf = services.memories.shelf.clone().filter(|_| setup.memory.archived);
 
     let (clients, from_clients) = mpsc::channel(SOCKET_TO_SESSION.capacity);
     let (inbox, messages) = mpsc::channel(NEWS);
@@ -126,6 +140,8 @@ pub(super) async fn open(services: &Services, admission: Admission, setup: Setup
         wire: None,
         buffers: 0,
     };
+    let keeper = shelf.map(|shelf| keeper(shelf, identity, inbox.clone()));
+    let (keeper, writer) = keeper.map_or((None, None), |(handle, task)| (Some(handle), Some(task)));
     let worker = Worker {
         engine: Arc::clone(&engine),
         clock: Arc::clone(&services.clock),
@@ -149,10 +165,14 @@ pub(super) async fn open(services: &Services, admission: Admission, setup: Setup
         unheard: VecDeque::new(),
         listen: services.listen,
         answers: HashMap::new(),
+        keeper,
         step: Arc::clone(&step),
         ended: ended.clone(),
     };
 
+    if let Some(writer) = writer {
+        tasks.spawn(writer.run(ended.clone()));
+    }
     // The actor ends first; with it go the command queues, and so the other two.
     // One span per conversation; a turn's spans (asr, look, generate) stand within it.
     let span = tracing::info_span!("session", id = %actor.id);

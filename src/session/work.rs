@@ -14,10 +14,15 @@ use super::watcher::WatchConfig;
 use crate::base::Clock;
 use crate::budget::{Overrun, Stage, Timings};
 use crate::decode::{PictureLimits, Resampler, decode_image};
-use crate::dialogue::{EngineEvent, LookId, Prompt, Sound};
+use crate::dialogue::{EmbedFor, EngineEvent, LookId, Prompt, Sound};
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
 use crate::model::llm::Sampling;
 use crate::watch::{Scene, SceneFacts};
+
+/// A question waits for it, so it is worth nothing later.
+const EMBED_QUESTION: Duration = Duration::from_millis(400);
+/// An event waits for it, to be found by its meaning.
+const EMBED_EVENT: Duration = Duration::from_secs(20);
 
 /// An answer to be written.
 pub(super) struct Answer {
@@ -63,6 +68,18 @@ impl Worker {
         let done = self.engine.transcribe(samples, deadline).await.map_err(|e| e.to_string())?;
         metrics::histogram!("sightline_asr_seconds").record(done.took.as_secs_f64());
         Ok(done.transcript.text)
+    }
+
+    pub(super) fn embed(&self, what: EmbedFor, text: String) {
+        let me = self.clone();
+        let urgent = matches!(what, EmbedFor::Question(_));
+        let task = async move {
+            let deadline = me.clock.now() + if urgent { EMBED_QUESTION } else { EMBED_EVENT };
+            let result = me.engine.embed(text, deadline, urgent).await;
+            let result = result.map(Arc::from).map_err(|e| e.to_string());
+            let _ = me.out.send(Msg::Embedded { what, result }).await;
+        };
+        tokio::spawn(task.instrument(debug_span!("embed", urgent)));
     }
 
     pub(super) fn look_at_image(&self, look: LookId, data: Bytes) {

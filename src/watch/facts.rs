@@ -1,9 +1,12 @@
 //! `SceneFacts`: what perception knows about the scene, typed. No prose here; `dialogue` turns facts into words.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{BBox, MediaTime};
 
 /// A named colour, the eleven basic colour terms of English (Berlin & Kay).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Colour {
     /// black
     Black,
@@ -50,7 +53,7 @@ impl Colour {
 }
 
 /// A share of an area that has one colour.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ColourShare {
     /// Which colour.
     pub colour: Colour,
@@ -127,7 +130,8 @@ pub struct TextFact {
 }
 
 /// A difference from before.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// A thing came into view.
     Appeared {

@@ -3,6 +3,7 @@
 //! Floor 1. In: `RgbFrame` ≤ 30/s. Out: kept frames ≤ 2/s for the experts, `SceneFacts`. Loses: `Unchanged`, `RateLimited`, `Corrupt`.
 
 pub mod colour;
+mod embed;
 mod facts;
 pub mod motion;
 mod perceive;
@@ -13,6 +14,7 @@ mod scene;
 pub(crate) mod testing;
 pub mod tracker;
 
+pub use embed::{EmbedText, EmbedTextError};
 pub use facts::{
     Change, ChangeFact, Colour, ColourShare, LabelFact, Motion, ObjectFact, SceneFacts, TextFact, Unusable,
 };

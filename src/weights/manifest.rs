@@ -26,6 +26,8 @@ pub enum Role {
     Classifier,
     /// Reads text in the picture.
     Ocr,
+    /// Turns sentences into vectors, for memory.
+    Embedder,
 }
 
 impl Role {
@@ -39,6 +41,7 @@ impl Role {
             Self::Detector => "detector",
             Self::Classifier => "classifier",
             Self::Ocr => "ocr",
+            Self::Embedder => "embedder",
         }
     }
 
@@ -52,6 +55,7 @@ impl Role {
             Self::Detector => "things are named but not located or counted",
             Self::Classifier => "only the detector's 80 kinds of things are named",
             Self::Ocr => "no text is read",
+            Self::Embedder => "memory is searched by words and times, not by meaning",
         }
     }
 }
@@ -320,7 +324,7 @@ mod tests {
     #[test]
     fn the_embedded_manifest_is_whole_and_every_role_of_a_conversation_has_a_default() {
         let m = Manifest::embedded().unwrap();
-        for role in [Role::Llm, Role::Asr, Role::Detector, Role::Classifier, Role::Ocr] {
+        for role in [Role::Llm, Role::Asr, Role::Detector, Role::Classifier, Role::Ocr, Role::Embedder] {
             let defaults = m.models.iter().filter(|m| m.default && m.role == role).count();
             assert_eq!(defaults, 1, "{role:?}");
         }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::error::{WireError, code};
 use super::item::{NewItem, read_item};
 use super::limits::{MAX_AUDIO_BYTES, MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_NAME_BYTES};
+use super::memory::ForgetRequest;
 use super::read::{Field, Obj};
 use super::response::{ResponseRequest, read_response};
 use super::session::SessionPatch;
@@ -69,10 +70,24 @@ pub enum ClientBody {
     },
     /// `output_audio_buffer.clear`
     OutputAudioClear,
+    /// `memory.timeline.get`
+    TimelineGet,
+    /// `memory.forget`
+    Forget(ForgetRequest),
+    /// `memory.watch.create`
+    WatchCreate {
+        /// What for, in words: `when you see a cup`.
+        condition: String,
+    },
+    /// `memory.watch.delete`
+    WatchDelete {
+        /// Which.
+        watch_id: String,
+    },
 }
 
 /// Every `type` that clients may send.
-pub const CLIENT_EVENT_TYPES: [&str; 11] = [
+pub const CLIENT_EVENT_TYPES: [&str; 15] = [
     "session.update",
     "input_audio_buffer.append",
     "input_audio_buffer.commit",
@@ -84,6 +99,10 @@ pub const CLIENT_EVENT_TYPES: [&str; 11] = [
     "response.create",
     "response.cancel",
     "output_audio_buffer.clear",
+    "memory.timeline.get",
+    "memory.forget",
+    "memory.watch.create",
+    "memory.watch.delete",
 ];
 
 impl ClientEvent {
@@ -189,6 +208,10 @@ fn read_body(mut o: Obj) -> Result<ClientBody, WireError> {
         })),
         "response.cancel" => ClientBody::ResponseCancel { response_id: o.name("response_id")?.set() },
         "output_audio_buffer.clear" => ClientBody::OutputAudioClear,
+        "memory.timeline.get" => ClientBody::TimelineGet,
+        "memory.forget" => ClientBody::Forget(read_forget(&mut o)?),
+        "memory.watch.create" => ClientBody::WatchCreate { condition: o.required_name("condition")? },
+        "memory.watch.delete" => ClientBody::WatchDelete { watch_id: o.required_name("watch_id")? },
         other => {
             let message = format!("{other:?} is not an event that clients send; it must be one of {}", {
                 CLIENT_EVENT_TYPES.join(", ")
@@ -196,4 +219,26 @@ fn read_body(mut o: Obj) -> Result<ClientBody, WireError> {
             return Err(WireError::field(code::UNKNOWN_EVENT, "type", message));
         }
     })
+}
+
+/// One of `last_ms`, `start_ms` with `end_ms`, or `all`.
+fn read_forget(o: &mut Obj) -> Result<ForgetRequest, WireError> {
+    let (last, start, end) = (
+        o.whole("last_ms", u32::MAX)?.map(u64::from),
+        o.whole("start_ms", u32::MAX)?.map(u64::from),
+        o.whole("end_ms", u32::MAX)?.map(u64::from),
+    );
+    match (o.bool("all")?.unwrap_or(false), last, start, end) {
+        (true, None, None, None) => Ok(ForgetRequest::All),
+        (false, Some(last), None, None) => Ok(ForgetRequest::Last(last)),
+        (false, None, Some(start), Some(end)) if start <= end => Ok(ForgetRequest::Between(start, end)),
+        (false, None, Some(start), Some(end)) => {
+            let message = format!("start_ms {start} is after end_ms {end}");
+            Err(WireError::field(code::INVALID_VALUE, "start_ms", message))
+        }
+        _ => Err(WireError::invalid(
+            code::INVALID_VALUE,
+            "say what to forget: `last_ms`, or `start_ms` and `end_ms`, or `all: true`",
+        )),
+    }
 }

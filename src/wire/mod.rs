@@ -8,6 +8,7 @@ mod error;
 mod id;
 mod item;
 pub mod limits;
+mod memory;
 mod read;
 mod response;
 mod server;
@@ -22,6 +23,10 @@ pub use client::{CLIENT_EVENT_TYPES, ClientBody, ClientEvent, parse_session};
 pub use error::{ErrorType, WireError, code};
 pub use id::{IdGen, IdKind};
 pub use item::{FunctionKind, ImageFormat, ItemRole, ItemStatus, ItemView, NewItem, NewPart, PartView};
+pub use memory::{
+    ArchiveView, ChildView, CitationView, EventView, ForgetRequest, IntervalView, KeyframeView, MergeView, SaidView,
+    TierView, TiersView, TimelineView, WatchView,
+};
 pub use read::encode_base64;
 pub use response::{
     CachedDetails, InputDetails, OutputDetails, ResponseRequest, ResponseStatus, ResponseView, StatusDetails,

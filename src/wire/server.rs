@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::error::WireError;
 use super::item::{ItemView, PartView};
+use super::memory::{CitationView, EventView, IntervalView, MergeView, TiersView, TimelineView, WatchView};
 use super::response::ResponseView;
 use super::session::SessionConfig;
 use super::vendor::{Extension, Latency, SceneView, VideoStats};
@@ -211,6 +212,42 @@ pub enum ServerBody {
     /// Vendor: how loud it is, and whether that is speech.
     #[serde(rename = "audio.level")]
     AudioLevel { dbfs: f32, speaking: bool },
+    /// Vendor: all that is remembered.
+    #[serde(rename = "memory.timeline")]
+    Timeline {
+        #[serde(flatten)]
+        timeline: Box<TimelineView>,
+    },
+    /// Vendor: what changed in the memory, at most once a second.
+    #[serde(rename = "memory.updated")]
+    MemoryUpdated {
+        now_ms: u64,
+        tiers: Box<TiersView>,
+        changed: Vec<EventView>,
+        removed: Vec<String>,
+        merged: Vec<MergeView>,
+    },
+    /// Vendor: how a question was understood, and what its answer rests on.
+    #[serde(rename = "response.memory")]
+    ResponseMemory {
+        response_id: String,
+        route: &'static str,
+        interval: Option<IntervalView>,
+        seen: bool,
+        citations: Vec<CitationView>,
+    },
+    /// Vendor: this is gone, from memory and from disk.
+    #[serde(rename = "memory.forgotten")]
+    Forgotten { start_ms: u64, end_ms: u64, events: usize, keyframes: usize },
+    /// Vendor: something is watched for from now on.
+    #[serde(rename = "memory.watch.created")]
+    WatchCreated { watch: WatchView },
+    /// Vendor: it happened; the response that says so was not asked for.
+    #[serde(rename = "memory.watch.fired")]
+    WatchFired { watch: WatchView, response_id: String },
+    /// Vendor: it is not watched for any more.
+    #[serde(rename = "memory.watch.ended")]
+    WatchEnded { watch: WatchView, reason: &'static str },
 }
 
 impl ServerBody {
@@ -222,6 +259,13 @@ impl ServerBody {
             Self::VideoStats { .. } => Some(Extension::Video),
             Self::Scene { .. } => Some(Extension::Scene),
             Self::AudioLevel { .. } => Some(Extension::Audio),
+            Self::Timeline { .. }
+            | Self::MemoryUpdated { .. }
+            | Self::ResponseMemory { .. }
+            | Self::Forgotten { .. }
+            | Self::WatchCreated { .. }
+            | Self::WatchFired { .. }
+            | Self::WatchEnded { .. } => Some(Extension::Memory),
             _ => None,
         }
     }

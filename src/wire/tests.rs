@@ -210,6 +210,85 @@ fn samples() -> Vec<ServerBody> {
         },
         B::AudioLevel { dbfs: -23.5, speaking: true },
     ]
+    .into_iter()
+    .chain(memory_samples())
+    .collect()
+}
+
+/// What clients of the extension `memory` are sent.
+fn memory_samples() -> Vec<ServerBody> {
+    use ServerBody as B;
+    let picture = |n: u64, at_ms| KeyframeView { id: format!("kf_{n}"), at_ms };
+    let event = |tier, children| EventView {
+        id: "ev_12".into(),
+        tier,
+        start_ms: 724_000,
+        end_ms: 739_500,
+        caption: "a red cup; text \"EXIT\"".into(),
+        said: vec![SaidView { at_ms: 725_100, who: "person", text: "this is my cup".into() }],
+        keyframes: vec![picture(34, 724_500)],
+        depth: u8::from(tier == "long_term"),
+        children,
+    };
+    let child = ChildView {
+        id: "ev_3".into(),
+        start_ms: 700_000,
+        end_ms: 712_000,
+        caption: "a dog".into(),
+        keyframe: Some(picture(30, 701_000)),
+    };
+    let tier = |items, capacity, bytes| TierView { items, capacity, bytes };
+    let tiers = TiersView {
+        live: tier(4, 4, 60_000),
+        working: tier(32, 32, 410_000),
+        episodic: tier(80, 512, 1_900_000),
+        long_term: tier(0, 64, 0),
+        archive: Some(ArchiveView { bytes: 5_242_880, quota_bytes: 2_147_483_648 }),
+    };
+    let watch = |fired| WatchView {
+        id: "watch_1".into(),
+        condition: "a cup comes into view".into(),
+        created_ms: 700_000,
+        fired,
+        once: true,
+    };
+    vec![
+        B::Timeline {
+            timeline: Box::new(TimelineView {
+                memory_id: "mem_abcdefghijklmnopqrstuvwx23".into(),
+                access_token: "mem_abcdefghijklmnopqrstuvwx23.5f".into(),
+                started_unix_ms: 1_795_548_600_000,
+                now_ms: 740_000,
+                tiers,
+                events: vec![event("episodic", Vec::new())],
+                watches: vec![watch(0)],
+            }),
+        },
+        B::MemoryUpdated {
+            now_ms: 741_000,
+            tiers: Box::new(tiers),
+            changed: vec![event("long_term", vec![child])],
+            removed: vec!["ev_3".into()],
+            merged: vec![MergeView { into: "ev_12".into(), from: ["ev_3".into(), "ev_12".into()] }],
+        },
+        B::ResponseMemory {
+            response_id: "resp_1".into(),
+            route: "past",
+            interval: Some(IntervalView { start_ms: 690_000, end_ms: 780_000 }),
+            seen: true,
+            citations: vec![CitationView {
+                event_id: Some("ev_12".into()),
+                start_ms: 724_000,
+                end_ms: 739_500,
+                keyframes: vec!["kf_34".into()],
+                similarity: 0.75,
+            }],
+        },
+        B::Forgotten { start_ms: 440_000, end_ms: 740_000, events: 9, keyframes: 21 },
+        B::WatchCreated { watch: watch(0) },
+        B::WatchFired { watch: watch(1), response_id: "resp_2".into() },
+        B::WatchEnded { watch: watch(1), reason: "fired" },
+    ]
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub enum Extension {
     Scene,
     /// `audio.level`.
     Audio,
+    /// `memory.*` and `response.memory`: the timeline, and what answers rest on.
+    Memory,
 }
 
 impl Extension {
@@ -25,6 +27,7 @@ impl Extension {
             "video" => Some(Self::Video),
             "scene" => Some(Self::Scene),
             "audio" => Some(Self::Audio),
+            "memory" => Some(Self::Memory),
             _ => None,
         }
     }

@@ -1,54 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The page alone, in Chromium, against a peer connection that the test plays. No server, no models.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { findChromium, launch, openPage } from "./lib/browser.mjs";
-import { haveDist, startStatic } from "./lib/static.mjs";
-
-const init = readFileSync(fileURLToPath(new URL("mock/peer.js", import.meta.url)), "utf8");
-const missing = !findChromium() ? "no Chromium" : !haveDist() ? "web/dist is not built: npm run build in web/" : null;
-if (missing) console.log(`skipped: page tests (${missing})`);
-
-let browser;
-let site;
-
-before(async () => {
-  if (missing) return;
-  site = await startStatic();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await site?.close();
-});
-
-/** A page in a live call, closed again after the test. */
-async function live(t, query = "", options = {}) {
-  const page = await idle(t, `?autostart=1${query}`, options);
-  await page.waitForSelector('.connection[data-phase="live"]');
-  return page;
-}
-
-async function idle(t, query = "", options = {}) {
-  const page = await openPage(options.browser ?? browser, { init, ...options });
-  t.after(() => page.context().close());
-  Object.assign(site.state, { calls: [], ended: [], made: 0, alive: true, reply: null });
-  await page.goto(site.url + "/" + query);
-  return page;
-}
-
-const emit = (page, ...events) => page.evaluate((all) => all.forEach((e) => window.mock.emit(e)), events);
-const sent = (page) => page.evaluate(() => window.mock.sent);
-const turns = (page) =>
-  page.$$eval(".turn", (all) => all.map((t) => ({ state: t.dataset.state, text: t.querySelector(".words").textContent, aside: t.querySelector(".aside").textContent })));
-const settle = (page) => page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))));
-
-async function waitText(page, selector, text) {
-  await page.waitForFunction(([s, t]) => document.querySelector(s)?.textContent.includes(t), [selector, text], { timeout: 10000 });
-}
+import { describe, test } from "node:test";
+import { launch } from "./lib/browser.mjs";
+import { emit, idle, live, missing, sent, settle, site, turns, waitText } from "./lib/live.mjs";
 
 describe("the page", { skip: missing ?? false, concurrency: false }, () => {
   test("starts on the button, offers both tracks with VP8 first, and ends cleanly", async (t) => {
@@ -58,7 +13,7 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
     const call = site.state.calls[0];
     assert.equal(call.type, "application/sdp");
     assert.match(call.body, /^v=0/);
-    assert.equal(call.query, "?ext=latency,scene,video");
+    assert.equal(call.query, "?ext=latency,scene,video,memory");
     const media = await page.evaluate(() => ({ kinds: window.mock.transceivers.map((x) => `${x.kind} ${x.direction}`), first: window.mock.codecs[0], label: window.mock.peer.channel.label }));
     assert.deepEqual(media, { kinds: ["audio sendonly", "video sendonly"], first: "video/VP8", label: "oai-events" });
     await page.waitForFunction(() => document.querySelector("video").videoWidth === 640);

@@ -39,7 +39,7 @@ fn weights(config: &Config) -> Vec<Check> {
     };
     let store = Store::new(&config.models.dir);
     let m = &config.models;
-    let names = [&m.llm, &m.asr, &m.detector, &m.classifier, &m.ocr];
+    let names = [&m.llm, &m.asr, &m.detector, &m.classifier, &m.ocr, &m.embedder];
     let check = |name: &String| match manifest.find(name) {
         Err(e) => Check::bad("weights", e.to_string(), "choose one of `sightline models list`"),
         Ok(model) => {

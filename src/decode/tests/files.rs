@@ -95,7 +95,7 @@ fn sound_alone_and_a_still_picture_are_files_too() {
         solid(0xd02020),
         png.display()
     ));
-    fs::write(dir.path().join("p.jpg"), encode_jpeg(&still, 90).unwrap()).unwrap();
+    fs::write(dir.path().join("p.jpg"), encode_jpeg(&still, 322, 90).unwrap()).unwrap();
     for name in ["p.jpg", "p.png"] {
         let picture = dir.path().join(name);
         let mut reader = open(&picture, Wanted { video: true, audio: false }).unwrap();

@@ -20,12 +20,19 @@ pub(super) fn prompt_of(scene: Option<SceneFactsArc>, question: &str) -> (Prompt
     let item = json!({"type": "conversation.item.create", "item": {"type": "message", "role": "user",
         "content": [{"type": "input_text", "text": question}]}});
     let _ = c.handle(Input::Client(ClientEvent::parse(&item.to_string()).expect("valid")), now);
-    let out = c.handle(Input::Client(ClientEvent::parse(r#"{"type":"response.create"}"#).expect("valid")), now);
+    let mut out = c.handle(Input::Client(ClientEvent::parse(r#"{"type":"response.create"}"#).expect("valid")), now);
+    let asked = out.iter().find_map(|o| match o {
+        Output::Embed { what, .. } => Some(what.clone()),
+        _ => None,
+    });
+    if let Some(what) = asked {
+        out.extend(c.handle(Input::Embedded { what, result: Err("no encoder here".into()) }, now));
+    }
     let generate = out.into_iter().find_map(|o| match o {
         Output::Generate { prompt, max_tokens, .. } => Some((prompt, max_tokens)),
         _ => None,
     });
-    generate.expect("an answer is begun")
+    generate.unwrap_or_else(|| panic!("no answer is begun to {question}"))
 }
 
 pub(super) type SceneFactsArc = Arc<watch::SceneFacts>;

@@ -124,11 +124,12 @@ export class Call extends Emitter<CallEvents> {
       if ("problem" in read) this.emit("problem", read.problem);
       else if (read.event) this.emit("event", read.event);
     };
-    // After the caller has had its turn to subscribe.
-    queueMicrotask(() => {
+    // After the caller has had its turn to subscribe: not a microtask, since the promise of `open` takes some of those.
+    setTimeout(() => {
+      if (this.over) return;
       this.channel.onmessage = take;
       early.splice(0).forEach(take);
-    });
+    }, 0);
   }
 
   private onState(): void {

@@ -9,7 +9,7 @@
  */
 
 /** The optional additions to the protocol. A server never sends them unasked. */
-export type Extension = "latency" | "scene" | "video";
+export type Extension = "latency" | "scene" | "video" | "memory";
 
 /** One part of a message. */
 export interface ContentPart {
@@ -123,6 +123,68 @@ export interface VideoStats {
   height?: number;
 }
 
+/** The tiers of memory: the newest looks, the last half minute, events, merged events, what is on disk. */
+export type MemoryTier = "live" | "working" | "episodic" | "long_term" | "archive";
+
+/** What a tier holds now, and what it may hold. */
+export interface TierUse {
+  items: number;
+  capacity: number | null;
+  bytes: number;
+  /** Of the archive: the most bytes that it may take. */
+  quota_bytes?: number | null;
+}
+
+/** Null is a tier that is switched off. */
+export type TierUses = Partial<Record<MemoryTier, TierUse | null>>;
+
+/** A picture that memory kept: `GET /v1/sessions/{memory_id}/keyframes/{id}`. Times count from the start of the memory. */
+export interface MemoryKeyframe {
+  id: string;
+  at_ms: number;
+}
+
+/** A part of a merged event. */
+export interface MemoryChild {
+  id: string;
+  start_ms: number;
+  end_ms: number;
+  caption: string;
+  keyframe: MemoryKeyframe | null;
+}
+
+/** A stretch of time that is remembered as one thing. */
+export interface MemoryEventView {
+  id: string;
+  tier: "open" | "episodic" | "long_term" | (string & {});
+  start_ms: number;
+  end_ms: number;
+  caption: string;
+  said: { at_ms: number; who: "person" | "sightline" | (string & {}); text: string }[];
+  keyframes: MemoryKeyframe[];
+  /** How many times it was merged. */
+  depth: number;
+  children: MemoryChild[];
+}
+
+/** What an answer stands on. */
+export interface MemoryCitation {
+  event_id: string;
+  start_ms: number;
+  end_ms: number;
+  keyframes: string[];
+  similarity: number;
+}
+
+/** Something the server looks out for, and speaks up about by itself. */
+export interface MemoryWatch {
+  id: string;
+  condition: string;
+  created_ms: number;
+  fired: number | boolean;
+  once: boolean;
+}
+
 interface Payloads {
   "session.created": { session: { id: string; model?: string; output_modalities?: string[] } };
   "session.updated": { session: { id: string; model?: string } };
@@ -143,6 +205,34 @@ interface Payloads {
   "response.done": { response: Response };
   "response.degraded": { reason: string; step?: string };
   "input_video.stats": VideoStats;
+  "memory.timeline": {
+    memory_id: string;
+    /** Opens the pictures, and continues this memory in a later call. */
+    access_token: string;
+    started_unix_ms: number;
+    now_ms: number;
+    tiers: TierUses;
+    events: MemoryEventView[];
+    watches?: MemoryWatch[];
+  };
+  "memory.updated": {
+    now_ms: number;
+    tiers: TierUses;
+    changed: MemoryEventView[];
+    removed: string[];
+    merged: { into: string; from: string[] }[];
+  };
+  "memory.forgotten": { start_ms: number; end_ms: number; events: number; keyframes: number };
+  "memory.watch.created": { watch: MemoryWatch };
+  "memory.watch.fired": { watch: MemoryWatch; response_id: string | null };
+  "memory.watch.ended": { watch: MemoryWatch; reason: string };
+  "response.memory": {
+    response_id: string;
+    route: "now" | "recent" | "past" | "interval" | "not_visual" | "watch_for" | (string & {});
+    interval: { start_ms: number; end_ms: number } | null;
+    seen: boolean;
+    citations: MemoryCitation[];
+  };
 }
 
 /** Everything the client understands from the server. */
@@ -157,6 +247,10 @@ export type ClientEvent = { event_id?: string } & (
   | { type: "conversation.item.create"; item: Omit<Item, "id"> & { id?: string } }
   | { type: "response.create"; response?: Record<string, unknown> }
   | { type: "response.cancel"; response_id?: string }
+  | { type: "memory.timeline.get" }
+  | ({ type: "memory.forget" } & ({ last_ms: number } | { start_ms: number; end_ms: number } | { all: true }))
+  | { type: "memory.watch.create"; condition: string }
+  | { type: "memory.watch.delete"; watch_id: string }
 );
 
 /** The fields without which an event of that type cannot be used, with what `typeof` must say of each. */
@@ -180,6 +274,14 @@ export const REQUIRED: { readonly [K in ServerEvent["type"]]: Readonly<Record<st
   "response.done": { response: "object" },
   "response.degraded": { reason: "string" },
   "input_video.stats": { decoded_fps: "number" },
+  // What else these hold is read with care: see state/memory.ts.
+  "memory.timeline": { memory_id: "string", events: "object" },
+  "memory.updated": {},
+  "memory.forgotten": {},
+  "memory.watch.created": { watch: "object" },
+  "memory.watch.fired": { watch: "object" },
+  "memory.watch.ended": { watch: "object" },
+  "response.memory": { response_id: "string" },
   "scene.facts": { objects: "object", labels: "object", texts: "object" },
   "response.latency": { budget_ms: "number" },
 };

@@ -15,5 +15,5 @@ export * from "./events";
 export { Call, type CallEvents } from "./call";
 export { type Device, type Explanation, type Failure, type FailureKind, FailureError, explain, isRetryable, toFailure } from "./failure";
 export { type Media, type MediaWish, checkBrowser, constraintsFor, openMedia } from "./media";
-export { MAX_ATTEMPTS, Session, type SessionEvents, type Status, retryDelay } from "./session";
+export { type Forget, MAX_ATTEMPTS, Session, type SessionEvents, type Status, retryDelay } from "./session";
 export type { Endpoint } from "./signalling";

@@ -56,6 +56,20 @@ describe("Session", () => {
     const id = session.ask("what is it?");
     expect(calls[0]?.sent.map((e) => e.type)).toEqual(["conversation.item.create", "response.create"]);
     expect(calls[0]?.sent[0]).toMatchObject({ item: { id, role: "user", content: [{ type: "input_text", text: "what is it?" }] } });
+    session.forget("all");
+    session.forget({ lastMs: 300000 });
+    session.forget({ startMs: 1, endMs: 2 });
+    session.watchFor("when you see a cup");
+    session.unwatch("watch_1");
+    session.timeline();
+    expect(calls[0]?.sent.slice(2)).toEqual([
+      { type: "memory.forget", all: true },
+      { type: "memory.forget", last_ms: 300000 },
+      { type: "memory.forget", start_ms: 1, end_ms: 2 },
+      { type: "memory.watch.create", condition: "when you see a cup" },
+      { type: "memory.watch.delete", watch_id: "watch_1" },
+      { type: "memory.timeline.get" },
+    ]);
     await session.stop();
     expect(calls[0]?.ended).toBe(1);
     expect(phases).toEqual(["connecting", "live", "ended"]);

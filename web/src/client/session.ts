@@ -29,6 +29,9 @@ export interface SessionEvents {
   problem: string;
 }
 
+/** What memory is to forget; times count from the start of the memory. */
+export type Forget = "all" | { lastMs: number } | { startMs: number; endMs: number };
+
 /** How often a broken session is set up again before the user is asked. */
 export const MAX_ATTEMPTS = 6;
 
@@ -111,6 +114,28 @@ export class Session extends Emitter<SessionEvents> {
   /** Stops the answer that is being given. */
   cancel(): boolean {
     return this.send({ type: "response.cancel" });
+  }
+
+  /** Has memory forget the last while, a stretch of memory time, or everything. What is forgotten is gone for good. */
+  forget(what: Forget): boolean {
+    if (what === "all") return this.send({ type: "memory.forget", all: true });
+    if ("lastMs" in what) return this.send({ type: "memory.forget", last_ms: what.lastMs });
+    return this.send({ type: "memory.forget", start_ms: what.startMs, end_ms: what.endMs });
+  }
+
+  /** Has the server speak up by itself when something is seen: "when you see a cup". */
+  watchFor(condition: string): boolean {
+    return this.send({ type: "memory.watch.create", condition });
+  }
+
+  /** Ends a watch. */
+  unwatch(id: string): boolean {
+    return this.send({ type: "memory.watch.delete", watch_id: id });
+  }
+
+  /** Asks for the whole timeline; it comes as `memory.timeline`. */
+  timeline(): boolean {
+    return this.send({ type: "memory.timeline.get" });
   }
 
   /** See `Call.replaceTrack`. */

@@ -29,6 +29,12 @@ describe("offerCall", () => {
     expect(asked[0]?.init).toMatchObject({ method: "POST", body: "v=0 offer", headers: { "Content-Type": "application/sdp" } });
   });
 
+  it("goes on with the memory it is given", async () => {
+    const { asked, send } = server(201, "", { Location: "/c/1" });
+    await offerCall({ ...endpoint, memory: "mem_7.a+b" }, "", never, send);
+    expect(asked[0]?.url).toBe("/v1/realtime/calls?ext=latency,scene&memory=mem_7.a%2Bb");
+  });
+
   it("keeps to the server it was given, whatever the location says", async () => {
     const { send } = server(201, "", { Location: "http://elsewhere.example/v1/realtime/calls/rtc_1" });
     const far = { ...endpoint, base: "https://box.example" };

@@ -7,6 +7,8 @@ export interface Endpoint {
   base: string;
   apiKey?: string | undefined;
   ext: readonly Extension[];
+  /** The access token of a memory that the next call is to continue. */
+  memory?: string | undefined;
 }
 
 /** What the server gave for an offer. */
@@ -24,7 +26,11 @@ function headers(endpoint: Endpoint, more: Record<string, string> = {}): Record<
 
 /** Offers a call. Throws a `FailureError` that names what went wrong. */
 export async function offerCall(endpoint: Endpoint, sdp: string, signal: AbortSignal, send: Fetch = fetch): Promise<Accepted> {
-  const query = endpoint.ext.length > 0 ? `?ext=${endpoint.ext.join(",")}` : "";
+  const asked = [
+    ...(endpoint.ext.length > 0 ? [`ext=${endpoint.ext.join(",")}`] : []),
+    ...(endpoint.memory === undefined ? [] : [`memory=${encodeURIComponent(endpoint.memory)}`]),
+  ];
+  const query = asked.length > 0 ? `?${asked.join("&")}` : "";
   let response: Response;
   try {
     response = await send(`${endpoint.base}/v1/realtime/calls${query}`, {

@@ -80,6 +80,14 @@ describe("Conversation", () => {
     expect(c.turns).toMatchObject([{ id: "c", text: "hi" }]);
   });
 
+  it("keeps with an answer what it stands on, and that nobody asked for it", () => {
+    const fired = { type: "memory.watch.fired", watch: { id: "w", condition: "a cup comes into view" }, response_id: "r1" } as unknown as ServerEvent;
+    const memory = { type: "response.memory", response_id: "r1", citations: [{ event_id: "ev_1", start_ms: 1, end_ms: 2 }] } as unknown as ServerEvent;
+    const c = run(fired, ...answered("r1"), memory, ...answered("r1", "A cup."));
+    expect(c.turns).toMatchObject([{ kind: "answer", text: "A cup.", watch: "a cup comes into view", citations: [{ eventId: "ev_1" }] }]);
+    expect(run({ ...fired, response_id: null } as unknown as ServerEvent).turns).toMatchObject([{ kind: "note", text: "Looked out for, and seen: a cup comes into view" }]);
+  });
+
   it("leaves nothing hanging when the connection breaks", () => {
     const c = run(...answered("r1", "A"), ...spoken("i1"), { type: "input_audio_buffer.speech_started", item_id: "i2", audio_start_ms: 0 });
     c.interrupted();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import type { Item, Response, ResponseLatency, ServerEvent } from "../client";
+import { type Citation, readCitations } from "./memory";
 
 /** What somebody said or typed. */
 export interface UserTurn {
@@ -20,6 +21,10 @@ export interface AnswerTurn {
   /** Why it did not end by itself. */
   note: string | null;
   totalMs: number | null;
+  /** What it stands on. */
+  citations: readonly Citation[];
+  /** It was not asked for: this was looked out for, and came. */
+  watch: string | null;
 }
 
 /** A remark of the page itself, such as a new start of the connection. */
@@ -124,6 +129,11 @@ export class Conversation {
         return true;
       case "response.latency":
         return this.timed(event);
+      case "response.memory":
+        this.response(event.response_id).citations = readCitations(event.citations);
+        return true;
+      case "memory.watch.fired":
+        return this.fired(event.response_id, event.watch.condition);
       default:
         return false;
     }
@@ -164,9 +174,17 @@ export class Conversation {
   private response(id: string): AnswerTurn {
     const known = this.list.find((t): t is AnswerTurn => t.kind === "answer" && t.id === id);
     if (known) return known;
-    const turn: AnswerTurn = { kind: "answer", id, text: "", state: "thinking", note: null, totalMs: null };
+    const turn: AnswerTurn = { kind: "answer", id, text: "", state: "thinking", note: null, totalMs: null, citations: [], watch: null };
     this.add(turn);
     return turn;
+  }
+
+  /** What was looked out for came; the answer that says so may have begun already. */
+  private fired(id: unknown, condition: unknown): boolean {
+    const words = typeof condition === "string" && condition !== "" ? condition : "something looked out for";
+    if (typeof id === "string" && id !== "") this.response(id).watch = words;
+    else this.note(`Looked out for, and seen: ${words}`);
+    return true;
   }
 
   private finished(response: Response): void {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import { Call, type Device, type Endpoint, type MediaWish, type ServerEvent, Session, type Status, checkBrowser, openMedia, toFailure } from "../client";
+import { Call, type Device, type Endpoint, FailureError, type Forget, type MediaWish, type ServerEvent, Session, type Status, checkBrowser, openMedia, toFailure } from "../client";
 import { Conversation } from "../state/conversation";
 import { LatencyHistory, breakdown, reducedText } from "../state/latency";
+import { type Citation, NOTHING, keyframePath, remember } from "../state/memory";
 import { BlackPicture } from "./camera";
 import { chat } from "./chat";
 import { controls } from "./controls";
@@ -11,6 +12,8 @@ import { latency } from "./latency";
 import type { Params } from "./params";
 import { seen } from "./seen";
 import { stage } from "./stage";
+import { Thumbs } from "./thumbs";
+import { timeline } from "./timeline";
 import { type Actions, type Part, type View, inSession } from "./view";
 
 const KINDS = { camera: "video", microphone: "audio" } as const;
@@ -18,6 +21,13 @@ const KINDS = { camera: "video", microphone: "audio" } as const;
 const CANCEL_MS = 3000;
 /** Errors that only say that the page was a moment late. */
 const HARMLESS = ["response_cancel_not_active"];
+
+/** What was forgotten, in words. */
+function forgottenWords(events: unknown, pictures: unknown): string {
+  const count = (n: unknown, one: string) => (typeof n === "number" && n > 0 ? [`${n} ${n === 1 ? one : `${one}s`}`] : []);
+  const what = [...count(events, "event"), ...count(pictures, "picture")].join(" and ");
+  return what === "" ? "Forgotten. There was nothing in memory." : `Forgotten: ${what}.`;
+}
 
 /** The page: holds the state, talks to the session, has the parts drawn. */
 export class App implements Actions {
@@ -29,21 +39,26 @@ export class App implements Actions {
   private readonly view: View;
   private drawing = false;
   private hadCall = false;
+  /** The token of the memory that a call made anew goes on with. */
+  private memory: string | null = null;
+  private askedForTimeline = false;
   private pending: { text: string; timer: ReturnType<typeof setTimeout> } | null = null;
 
   constructor(root: HTMLElement, private readonly params: Params) {
-    const endpoint: Endpoint = { base: "", ext: ["latency", "scene", "video"] };
-    this.session = new Session((stream, signal) => Call.open(endpoint, stream, signal));
+    this.session = new Session((stream, signal) => this.call(stream, signal));
     this.view = {
       status: this.session.status, asking: false, failure: null, problems: [], devices: { camera: "none", microphone: "none" },
       stream: null, retryAt: 0, speaking: false, facts: null, video: null, reduced: null, mirrored: params.mirrored, boxes: true, turns: [], answering: false,
-      latency: null, history: this.history, host: location.host,
+      latency: null, history: this.history, memory: NOTHING, opened: { seq: 0, citation: null }, host: location.host,
     };
     const now = () => performance.now();
-    const [head, picture, line, bar, time, talk] = [header(now), stage(this, now), seen(), controls(this), latency(), chat(this)];
-    this.parts = [head, picture, line, bar, time, talk];
+    const thumbs = new Thumbs((id) => keyframePath(this.view.memory, id), now);
+    const [head, picture, line, bar, time] = [header(now), stage(this, now), seen(), controls(this), latency()];
+    const [strip, talk] = [timeline(this, thumbs, now), chat(this, thumbs)];
+    // The strip first: it drops forgotten pictures before the chat shows what is left.
+    this.parts = [head, picture, line, bar, time, strip, talk];
     const left = h("div", { class: "left" }, h("section", { class: "card watching", attrs: { "aria-label": "Camera" } }, picture.element, line.element, bar.element), time.element);
-    root.replaceChildren(head.element, h("main", { class: "main" }, left, talk.element));
+    root.replaceChildren(head.element, h("main", { class: "main" }, left, strip.element, talk.element));
     this.session.on("status", (status) => this.onStatus(status));
     this.session.on("event", (event) => this.onEvent(event));
     this.session.on("problem", (problem) => console.warn(`sightline: ${problem}`));
@@ -51,6 +66,21 @@ export class App implements Actions {
     setInterval(() => this.view.status.phase === "waiting" && this.draw(), 250);
     this.draw();
     if (params.autostart) this.start({ camera: params.camera, microphone: params.microphone });
+  }
+
+  /** Makes a call, which goes on with the memory that the one before had. */
+  private async call(stream: MediaStream, signal: AbortSignal): Promise<Call> {
+    const endpoint: Endpoint = { base: "", ext: ["latency", "scene", "video", "memory"] };
+    const { memory } = this;
+    if (memory === null) return Call.open(endpoint, stream, signal);
+    try {
+      return await Call.open({ ...endpoint, memory }, stream, signal);
+    } catch (error) {
+      // The server may know it no longer: a new one, rather than no conversation.
+      if (!(error instanceof FailureError) || !["refused", "unauthorised"].includes(error.failure.kind)) throw error;
+      this.memory = null;
+      return Call.open(endpoint, stream, signal);
+    }
   }
 
   start(wish: { camera: boolean; microphone: boolean }): void {
@@ -77,6 +107,20 @@ export class App implements Actions {
 
   cancel(): void {
     this.session.cancel();
+  }
+
+  forget(what: Forget): void {
+    if (!this.session.forget(what)) this.conversation.note("Nothing was forgotten: there is no connection.");
+    this.draw();
+  }
+
+  unwatch(id: string): void {
+    this.session.unwatch(id);
+  }
+
+  openCitation(citation: Citation): void {
+    this.view.opened = { seq: this.view.opened.seq + 1, citation };
+    this.draw();
   }
 
   ask(text: string): void {
@@ -110,6 +154,8 @@ export class App implements Actions {
       checkBrowser({ isSecureContext, hasMedia, hasWebRtc: typeof RTCPeerConnection !== "undefined" });
       const { stream, problems } = await this.open(wish);
       this.hadCall = false;
+      // A conversation that was ended is over; the next one remembers for itself.
+      this.memory = null;
       this.view.stream = stream;
       this.view.problems = problems;
       this.view.devices = { camera: "none", microphone: "none" };
@@ -187,7 +233,8 @@ export class App implements Actions {
     this.view.status = status;
     if (status.phase === "waiting") this.view.retryAt = performance.now() + status.retryInMs;
     if (status.phase === "live" && before === "connecting") {
-      if (this.hadCall) this.conversation.note("Connected again. The server begins anew: what was said above is not known to it.");
+      const remembers = this.memory === null ? "The server begins anew: what was said above is not known to it." : "What was seen is still remembered; the conversation begins anew.";
+      if (this.hadCall) this.conversation.note(`Connected again. ${remembers}`);
       this.hadCall = true;
     }
     if (status.phase !== "live" && status.phase !== "interrupted") {
@@ -209,6 +256,16 @@ export class App implements Actions {
       this.history.add(breakdown(event));
       this.view.latency = this.history.last;
     }
+    if (event.type === "session.created") {
+      this.askedForTimeline = false;
+      // Not what another conversation left, unless it goes on.
+      if (this.memory === null) this.view.memory = NOTHING;
+    }
+    this.view.memory = remember(this.view.memory, event);
+    if (event.type === "memory.timeline") this.memory = this.view.memory.accessToken;
+    // News of a memory that was never shown whole: asked for, once.
+    if (event.type === "memory.updated" && this.view.memory.memoryId === null && !this.askedForTimeline) this.askedForTimeline = this.session.timeline();
+    if (event.type === "memory.forgotten") this.conversation.note(forgottenWords(event.events, event.keyframes));
     this.conversation.apply(event);
     if (event.type === "response.done") this.askPending();
     this.draw();

@@ -74,7 +74,7 @@ export function latency(): Part {
   const mark = h("div", { class: "budget-mark", title: "Budget" });
   const bar = h("div", { class: "latency-bar", attrs: { role: "img" } }, segments, mark);
   const rows = h("ul", { class: "stage-rows" });
-  const details = h("details", { class: "latency-details", open: matchMedia("(min-width: 900px) and (min-height: 760px)").matches }, h("summary", {}, "Stages"), rows);
+  const details = h("details", { class: "latency-details", open: matchMedia("(min-width: 900px) and (min-height: 960px)").matches }, h("summary", {}, "Stages"), rows);
   const empty = h("p", { class: "latency-empty" }, "Ask something, and see here where the time goes.");
   const figures = h("div", { class: "latency-figures" }, h("span", { class: "latency-title" }, "First word after"), h("span", { class: "latency-value" }, total, against));
   const head = h("div", { class: "latency-head" }, figures, chart);

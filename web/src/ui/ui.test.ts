@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type FailureKind, explain } from "../client";
 import { LatencyHistory } from "../state/latency";
+import { NOTHING } from "../state/memory";
 import { connectionText } from "./header";
 import { loudness } from "./meter";
 import { readParams } from "./params";
@@ -15,7 +16,7 @@ const KINDS: FailureKind[] = [
 const view = (more: Partial<View>): View => ({
   status: { phase: "idle" }, asking: false, failure: null, problems: [], devices: { camera: "none", microphone: "none" }, stream: null,
   retryAt: 0, speaking: false, facts: null, video: null, reduced: null, mirrored: false, boxes: true, turns: [], answering: false, latency: null,
-  history: new LatencyHistory(), host: "localhost:8080", ...more,
+  history: new LatencyHistory(), memory: NOTHING, opened: { seq: 0, citation: null }, host: "localhost:8080", ...more,
 });
 
 describe("words", () => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import type { Device, Failure, SceneFacts, Status, VideoStats } from "../client";
+import type { Device, Failure, Forget, SceneFacts, Status, VideoStats } from "../client";
 import type { Turn } from "../state/conversation";
 import type { Breakdown, LatencyHistory } from "../state/latency";
+import type { Citation, MemoryState } from "../state/memory";
 
 /** `off` was switched off by the user, `none` was never there, `lost` went away. */
 export type DeviceState = "on" | "off" | "none" | "lost";
@@ -32,6 +33,10 @@ export interface View {
   answering: boolean;
   latency: Breakdown | null;
   history: LatencyHistory;
+  /** What the server remembers, as far as it has said. */
+  memory: MemoryState;
+  /** The citation that was clicked last; `seq` grows with every click. */
+  opened: { seq: number; citation: Citation | null };
   host: string;
 }
 
@@ -46,6 +51,10 @@ export interface Actions {
   toggleBoxes(): void;
   ask(text: string): void;
   cancel(): void;
+  forget(what: Forget): void;
+  unwatch(id: string): void;
+  /** Shows what an answer stands on. */
+  openCitation(citation: Citation): void;
 }
 
 /** A part of the page: an element that follows the view. */

@@ -1,0 +1,73 @@
+//! What is told when an answer ends: where its time went, and how it stands.
+
+use super::Output;
+use super::answer::{Answer, Ending};
+use super::conversation::Conversation;
+use crate::budget::Stage;
+use crate::wire::{ItemStatus, Latency, ResponseStatus, ResponseView, ServerBody, StageBudgets, StatusDetails, Usage};
+
+impl Conversation {
+    /// Where the time went, and what that means for the next answers.
+    pub(crate) fn account(&mut self, answer: &Answer, out: &mut Vec<Output>) {
+        if !answer.timing.ended(Stage::Total) {
+            return;
+        }
+        let of = |stage| u64::try_from(self.deadlines.of(stage).as_millis()).unwrap_or(u64::MAX);
+        let (t, budget_ms) = (answer.timing.timings(), of(Stage::Total));
+        let latency = Latency {
+            vad_end_ms: t.millis(Stage::VadEnd),
+            asr_ms: t.millis(Stage::Asr),
+            perceive_ms: t.millis(Stage::Perceive),
+            prefill_ms: t.millis(Stage::Prefill),
+            first_token_ms: t.millis(Stage::FirstToken),
+            total_ms: t.millis(Stage::Total),
+            budget_ms,
+            budgets_ms: StageBudgets {
+                vad_end: of(Stage::VadEnd),
+                asr: of(Stage::Asr),
+                perceive: of(Stage::Perceive),
+                prefill: of(Stage::Prefill),
+                first_token: of(Stage::FirstToken),
+            },
+        };
+        self.send_vendor(ServerBody::Latency { response_id: answer.id.clone(), latency }, out);
+        out.push(Output::Timed(t));
+        let overruns = answer.timing.overruns(&self.deadlines);
+        out.extend(overruns.iter().copied().map(Output::Overrun));
+        if let Some(moved) = self.ladder.turn(latency.total_ms.unwrap_or(0), budget_ms) {
+            out.push(Output::Degrade { step: moved.to });
+            let slowest = overruns.iter().filter(|o| o.stage != Stage::Total).max_by_key(|o| o.took - o.deadline);
+            let reason = match (moved.to > moved.from, slowest) {
+                (true, Some(o)) => format!("{}_over_budget", o.stage.label()),
+                (true, None) => "total_over_budget".to_owned(),
+                (false, _) => "recovered".to_owned(),
+            };
+            let step = moved.to.label().to_owned();
+            self.send_vendor(ServerBody::Degraded { response_id: Some(answer.id.clone()), reason, step }, out);
+        }
+    }
+
+    pub(crate) fn response_view(&self, answer: &Answer, ending: &Ending) -> ResponseView {
+        let status = ending.status;
+        let done = status != ResponseStatus::InProgress;
+        let whole = status == ResponseStatus::Completed;
+        let item_status = if whole { ItemStatus::Completed } else { ItemStatus::Incomplete };
+        let output = ending.output_tokens.unwrap_or(answer.deltas);
+        ResponseView {
+            object: "realtime.response",
+            id: answer.id.clone(),
+            status,
+            status_details: (done && !whole).then(|| StatusDetails {
+                kind: status,
+                reason: ending.reason,
+                error: ending.error.clone(),
+            }),
+            output: if done && answer.opened { vec![answer.item(item_status)] } else { Vec::new() },
+            conversation_id: answer.in_conversation.then(|| self.conversation_id.clone()),
+            output_modalities: ["text"],
+            max_output_tokens: answer.max_tokens,
+            usage: done.then(|| Usage::text(answer.input_tokens, answer.cached_tokens, output)),
+            metadata: answer.metadata.clone(),
+        }
+    }
+}
