@@ -260,11 +260,6 @@ pub(super) fn newest(db: &Connection, kind: Kind) -> Sql<Option<Found>> {
     Ok(select(db, "WHERE r.kind = ?1 ORDER BY r.until DESC, r.serial DESC LIMIT 1", [kind.code()])?.pop())
 }
 
-/// The largest serial in use.
-pub(super) fn last_serial(db: &Connection) -> Sql<u64> {
-    db.query_row("SELECT coalesce(max(serial), 0) FROM record", [], |r| r.get(0)).map(i64::cast_unsigned)
-}
-
 fn select(db: &Connection, which: &str, given: impl Params) -> Sql<Vec<Found>> {
     db.prepare_cached(&format!("SELECT {COLUMNS} {FROM} {which}"))?.query_map(given, found)?.collect()
 }

@@ -15,7 +15,7 @@ import pytest
 
 from harness import LLM, LONG, MODELS, Talk, go, http, image, is_free_udp, run_cli, square_png
 
-DEFAULTS = {"llm": LLM.parent.name, "asr": "moonshine-tiny", "detector": "yolox-nano", "classifier": "efficientnet-lite", "ocr": "ppocr"}
+DEFAULTS = {"llm": LLM.parent.name, "asr": "moonshine-tiny", "detector": "yolox-nano", "classifier": "efficientnet-lite", "ocr": "ppocr", "embedder": "all-minilm-l6-v2"}
 
 
 def refused(done: subprocess.CompletedProcess, *named: str) -> None:
