@@ -159,8 +159,16 @@ pub(super) fn is_without_eyes(q: &Words, ask: &Ask) -> bool {
     // "How is this" and "how are they" are about something here.
     let here = q.any("this|that|these|those|here|it|he|she|they|my|see|look|looking|i");
     match ask {
+        // How a certain thing is, is seen: `is the door open`.
+        Ask::General if q.begins("is the|are the|is my|are my|are we") && !is_knowledge(q, false) => false,
         Ask::Chat | Ask::General | Ask::Nothing => true,
-        _ if q.begins("what comes after|what comes before|never mind|nevermind|forget it|forget about it|what happens next|do not forget") => true,
+        _ if q.begins(
+            "what comes after|what comes before|never mind|nevermind|forget it|forget about it|what happens next|do not forget|\
+             how long does it take",
+        ) =>
+        {
+            true
+        }
         _ => q.begins(ORDERS) && !here,
     }
 }
