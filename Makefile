@@ -116,6 +116,10 @@ bench-e2e: web build models tests/browser/node_modules/.package-lock.json ## p50
 soak: web build models tests/browser/node_modules/.package-lock.json ## ten minutes of one conversation, its memory minute by minute
 	cd tests/browser && SIGHTLINE_BIN=$(CURDIR)/$(BIN) node bench.mjs --turns 60 --gap 10 --watch 60
 
+.PHONY: soak-memory
+soak-memory: ## eight hours through the memory in virtual time: bytes per tier, cost of insert and recall
+	$(CARGO) bench --locked --bench soak_memory
+
 # A folder with photographs and what people say about them (captions.jsonl); not part of the repository.
 PICTURES ?= $(wildcard ../shared/data/scenes)
 .PHONY: pictures
