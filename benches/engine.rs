@@ -3,6 +3,12 @@
 //! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL [auto|compact|small]]` prints, for each way of holding the weights, prefill and decode in tokens
 //! per second and the memory it takes; then, through the engine, the time to the first token of a question after warmed facts.
 
+#![allow(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on says so, and a measurement reads the clock"
+)]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

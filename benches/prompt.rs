@@ -1,5 +1,11 @@
 //! From question and facts to a prompt, through a conversation as a client would have it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so, and a measurement reads the clock"
+)]
+
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};

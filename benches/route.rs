@@ -1,1 +1,3 @@
+//! What it costs to understand how a question is meant in time.
+
 fn main() {}

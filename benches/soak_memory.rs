@@ -4,6 +4,8 @@
 //! The looks are synthetic but of real size: 1280 numbers of features that drift and jump, 1 to 6 things, now and then a text, a JPEG of
 //! 8 to 12 KB, somebody speaking every 20 s. Encoders are not part of it. The process's own memory is read from `/proc/self/statm`.
 
+#![allow(clippy::disallowed_methods, reason = "a test that cannot go on says so, and a measurement reads the clock")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

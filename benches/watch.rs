@@ -1,6 +1,8 @@
 //! What watching costs per frame: the sampler's look at every frame, and folding a kept one into the scene.
 //! The budget of both together is 3 ms for 640×480 on one core.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so, and a measurement reads the clock")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;

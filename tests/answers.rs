@@ -1,6 +1,12 @@
 //! Answers follow the facts: every case of `tests/data/answers.json` through the real conversation and the real engine with the default weights.
 //! Without weights (`models/` or `$SIGHTLINE_MODELS`) it prints a line and passes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so, and a measurement reads the clock"
+)]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! The program itself, with real weights, over a real socket: what a client sees from the first event to the last.
 //! Without weights (`models/` or `$SIGHTLINE_MODELS`) it prints a line and passes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so, and a measurement reads the clock")]
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;

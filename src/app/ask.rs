@@ -172,7 +172,6 @@ impl Asker<'_> {
     }
 
     /// Prints an event when asked to; gives it back as JSON.
-
     fn event(&self, outgoing: Outgoing) -> Result<Value, AppError> {
         match outgoing {
             Outgoing::Event(text) => {

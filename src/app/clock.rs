@@ -14,6 +14,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// Starts the clock.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }
@@ -22,6 +23,7 @@ impl SystemClock {
 /// Unix time at the zero of `clock`, in milliseconds: what turns the process's times into dates. Asked once, so a wall clock that is set
 /// later moves nothing.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks for the date")]
 pub fn unix_ms_at_zero(clock: &dyn Clock) -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);

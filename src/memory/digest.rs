@@ -264,7 +264,6 @@ fn tie(a: &Seen, b: &Seen) -> Ordering {
     a.label.cmp(&b.label).then((a.kind as u8).cmp(&(b.kind as u8)))
 }
 
-#[expect(clippy::ptr_arg, reason = "the capacity is wanted, which a str has not")]
 pub(super) fn string_bytes(s: &String) -> usize {
     s.capacity()
 }

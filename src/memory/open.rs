@@ -133,7 +133,7 @@ impl Open {
             self.notes.iter().zip(&self.event.keyframes).map(|(note, k)| redundancy(note, k, image, picture, config));
         let new_enough = nearest.fold(-1.0_f32, f32::max) < config.keyframe_similarity;
         let spaced = self.event.keyframes.last().is_none_or(|k| picture.at.since(k.at).as_millis() >= 500);
-        if !self.notes.is_empty() && !new_enough && !(telling && spaced) {
+        if !(self.notes.is_empty() || new_enough || telling && spaced) {
             return false;
         }
         self.event.keyframes.push(picture.clone());

@@ -118,7 +118,7 @@ pub fn restart_with_environment() -> std::io::Result<()> {
         if let Some(name) = arguments.next() {
             again.arg0(name);
         }
-        return Err(again.args(arguments).env(ENVIRONMENT.0, ENVIRONMENT.1).exec());
+        Err(again.args(arguments).env(ENVIRONMENT.0, ENVIRONMENT.1).exec())
     }
     #[cfg(not(unix))]
     Ok(())

@@ -147,7 +147,7 @@ pub(super) async fn open(
         clock: Arc::clone(&services.clock),
         out: inbox.clone(),
         watch: services.watch.clone(),
-        sampling: services.sampling.clone(),
+        sampling: services.sampling,
         transcribe_budget: TRANSCRIBE_BUDGET,
         answer_budget: ANSWER_BUDGET,
     };

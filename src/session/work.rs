@@ -122,7 +122,7 @@ impl Worker {
         let request = GenerateRequest {
             prompt,
             max_tokens: max_tokens as usize,
-            sampling: self.sampling.clone(),
+            sampling: self.sampling,
             stop: Vec::new(),
             deadline,
         };

@@ -125,8 +125,7 @@ mod tests {
 
     #[test]
     fn a_slow_drift_does_not_vanish() {
-        let mut config = SamplerConfig::default();
-        config.max_interval = std::time::Duration::from_secs(3600);
+        let config = SamplerConfig { max_interval: std::time::Duration::from_secs(3600), ..SamplerConfig::default() };
         let mut s = Sampler::new(config);
         // One grey level a second: far below the gate from frame to frame.
         let kept =

@@ -134,7 +134,7 @@ pub(super) fn is_knowledge(q: &Words, named_time: bool) -> bool {
         return true;
     }
     let seen = q.any(SEEN) || q.any(CAME) || q.words.iter().any(|w| nouns::is_known(w));
-    (!seen && !named_time) || (q.begins("why") && !named_time)
+    !named_time && (!seen || q.begins("why"))
 }
 
 /// What was said in this conversation stands in the conversation: `what did you say`.

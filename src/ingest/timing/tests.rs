@@ -17,7 +17,7 @@ struct Sender {
 impl Sender {
     fn ntp(&self, t_us: u64) -> u64 {
         let us = t_us as f64 * (1.0 + self.ppm / 1e6);
-        self.ntp_at_zero.wrapping_add((us * 4294.967_296) as u64)
+        self.ntp_at_zero.wrapping_add((us * 4_294.967_296) as u64)
     }
 
     fn rtp(&self, start: u32, rate: f64, t_us: u64) -> u32 {
@@ -32,7 +32,7 @@ fn at(us: u64) -> MediaTime {
 
 /// Cheap jitter that is the same in every run.
 fn jitter(i: u64, most_us: u64) -> u64 {
-    i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33 & 0xffff_ffff_u64 % most_us.max(1)
+    (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) & (0xffff_ffff_u64 % most_us.max(1))
 }
 
 /// Plays `seconds` and returns for each stream the worst |capture − truth − bias| after `settle` seconds, in ms, where bias

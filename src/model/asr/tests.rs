@@ -145,6 +145,7 @@ fn more_than_the_limit_is_refused() {
 }
 
 /// Prints what the README says: `cargo test --release --lib how_long -- --ignored --nocapture`.
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #[test]
 #[ignore = "a measurement, not a check"]
 fn how_long_recognition_takes() {

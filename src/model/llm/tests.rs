@@ -61,7 +61,8 @@ fn reference(name: &str, tokens: &[u32], most: usize) -> Option<Vec<u32>> {
     use candle_transformers::models::{quantized_llama, quantized_qwen2};
     let mut file = std::fs::File::open(weights(name)?).unwrap();
     let content = Content::read(&mut file).unwrap();
-    let mut step: Box<dyn FnMut(&Tensor, usize) -> candle_core::Result<Tensor>> = if name == SMOL {
+    type Step = Box<dyn FnMut(&Tensor, usize) -> candle_core::Result<Tensor>>;
+    let mut step: Step = if name == SMOL {
         let mut net = quantized_llama::ModelWeights::from_gguf(content, &mut file, &Device::Cpu).unwrap();
         Box::new(move |x, at| net.forward(x, at))
     } else {

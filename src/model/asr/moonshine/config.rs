@@ -57,7 +57,10 @@ impl Config {
             Some("a special token is not in the vocabulary")
         } else if !(1..=4096).contains(&self.max_position_embeddings) {
             Some("max_position_embeddings is not 1 to 4096")
-        } else if !(0.0..=1.0).contains(&self.partial_rotary_factor) || !(self.rope_theta > 1.0) {
+        } else if !(0.0..=1.0).contains(&self.partial_rotary_factor)
+            || self.rope_theta.is_nan()
+            || self.rope_theta <= 1.0
+        {
             Some("the rotary parameters are out of range")
         } else {
             None

@@ -45,7 +45,7 @@ impl Mel {
 /// Overlapping windows centred on every hop, one after another. The start is mirrored; behind the end is silence.
 fn windows(samples: &[f32], frames: usize) -> Vec<f32> {
     let half = WINDOW / 2;
-    let at = |i: usize| samples.get(if i < half { half - i } else { i - half }).copied().unwrap_or(0.0);
+    let at = |i: usize| samples.get(half.abs_diff(i)).copied().unwrap_or(0.0);
     (0..frames).flat_map(|f| (0..WINDOW).map(move |n| at(f * HOP + n))).collect()
 }
 
