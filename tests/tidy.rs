@@ -245,7 +245,8 @@ fn every_command_the_docs_name_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
     let makefile = read("Makefile");
-    let sightline = |word: &str| ["serve", "ask", "doctor", "models"].contains(&word) || word.starts_with("--");
+    let sightline =
+        |word: &str| ["serve", "ask", "doctor", "models", "memory"].contains(&word) || word.starts_with("--");
     let mut broken = Vec::new();
     let mut seen = 0;
     for page in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "PROTOCOL.md"] {

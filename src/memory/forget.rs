@@ -13,7 +13,8 @@ use super::span::{KeyframeId, NextIds, NodeId, Span, after};
 
 impl Memory {
     /// Forgets everything from `span.start` to `span.end`, **both included**: who wants everything up to now forgotten means now too. An
-    /// end later than any time the memory knows stands for now. Afterwards no event, picture, fact or word carries a time of the span, and
+    /// end later than any time the memory knows stands for now. Afterwards no picture, fact or word carries a time of the span (the interval
+    /// of a root, or of children that had to be joined across the hole, may still run over it, and holds nothing of it), and
     /// no text read or thing known only then is left. Events that were cut, and new ones that the cut made, come back as [`Op::Changed`]
     /// and [`Op::Closed`], so that they are embedded and written down anew; children of roots are found by their words from then on.
     pub fn forget(&mut self, span: Span) -> Vec<Op> {

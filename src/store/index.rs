@@ -105,7 +105,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, Trouble> {
     };
     let result: Sql<Result<Connection, Trouble>> = opened();
     result.unwrap_or_else(|error| match failure("open", path)(error) {
-        StoreError::Corrupt { problem } => Err(Trouble::Damaged(problem)),
+        // What SQLite cannot make sense of while it opens a file is damage too, whatever it calls it.
+        StoreError::Corrupt { problem } | StoreError::Index(problem) => Err(Trouble::Damaged(problem)),
         other => Err(Trouble::Failed(other)),
     })
 }
