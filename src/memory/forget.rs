@@ -33,6 +33,9 @@ impl Memory {
         self.forget_episodic(gone, &mut nodes, &mut changed);
         self.forget_open(gone, &mut nodes, &mut changed);
         let mut ops = vec![Op::Forgot { nodes, keyframes, span }];
+        // What the cut made is told before it may move or merge.
+        let fresh: Vec<NodeId> = changed.iter().copied().filter(|id| self.event(*id).is_some()).collect();
+        ops.extend(fresh.into_iter().map(Op::Changed));
         let mut made = Vec::new();
         self.past.settle(&self.config, &mut self.ids, &mut made);
         self.past.settle_roots(&self.config, &mut self.ids, &mut made);

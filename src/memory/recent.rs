@@ -64,6 +64,9 @@ pub(super) struct Sight<'a> {
     pub(super) floor: MediaTime,
 }
 
+/// More than looks are ever moved to keep the order of events, and less than the time between two looks.
+const SHIFT: Duration = Duration::from_millis(1);
+
 /// Both windows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Recent {
@@ -124,8 +127,10 @@ impl Recent {
     pub(super) fn forget(&mut self, gone: Span) {
         self.working.retain(|s| !Span::new(s.from, s.span.end).overlaps(gone));
         self.live.retain(|g| !gone.contains(g.at));
+        // A look that came at the very end of an event was moved behind it, and the times it tells of with it: a little more goes.
+        let wide = Span { start: gone.start.saturating_sub(SHIFT), end: gone.end + SHIFT };
         for g in &mut self.live {
-            if let Some(facts) = scrubbed(&g.facts, g.at, |t| !gone.contains(t)) {
+            if let Some(facts) = scrubbed(&g.facts, g.at, |t| !wide.contains(t)) {
                 g.facts = Arc::new(facts);
             }
             if g.digest.things.iter().any(|s| s.span().overlaps(gone)) || g.at > gone.start {
