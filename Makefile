@@ -120,8 +120,14 @@ soak: web build models tests/browser/node_modules/.package-lock.json ## ten minu
 soak-memory: ## eight hours through the memory in virtual time: bytes per tier, cost of insert and recall
 	$(CARGO) bench --locked --bench soak_memory
 
+.PHONY: needle
+needle: models setup-test ## a generated day, asked about at ages of ten seconds to an hour: recall with and without memory (NEEDLE="--seed 2" draws another)
+	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench needle -- --data $(abspath $(DATA)) $(NEEDLE)
+
 # A folder with photographs and what people say about them (captions.jsonl); not part of the repository.
 PICTURES ?= $(wildcard ../shared/data/scenes)
+# The folder with pictures/labels.tsv, scenes/ and video/ that `make needle` builds its day from.
+DATA ?= ../shared/data
 .PHONY: pictures
 pictures: web build models tests/browser/node_modules/.package-lock.json ## ten photographs shown to the page, asked about aloud
 	cd tests/browser && SIGHTLINE_BIN=$(CURDIR)/$(BIN) node pictures.mjs --folder $(abspath $(PICTURES)) --count 10

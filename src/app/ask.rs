@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{AppError, Parts, ReplayClock, build};
+use super::{AppError, Parts, ReplayClock, SystemClock, build};
 use crate::base::{Clock, ErrorClass, MediaTime};
 use crate::config::Config;
 use crate::decode::{DecodeConfig, DecodeError, FileItem, FileReader, Wanted};
@@ -17,6 +17,9 @@ use crate::session::{OpenOptions, Outgoing, Recorded};
 
 /// Decoded pieces of the file that may wait: GStreamer waits with the rest.
 const READ_AHEAD: usize = 8;
+/// Most looks at one second of a recording. Nobody waits for the next picture, so a look every second, which is what memory tells
+/// apart, is worth more than watching an hour at the pace it was filmed.
+const LOOKS_PER_SECOND: f32 = 1.0;
 
 /// What `sightline ask` was asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +43,9 @@ pub fn ask(config: &Config, args: &AskArgs) -> Result<(), AppError> {
     let decode = DecodeConfig::default();
     let reader = FileReader::open(&args.file, Wanted { video: true, audio: false }, &decode).map_err(file_error)?;
     let clock = Arc::new(ReplayClock::paused());
-    let Parts { engine, sessions, .. } = build(config, Arc::clone(&clock) as Arc<dyn Clock>)?;
+    let mut config = config.clone();
+    config.watch.max_fps = config.watch.max_fps.min(LOOKS_PER_SECOND);
+    let Parts { engine, sessions, .. } = build(&config, Arc::clone(&clock) as Arc<dyn Clock>)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -49,7 +54,7 @@ pub fn ask(config: &Config, args: &AskArgs) -> Result<(), AppError> {
         let extensions = ["latency", "scene", "memory"].map(String::from).to_vec();
         let options = OpenOptions { extensions, ..OpenOptions::default() };
         let recorded = sessions.open_recorded(options).await.map_err(|e| AppError::new(e.class(), e.to_string()))?;
-        let outcome = Asker { recorded, clock, args, unheard: 0 }.run(reader).await;
+        let outcome = Asker { recorded, clock, watching: SystemClock::start(), args, unheard: 0 }.run(reader).await;
         sessions.close_all().await;
         outcome
     });
@@ -64,6 +69,8 @@ fn file_error(e: DecodeError) -> AppError {
 struct Asker<'a> {
     recorded: Recorded,
     clock: Arc<ReplayClock>,
+    /// Runs since the watching began.
+    watching: SystemClock,
     args: &'a AskArgs,
     /// Utterances of the recording whose words are not known yet.
     unheard: usize,
@@ -99,7 +106,7 @@ impl Asker<'_> {
         let (items, mut next) = mpsc::channel(READ_AHEAD);
         let until = self.args.at.map(|at| MediaTime::ZERO + at);
         let reading = tokio::task::spawn_blocking(move || read(reader, until, &items));
-        let mut pictures = 0u64;
+        let (mut pictures, mut last) = (0u64, MediaTime::ZERO);
         loop {
             let item = tokio::select! {
                 item = next.recv() => item,
@@ -117,6 +124,7 @@ impl Asker<'_> {
                     let _ = self.recorded.media.frames.push(frame);
                     self.until_dealt_with(capture).await?;
                     self.show_progress(capture);
+                    last = capture;
                 }
                 Some(FileItem::Pcm(pcm)) => {
                     if let Pushed::Refused(_) = self.recorded.media.sound.push(pcm) {
@@ -125,7 +133,7 @@ impl Asker<'_> {
                 }
             }
         }
-        self.end_progress();
+        self.end_progress(last);
         reading.await.map_err(|e| AppError::new(ErrorClass::Internal, e.to_string()))?.map_err(file_error)?;
         if pictures == 0 {
             let text = format!("{}: no picture before the moment asked about", self.args.file.display());
@@ -149,13 +157,22 @@ impl Asker<'_> {
 
     fn show_progress(&self, at: MediaTime) {
         if !self.args.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-            eprint!("\rwatching {at}");
+            let until = self.args.at.map(|at| format!(" of {}", MediaTime::ZERO + at)).unwrap_or_default();
+            eprint!("\rwatching {at}{until}, {:.1} times as fast as it was filmed ", self.pace(at));
         }
     }
 
-    fn end_progress(&self) {
-        if !self.args.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-            eprintln!();
+    /// How many seconds of the recording are watched in one.
+    fn pace(&self, at: MediaTime) -> f64 {
+        at.since(MediaTime::ZERO).as_secs_f64() / self.watching.now().since(MediaTime::ZERO).as_secs_f64().max(0.001)
+    }
+
+    fn end_progress(&self, at: MediaTime) {
+        let took = self.watching.now().since(MediaTime::ZERO).as_secs_f64();
+        tracing::info!(until = %at, took_s = took, pace = self.pace(at), "the recording was watched");
+        if !self.args.json {
+            let end = if std::io::IsTerminal::is_terminal(&std::io::stderr()) { "\r" } else { "" };
+            eprintln!("{end}watched {at} in {took:.1} s, {:.1} times as fast as it was filmed", self.pace(at));
         }
     }
 

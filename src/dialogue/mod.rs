@@ -3,6 +3,7 @@
 //! Floor 1. In: client events, speech events, transcripts, `SceneFacts`, engine events ([`Input`]). Out: server events and work for the
 //! listener, perception and the engine ([`Output`]). Loses: nothing; what is over a bound is refused with an `error` event or announced as deleted.
 
+mod again;
 mod answer;
 mod answer_end;
 mod client;
@@ -18,8 +19,10 @@ mod prompt;
 mod prompt_build;
 mod question;
 mod question_rules;
+mod recall;
 mod recall_turn;
 mod recollect;
+mod recollect_words;
 mod remember;
 mod render;
 pub mod route;

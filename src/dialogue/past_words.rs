@@ -16,7 +16,7 @@ pub(crate) fn is_question(text: &str) -> bool {
 }
 
 pub(crate) fn same_word(a: &str, b: &str) -> bool {
-    a == b || nouns::singular(a) == nouns::singular(b)
+    a == b || nouns::singular(a) == nouns::singular(b) || crate::memory::same_but_for_u(a, b)
 }
 
 pub(crate) fn distinct(hits: impl Iterator<Item = usize>) -> Vec<usize> {

@@ -123,7 +123,7 @@ impl Conversation {
             }
             Plan::Past(routed) => {
                 let (recollected, hits) = self.recall(&routed, intent.flatten().as_deref(), now);
-                if hits.is_empty() && self.shows_what_was(asked, now) {
+                if hits.is_empty() && !routed.again && names_nothing(&routed) && self.shows_what_was(asked, now) {
                     self.tell_route(&id, routed.route, routed.span, &Recollected::of_present(), &[], out);
                     return None;
                 }
@@ -149,7 +149,9 @@ impl Conversation {
         }
         let ask = question::analyse(&asked.question);
         let seen = ground(&ask, self.sight(asked), "", now).grounding;
-        if !matches!(seen, Grounding::NotSeen { .. } | Grounding::NotVisual | Grounding::NoVideo) {
+        // What is in view answers a question that names it; "what is my doctor called" only happens to sound like "what is this".
+        let open = matches!(ask, question::Ask::Identify | question::Ask::General | question::Ask::Open);
+        if seen == Grounding::Supported && !open {
             return None;
         }
         self.recall_told(routed, now)
@@ -271,6 +273,11 @@ impl Conversation {
         };
         self.forget(span, now, out);
     }
+}
+
+/// Whether a question is only about what happened, so that what is to be seen now may tell it.
+fn names_nothing(routed: &Routed) -> bool {
+    routed.content.is_empty() || question::analyse(&routed.about) == question::Ask::Change
 }
 
 /// What the camera showed then, for the prompt: with the time in front, as in `[00:12:04]`.

@@ -6,12 +6,12 @@
 use super::ground::{Ground, capital};
 use super::ground_more::clause;
 use super::nouns::{self, Fit};
-use super::past_words::{ago, distance, distinct, is_question, length, middle, same_word, stamp};
+use super::past_words::{ago, distance, distinct, length, middle, stamp};
 use super::question::{Ask, analyse};
 use super::route::{Anchor, Routed, TimeProblem};
 use super::things::{self, place};
 use crate::base::MediaTime;
-use crate::memory::{Hit, Order, Seen, SeenKind, Span, Speaker};
+use crate::memory::{Hit, Order, Seen, SeenKind, Span};
 use crate::watch::Colour;
 
 /// Below these a sighting is not spoken of; the same as for the present.
@@ -34,7 +34,7 @@ pub(crate) struct Recollected {
 }
 
 impl Recollected {
-    fn found(note: impl Into<String>, prefix: impl Into<String>, cited: Vec<usize>) -> Self {
+    pub(crate) fn found(note: impl Into<String>, prefix: impl Into<String>, cited: Vec<usize>) -> Self {
         Self { ground: Ground::supported(note, prefix), seen: true, cited }
     }
 
@@ -55,7 +55,7 @@ impl Recollected {
         Self { ground: Ground::partial("", ""), seen: true, cited: Vec::new() }
     }
 
-    fn missing(what: impl Into<String>, prefix: impl Into<String>) -> Self {
+    pub(crate) fn missing(what: impl Into<String>, prefix: impl Into<String>) -> Self {
         let what = what.into();
         let note = format!("{} was not seen.", capital(&what));
         Self { ground: Ground { note, ..Ground::not_seen(what, prefix) }, seen: false, cited: Vec::new() }
@@ -84,8 +84,14 @@ pub(crate) fn recollect(question: &Question<'_>, hits: &[Hit], watched: Option<S
     if routed.said {
         return r.said().unwrap_or_else(|| r.nothing("that", "I don't remember that being said"));
     }
+    if !routed.quoted.is_empty() {
+        return r.quoted();
+    }
     if hits.is_empty() {
         return r.unseen(&ask);
+    }
+    if let Some(told) = r.told(&ask) {
+        return told;
     }
     if routed.when {
         return r.when(&ask);
@@ -105,17 +111,12 @@ pub(crate) fn recollect(question: &Question<'_>, hits: &[Hit], watched: Option<S
     }
 }
 
-/// What the person told about a thing that cannot be seen; `None` unless all of the question's words were in it.
-pub(crate) fn recollect_told(routed: &Routed, hits: &[Hit], now: MediaTime) -> Option<Recollected> {
-    let told = Recall { routed, hits, now, moment: false }.said_of(routed.content.len().max(1))?;
-    Some(told)
-}
-
-struct Recall<'a> {
-    routed: &'a Routed,
-    hits: &'a [Hit],
-    now: MediaTime,
-    moment: bool,
+/// A question and what was found for it.
+pub(crate) struct Recall<'a> {
+    pub(crate) routed: &'a Routed,
+    pub(crate) hits: &'a [Hit],
+    pub(crate) now: MediaTime,
+    pub(crate) moment: bool,
 }
 
 /// A thing of a hit.
@@ -123,6 +124,8 @@ struct Recall<'a> {
 struct Found<'a> {
     hit: usize,
     seen: &'a Seen,
+    /// A finer name for it that is less sure.
+    perhaps: Option<&'a Seen>,
 }
 
 impl<'a> Recall<'a> {
@@ -139,7 +142,7 @@ impl<'a> Recall<'a> {
             // What the detector found has a colour and a place, so it stands before what the classifier called the same.
             let mut here: Vec<_> = h.digest.things.iter().filter(fits).collect();
             here.sort_by_key(|s| s.kind != SeenKind::Object);
-            found.extend(here.into_iter().map(|seen| Found { hit, seen }));
+            found.extend(here.into_iter().map(|seen| Found { hit, seen, perhaps: None }));
         }
         match self.routed.order {
             Order::First => found.sort_by_key(|f| f.seen.first),
@@ -152,13 +155,10 @@ impl<'a> Recall<'a> {
     /// The most telling things, nearest to the middle of the span first, each name once.
     fn main(&self, most: usize) -> Vec<Found<'a>> {
         let mut order: Vec<usize> = (0..self.hits.len()).collect();
-        match (self.routed.order, self.routed.span) {
+        match (self.routed.order, self.asked_time()) {
             (Order::First, _) => order.sort_by_key(|i| self.hits[*i].span.start),
             (Order::Last, _) => order.sort_by_key(|i| std::cmp::Reverse(self.hits[*i].span.end)),
-            (Order::Best, Some(span)) if self.moment => {
-                let middle = span.start + span.end.since(span.start) / 2;
-                order.sort_by_key(|i| distance(self.hits[*i].span, middle));
-            }
+            (Order::Best, Some(at)) => order.sort_by_key(|i| distance(self.hits[*i].span, at)),
             (Order::Best, _) => order.sort_by_key(|i| self.hits[*i].span.start),
         }
         let each = if order.len() > 1 { 1 } else { most };
@@ -169,7 +169,7 @@ impl<'a> Recall<'a> {
                 .into_iter()
                 .filter(|s| spoken_of(s) && !found.iter().any(|f| alike(f.seen, s)))
                 .take(each)
-                .map(|seen| Found { hit, seen })
+                .map(|s| finest(hit, s, &self.hits[hit].digest.things))
                 .collect();
             found.extend(new);
             if found.len() >= most {
@@ -184,20 +184,25 @@ impl<'a> Recall<'a> {
         found
     }
 
-    fn ago(&self, at: MediaTime) -> String {
+    pub(crate) fn ago(&self, at: MediaTime) -> String {
         ago(self.now.since(at))
     }
 
+    /// The middle of the time that was asked for.
+    pub(crate) fn asked_time(&self) -> Option<MediaTime> {
+        self.routed.about_time.or_else(|| self.routed.span.filter(|_| self.moment).map(middle))
+    }
+
     /// `About ten minutes ago`, or what was asked for instead.
-    fn head(&self, hit: usize) -> String {
+    pub(crate) fn head(&self, hit: usize) -> String {
         capital(&self.ago(middle(self.hits[hit].span)))
     }
 
     fn shown(&self) -> Recollected {
         let found = self.main(MOST_TOLD);
         let Some(first) = found.first() else { return self.shown_otherwise() };
-        let phrases: Vec<_> = found.iter().map(|f| phrase(f.seen)).collect();
-        let list = things::and(&phrases);
+        let phrases: Vec<_> = found.iter().map(Found::phrase).collect();
+        let list = things::and(&phrases).trim_end_matches(',').replace(",,", ",");
         let cited = distinct(found.iter().map(|f| f.hit));
         if cited.len() == 1 || self.moment {
             let head = self.head(first.hit);
@@ -229,21 +234,6 @@ impl<'a> Recall<'a> {
             },
             None => self.nothing("anything known", "I did not make out anything that I know"),
         }
-    }
-
-    fn read(&self) -> Recollected {
-        let mut order: Vec<usize> = (0..self.hits.len()).filter(|i| !self.hits[*i].digest.texts.is_empty()).collect();
-        match self.routed.order {
-            Order::First => order.sort_by_key(|i| self.hits[*i].span.start),
-            Order::Last => order.sort_by_key(|i| std::cmp::Reverse(self.hits[*i].span.end)),
-            Order::Best => {}
-        }
-        let Some(&hit) = order.first() else {
-            return self.nothing("readable text", "I did not see any text that I could read");
-        };
-        let texts: Vec<_> = self.hits[hit].digest.texts.iter().take(4).map(|t| things::tame(&t.text, 60)).collect();
-        let (joined, head) = (texts.join(" / "), self.head(hit));
-        Recollected::found(format!("{head} it said \"{joined}\"."), format!("{head} it said \"{joined}\""), vec![hit])
     }
 
     fn colour(&self, what: &str, asked: Option<Colour>) -> Recollected {
@@ -342,6 +332,10 @@ impl<'a> Recall<'a> {
     fn changes(&self) -> Recollected {
         let mut all: Vec<_> =
             self.hits.iter().enumerate().flat_map(|(i, h)| h.digest.changes.iter().map(move |c| (i, c))).collect();
+        if let Some(at) = self.asked_time() {
+            all.sort_by_key(|(_, c)| c.at.since(at).max(at.since(c.at)));
+            all.truncate(3);
+        }
         all.sort_by_key(|(_, c)| c.at);
         all.dedup_by(|a, b| a.1 == b.1);
         let clauses: Vec<_> = all.iter().rev().take(3).rev().map(|(_, c)| clause(&c.change)).collect();
@@ -356,7 +350,7 @@ impl<'a> Recall<'a> {
     fn of_colour(&self, colour: Colour) -> Recollected {
         let has = |(hit, h): (usize, &'a Hit)| {
             let of = h.digest.things.iter().find(|s| s.colour == Some(colour) && spoken_of(s));
-            of.map(|seen| Found { hit, seen })
+            of.map(|seen| Found { hit, seen, perhaps: None })
         };
         match self.hits.iter().enumerate().find_map(has) {
             Some(f) => {
@@ -383,37 +377,6 @@ impl<'a> Recall<'a> {
         }
     }
 
-    /// What the person said that bears on the question.
-    fn said(&self) -> Option<Recollected> {
-        self.said_of(0)
-    }
-
-    /// The same, if it shares at least so many words with the question.
-    fn said_of(&self, least: usize) -> Option<Recollected> {
-        let mut best: Option<(usize, usize, &crate::memory::Said)> = None;
-        for (hit, h) in self.hits.iter().enumerate() {
-            for line in h.said.iter().filter(|s| s.who == Speaker::Person) {
-                let words = super::question::words(&line.text);
-                let shared = self.routed.content.iter().filter(|w| words.iter().any(|x| same_word(w, x))).count();
-                let later = best.is_none_or(|(most, _, b)| (shared, line.at) > (most, b.at));
-                if later && !is_question(&line.text) {
-                    best = Some((shared, hit, line));
-                }
-            }
-        }
-        let (shared, hit, line) = best.filter(|(shared, ..)| *shared >= least)?;
-        if shared == 0 && !(self.routed.said && (self.routed.content.is_empty() || self.routed.span.is_some())) {
-            return None;
-        }
-        let words = things::tame(line.text.trim_end_matches(['.', '!']), 160);
-        let ago = self.ago(line.at);
-        Some(Recollected::found(
-            format!("{} the person said: \"{words}\".", capital(&ago)),
-            format!("You told me {ago}: \"{words}\""),
-            vec![hit],
-        ))
-    }
-
     fn not_found(&self, what: &str) -> Recollected {
         if let Some(said) = self.said() {
             return said;
@@ -427,9 +390,11 @@ impl<'a> Recall<'a> {
         self.nothing(&asked, &format!("I did not see {asked}"))
     }
 
-    fn nothing(&self, what: &str, prefix: &str) -> Recollected {
+    pub(crate) fn nothing(&self, what: &str, prefix: &str) -> Recollected {
         let then = match self.routed.span {
-            Some(span) if self.moment => format!(" {}", self.ago(middle(span))),
+            Some(span) if self.moment => {
+                format!(" {}", self.ago(self.asked_time().unwrap_or_else(|| middle(span))))
+            }
             Some(_) => " in that time".to_owned(),
             None => String::new(),
         };
@@ -482,8 +447,29 @@ fn alike(a: &Seen, b: &Seen) -> bool {
     nouns::fit(&a.label, &b.label, &b.broader).is_some() || nouns::fit(&b.label, &a.label, &a.broader).is_some()
 }
 
+/// A thing by its finest name: the bird was a partridge. Where that is not so sure, it is told as well.
+fn finest<'a>(hit: usize, seen: &'a Seen, things: &'a [Seen]) -> Found<'a> {
+    let finer = things.iter().filter(|t| {
+        let kind = nouns::fit(&seen.label, &t.label, &t.broader) == Some(Fit::KindOf);
+        let together = t.first <= seen.last && seen.first <= t.last;
+        kind && together && spoken_of(t) && !nouns::is_person(&seen.label)
+    });
+    match finer.max_by(|a, b| a.confidence.total_cmp(&b.confidence)) {
+        Some(t) if t.confidence >= SURE => Found { hit, seen: t, perhaps: None },
+        perhaps => Found { hit, seen, perhaps },
+    }
+}
+
+impl Found<'_> {
+    /// `a red cup`, `a dog, perhaps a terrier`.
+    fn phrase(&self) -> String {
+        let perhaps = self.perhaps.map(|p| format!(", perhaps {},", nouns::with_article(&p.label))).unwrap_or_default();
+        format!("{}{perhaps}", phrase(self.seen))
+    }
+}
+
 /// `a red cup`, `two cups`.
-fn phrase(s: &Seen) -> String {
+pub(crate) fn phrase(s: &Seen) -> String {
     let person = nouns::is_person(&s.label);
     if s.most > 1 {
         let many = if person { "people".to_owned() } else { nouns::plural(&s.label) };

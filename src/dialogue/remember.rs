@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Output;
 use super::conversation::Conversation;
 use super::memory_view;
-use super::recollect::{Question, Recollected, recollect, recollect_told};
-use super::route::{Route, Routed, WallClock, When, route};
+use super::route::{Route, WallClock, When};
 use super::watchfor::{Fired, Watches};
-use super::{Output, nouns};
 use crate::base::MediaTime;
-use crate::memory::{Event, Hit, KeyframeId, Look, Memory, NodeId, Op, Query, Said, Span, Speaker, Tier};
+use crate::memory::{Event, KeyframeId, Look, Memory, NodeId, Op, Said, Span, Speaker};
 use crate::watch::SceneFacts;
 use crate::wire::{ArchiveView, Extension, MergeView};
 
@@ -89,10 +88,6 @@ pub enum EmbedFor {
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 /// How long an answer waits for the embedding of its question: without it, words alone find what they can.
 pub(crate) const EMBED_WAIT: Duration = Duration::from_millis(400);
-/// What lies this near the middle of a time that was named is looked at first.
-const NEAR: Duration = Duration::from_secs(10);
-/// A stretch up to this long that is over is told as one moment, not as a list.
-const MOMENT: Duration = Duration::from_secs(240);
 /// Embeddings under way at one time; more events than that are found by their words alone.
 const MOST_EMBEDDING: usize = 16;
 
@@ -106,6 +101,8 @@ pub(crate) struct Remembering {
     pub(crate) opened_at: MediaTime,
     pub(crate) archive: Option<ArchiveView>,
     pub(crate) embedding: usize,
+    /// The newest look's vector, by which what is to be seen now is found again.
+    pub(crate) view: Option<Arc<[f32]>>,
     // What clients have not been told yet.
     pub(crate) changed: BTreeSet<NodeId>,
     pub(crate) removed: BTreeSet<NodeId>,
@@ -137,6 +134,7 @@ impl Remembering {
             opened_at,
             archive: None,
             embedding: 0,
+            view: None,
             changed: BTreeSet::new(),
             removed: BTreeSet::new(),
             merged: Vec::new(),
@@ -170,7 +168,7 @@ impl Remembering {
         Some(events.last().map_or(first, |last| Span { start: first.start, end: last.span.end }))
     }
 
-    fn when(&self, now: MediaTime) -> When {
+    pub(crate) fn when(&self, now: MediaTime) -> When {
         let wall_clock = Some(WallClock {
             unix_ms_at_zero: self.setup.started_unix_ms,
             utc_offset_minutes: self.setup.utc_offset_minutes,
@@ -199,6 +197,7 @@ impl Conversation {
     ) {
         let shifted = Arc::new(self.memory.facts(&facts));
         let at = shifted.at;
+        self.memory.view.clone_from(&image);
         let ops = self.memory.memory.see(at, Look { facts: Arc::clone(&shifted), image, keyframe: jpeg });
         self.apply_ops(ops, out);
         self.on_scene(facts, now, out);
@@ -313,110 +312,6 @@ impl Conversation {
         self.memory.dirty |= self.memory.archive != Some(view);
         self.memory.archive = Some(view);
     }
-
-    /// How the question is meant in time.
-    pub(crate) fn routed(&self, question: &str, now: MediaTime) -> Routed {
-        route(question, &self.memory.when(now))
-    }
-
-    /// What memory finds for a question.
-    pub(crate) fn recall(&self, routed: &Routed, intent: Option<&[f32]>, now: MediaTime) -> (Recollected, Vec<Hit>) {
-        let (span, mem_now) = (self.resolve(routed), self.memory.time(now));
-        let fit = |label: &str| best_fit(&routed.content, label);
-        // A question that names nothing has no meaning to search by: then the time alone decides.
-        let names = !routed.content.is_empty();
-        let query = Query {
-            span,
-            words: &routed.content,
-            text: intent.filter(|_| names),
-            image: None,
-            fit: names.then_some(&fit),
-            most: crate::memory::MOST_RECALLED,
-            order: routed.order,
-        };
-        let about_then = span.is_some_and(|s| is_about_then(s, mem_now));
-        let mut hits = self.recall_near(&query, about_then);
-        if !self.memory.setup.enabled {
-            hits.retain(|h| h.tier == Tier::Live);
-        }
-        let routed = Routed { span, ..routed.clone() };
-        let moment = about_then || span.is_some_and(|s| s.length() <= MOMENT && s.end < mem_now);
-        let recollected = recollect(&Question { routed: &routed, moment, now: mem_now }, &hits, self.memory.watched());
-        (recollected, hits)
-    }
-
-    /// `Ten minutes ago` is about right: what lies near the middle is meant before what lies at the edges.
-    fn recall_near(&self, query: &Query<'_>, about_then: bool) -> Vec<Hit> {
-        let named = query.span.filter(|s| about_then && query.words.is_empty() && s.length() > NEAR * 2);
-        if let Some(span) = named {
-            let near = Span::new(span.middle().saturating_sub(NEAR), span.middle() + NEAR);
-            let hits = self.memory.memory.recall(&Query { span: Some(near), ..*query }).hits;
-            if hits.iter().any(|h| !h.digest.is_empty() || !h.said.is_empty()) {
-                return hits;
-            }
-        }
-        self.memory.memory.recall(query).hits
-    }
-
-    /// What was told about a thing that cannot be seen now.
-    pub(crate) fn recall_told(&self, routed: &Routed, now: MediaTime) -> Option<(Recollected, Vec<Hit>)> {
-        let fit = |label: &str| best_fit(&routed.content, label);
-        let query = Query {
-            span: None,
-            words: &routed.content,
-            text: None,
-            image: None,
-            fit: Some(&fit),
-            most: crate::memory::MOST_RECALLED,
-            order: crate::memory::Order::Last,
-        };
-        let hits = self.memory.memory.recall(&query).hits;
-        let told = recollect_told(routed, &hits, self.memory.time(now))?;
-        Some((told, hits))
-    }
-
-    /// The span of a question, with `before I showed the cup` resolved against what is remembered of the cup.
-    fn resolve(&self, routed: &Routed) -> Option<Span> {
-        let Some(anchor) = &routed.anchor else { return routed.span };
-        let (what, _) = anchor.parts();
-        let words = super::question::words(what);
-        let fit = |label: &str| best_fit(&words, label);
-        let query = Query {
-            span: None,
-            words: &words,
-            text: None,
-            image: None,
-            fit: Some(&fit),
-            most: 1,
-            order: crate::memory::Order::Last,
-        };
-        let found = self.memory.memory.recall(&query).hits.into_iter().next()?;
-        let watched = self.memory.watched()?;
-        Some(anchor.span_around(found.span, watched))
-    }
-}
-
-/// Whether a span is the slack around a moment that was named by its age (`route`: 15 %, at least a minute), not a stretch with bounds.
-fn is_about_then(span: Span, now: MediaTime) -> bool {
-    let age = now.since(span.middle());
-    let slack = if age < Duration::from_secs(120) {
-        (age / 4).max(Duration::from_secs(8))
-    } else {
-        (age * 3 / 20).max(Duration::from_secs(60))
-    };
-    let half = span.length() / 2;
-    span.end < now && half.abs_diff(slack) < Duration::from_secs(2)
-}
-
-/// How well a label fits any of the content words, `0.0..=1.0`.
-fn best_fit(words: &[String], label: &str) -> f32 {
-    let fit = |w: &String| match nouns::fit(w, label, &[]) {
-        Some(nouns::Fit::Same) => 1.0,
-        Some(nouns::Fit::KindOf) => 0.8,
-        Some(nouns::Fit::Narrower) => 0.3,
-        None => 0.0_f32,
-    };
-    words.iter().map(fit).fold(0.0, f32::max)
 }
 
 /// The name of a route in `response.memory`.

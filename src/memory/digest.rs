@@ -84,6 +84,12 @@ pub struct SeenText {
     pub last: MediaTime,
 }
 
+impl SeenText {
+    pub(super) fn span(&self) -> Span {
+        Span::new(self.first, super::span::after(self.last))
+    }
+}
+
 /// A change and when it happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeenChange {
@@ -211,7 +217,7 @@ impl Digest {
     pub fn within(&self, span: Span) -> Self {
         let mut out = self.clone();
         out.things.retain(|s| s.span().overlaps(span));
-        out.texts.retain(|t| Span::new(t.first, super::span::after(t.last)).overlaps(span));
+        out.texts.retain(|t| t.span().overlaps(span));
         out.changes.retain(|c| span.contains(c.at));
         out
     }

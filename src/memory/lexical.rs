@@ -35,6 +35,8 @@ struct Fit {
 /// The words of one recall. Names repeat from event to event, so each is looked at once; the hasher has no random seed.
 pub(super) struct Lexicon<'q, 'm> {
     words: Vec<&'q str>,
+    /// All of the words are wanted.
+    all: bool,
     fit: Option<FitFn<'q>>,
     known: HashMap<&'m str, Fit, BuildHasherDefault<DefaultHasher>>,
 }
@@ -46,9 +48,9 @@ impl fmt::Debug for Lexicon<'_, '_> {
 }
 
 impl<'q, 'm> Lexicon<'q, 'm> {
-    pub(super) fn new(words: &'q [String], fit: Option<FitFn<'q>>) -> Self {
+    pub(super) fn new(words: &'q [String], fit: Option<FitFn<'q>>, all: bool) -> Self {
         let words = words.iter().map(|w| w.trim()).filter(|w| !w.is_empty()).take(MOST_WORDS).collect();
-        Self { words, fit, known: HashMap::default() }
+        Self { words, all, fit, known: HashMap::default() }
     }
 
     /// Whether nothing is asked for by word.
@@ -75,6 +77,18 @@ impl<'q, 'm> Lexicon<'q, 'm> {
                 if same_word(word, asked) {
                     found |= 1 << i;
                 }
+            }
+        }
+        found
+    }
+
+    /// Which of the longer words and numbers stand in a line whose spaces were not read: `RECEPTION51`.
+    fn run_together(&self, line: &str) -> u32 {
+        let mut found = 0;
+        for (i, asked) in self.words.iter().enumerate() {
+            let number = asked.len() >= 2 && asked.bytes().all(|b| b.is_ascii_digit());
+            if (number || asked.len() >= 4) && stands_in(line, asked) {
+                found |= 1 << i;
             }
         }
         found
@@ -110,7 +124,7 @@ impl<'q, 'm> Lexicon<'q, 'm> {
             return best;
         }
         for t in &digest.texts {
-            got.add(self.line(&t.text), 0.5 + 0.5 * t.confidence);
+            got.add(self.line(&t.text) | self.run_together(&t.text), 0.5 + 0.5 * t.confidence);
         }
         for s in said {
             let found = self.line(&s.text);
@@ -126,6 +140,9 @@ impl<'q, 'm> Lexicon<'q, 'm> {
         let values = &got.0[..self.words.len()];
         #[expect(clippy::cast_precision_loss, reason = "at most 32 words")]
         let n = values.len().max(1) as f32;
+        if self.all {
+            return values.iter().sum::<f32>() / n;
+        }
         0.8 * values.iter().copied().fold(0.0, f32::max) + 0.2 * values.iter().sum::<f32>() / n
     }
 }
@@ -143,6 +160,22 @@ impl Tally {
             left &= left - 1;
         }
     }
+}
+
+/// Whether `word` stands in `line`, letters and digits alone; a number not within a longer one.
+fn stands_in(line: &str, word: &str) -> bool {
+    let digits = word.bytes().all(|b| b.is_ascii_digit());
+    let mut before = None;
+    for (start, c) in line.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
+        let mut rest = line[start..].chars().filter(|c| c.is_alphanumeric());
+        let whole = word.chars().all(|w| rest.next().is_some_and(|c| c.to_lowercase().eq(w.to_lowercase())));
+        let within = |c: Option<char>| digits && c.is_some_and(|c| c.is_ascii_digit());
+        if whole && !within(before) && !within(rest.next()) {
+            return true;
+        }
+        before = Some(c);
+    }
+    false
 }
 
 fn weight_of(s: &Said) -> f32 {

@@ -69,6 +69,7 @@ pub use ops::{Look, Op, Tier, TierUse, Tiers};
 pub use recall::{Hit, MOST_RECALLED, Order, Query, Recall};
 pub use recent::{Glance, Slot};
 pub use span::{KeyframeId, NextIds, NodeId, Span};
+pub(crate) use text::same_but_for_u;
 
 use crate::base::MediaTime;
 use crate::watch::SceneFacts;

@@ -52,6 +52,10 @@ pub struct Query<'a> {
     pub image: Option<&'a [f32]>,
     /// How well a name (`mug`) fits what is asked for (`cup`), `0.0..=1.0`. Called once per name.
     pub fit: Option<FitFn<'a>>,
+    /// All of the words are wanted, not any of them.
+    pub all: bool,
+    /// Only what text was read in.
+    pub read: bool,
     /// Most hits; at most [`Config::most_recalled`] whatever is said here.
     pub most: usize,
     /// Which hits.
@@ -184,8 +188,17 @@ impl Memory {
 }
 
 fn find(candidates: &[Candidate<'_>], query: &Query<'_>, config: &Config) -> Recall {
+    if query.read {
+        let span = query.span.unwrap_or(Span::ALWAYS);
+        let read = candidates.iter().filter(|c| c.digest.texts.iter().any(|t| t.span().overlaps(span)));
+        return rank(&read.cloned().collect::<Vec<_>>(), query, config);
+    }
+    rank(candidates, query, config)
+}
+
+fn rank(candidates: &[Candidate<'_>], query: &Query<'_>, config: &Config) -> Recall {
     let most = query.most.min(config.most_recalled);
-    let mut lexicon = Lexicon::new(query.words, query.fit);
+    let mut lexicon = Lexicon::new(query.words, query.fit, query.all);
     let text = query.text.and_then(unit);
     let image = query.image.and_then(unit);
     let rated = if lexicon.is_empty() && text.is_none() && image.is_none() {

@@ -43,7 +43,7 @@ pub(super) fn words(s: &str) -> impl Iterator<Item = &str> {
 
 /// Whether two words are the same but for case and a plural.
 pub(super) fn same_word(a: &str, b: &str) -> bool {
-    if a.eq_ignore_ascii_case(b) || singular(a).eq_ignore_ascii_case(singular(b)) {
+    if a.eq_ignore_ascii_case(b) || singular(a).eq_ignore_ascii_case(singular(b)) || same_but_for_u(a, b) {
         return true;
     }
     let berry = |s: &str, p: &str| match (s.strip_suffix('y'), p.strip_suffix("ies")) {
@@ -51,6 +51,21 @@ pub(super) fn same_word(a: &str, b: &str) -> bool {
         _ => false,
     };
     berry(a, b) || berry(b, a)
+}
+
+/// `favourite`, `favorite`: recognisers of speech write one, people who type the other.
+pub(crate) fn same_but_for_u(a: &str, b: &str) -> bool {
+    let (british, american) = if a.len() > b.len() { (a, b) } else { (b, a) };
+    let lower = british.as_bytes();
+    british.len() >= 5
+        && british.len() == american.len() + 1
+        && (1..lower.len() - 1).any(|i| {
+            let our = lower[i - 1..=i + 1].eq_ignore_ascii_case(b"our");
+            our && british.is_char_boundary(i)
+                && american.is_char_boundary(i)
+                && british[..i].eq_ignore_ascii_case(&american[..i])
+                && british[i + 1..].eq_ignore_ascii_case(&american[i..])
+        })
 }
 
 /// `cups` → `cup`, `boxes` → `box`, `glass` stays.
@@ -100,9 +115,16 @@ mod tests {
 
     #[test]
     fn plurals_are_the_same_word() {
-        for (a, b) in [("cup", "Cups"), ("box", "boxes"), ("berry", "berries"), ("glass", "glasses")] {
+        for (a, b) in [
+            ("colour", "Color"),
+            ("favorite", "favourite"),
+            ("cup", "Cups"),
+            ("box", "boxes"),
+            ("berry", "berries"),
+            ("glass", "glasses"),
+        ] {
             assert!(same_word(a, b), "{a} {b}");
         }
-        assert!(!same_word("glass", "gloss") && !same_word("cup", "cap"));
+        assert!(!same_word("glass", "gloss") && !same_word("cup", "cap") && !same_word("four", "for"));
     }
 }

@@ -1,6 +1,6 @@
 //! What a question is about, in the present and without its time, so that the rules for the present understand it.
 
-use super::text::{At, is_in};
+use super::text::{At, MEDIA, is_in};
 use crate::dialogue::nouns;
 
 /// Beginnings that ask whether something was there.
@@ -79,6 +79,24 @@ pub(super) fn content(words: &[String]) -> Vec<String> {
         }
     }
     out
+}
+
+/// Words that were to be read: behind `a sign that said`, `the word`.
+pub(super) fn quoted(words: &[String]) -> Vec<String> {
+    const SAID: &str = "that said|which said|saying|that says|which says|that read|which read|that reads|reading|with the words|with the word|\
+         with the text|with the writing|with|labelled|labeled|titled|called";
+    const WORD: &str = "the word|the words|the text|the line";
+    for i in 0..words.len() {
+        let mut at = At::new(words, i);
+        let behind_medium = i > 0 && is_in(&words[i - 1], MEDIA);
+        if (behind_medium && at.eat(SAID)) || at.eat(WORD) {
+            let rest: Vec<String> = at.rest().iter().take(8).cloned().collect();
+            let names = rest.iter().any(|w| !is_in(w, EMPTY));
+            let verb = At::new(&rest, 0).sees("on|in|at|of|that|which|it|you|i|is|was");
+            return if names && !verb { rest } else { Vec::new() };
+        }
+    }
+    Vec::new()
 }
 
 fn renamed(words: &[String], first: &str) -> Vec<String> {

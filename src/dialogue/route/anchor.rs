@@ -1,7 +1,7 @@
 //! Times that hang on another remembered thing: `before I showed the cup`, `while the phone rang`.
 
 use super::Anchor;
-use super::text::{At, is_in};
+use super::text::{At, MEDIA, is_in};
 use crate::dialogue::{nouns, question};
 
 const BEFORE: &str = "right before|just before|shortly before|immediately before|directly before|before";
@@ -21,6 +21,8 @@ const VERBS: &str = "rang|came|left|appeared|fell|went|arrived|moved|turned|open
 /// The anchor and its words, from the first to after the last; no anchor when the clause names nothing that can be found again.
 pub(super) struct Found {
     pub(super) anchor: Option<Anchor>,
+    /// It is a text that was read.
+    pub(super) read: bool,
     pub(super) from: usize,
     pub(super) to: usize,
 }
@@ -51,12 +53,25 @@ fn clause(words: &[String], from: usize) -> Option<Found> {
     } else {
         words.len()
     };
+    if let Some(text) = text_of(&words[at.i..to]) {
+        return Some(Found { anchor: Some(make(text)), read: true, from, to });
+    }
     let thing = thing(&words[at.i..to], joiner);
     // "When" alone in front of nothing that was is no time: "when you look at this".
     if thing.is_none() && from == 0 && to == words.len() {
         return None;
     }
-    Some(Found { anchor: thing.map(make), from, to })
+    Some(Found { anchor: thing.map(make), read: false, from, to })
+}
+
+/// What could be read: `the sign said wet paint` → `wet paint`.
+fn text_of(clause: &[String]) -> Option<String> {
+    let mut at = At::new(clause, 0);
+    at.eat("the|a|my|this|that|it");
+    at.eat(MEDIA);
+    let said = at.i > 0 && at.eat("said|says|read|reads|showed the word|showed the words|showed the text|had the word|had the words|displayed");
+    let rest = at.rest();
+    (said && !rest.is_empty() && rest.len() <= 8 && !at.sees("that|it|to|by|out")).then(|| rest.join(" "))
 }
 
 /// The thing of a clause: `i was holding the book` → `book`.

@@ -65,10 +65,10 @@ pub(super) fn find(words: &[String], now: &Now) -> Option<Result<Command, TimePr
         return None;
     }
     Some(match found.time {
-        Time::Span(span, _) | Time::Clock(span) if span.end == now.when.now => {
+        Time::Span(span, _) | Time::Clock(span) | Time::About(span, _) if span.end == now.when.now => {
             Ok(Command::ForgetLast(span.end.since(span.start)))
         }
-        Time::Span(span, _) | Time::Clock(span) => Ok(Command::ForgetSpan(span)),
+        Time::Span(span, _) | Time::Clock(span) | Time::About(span, _) => Ok(Command::ForgetSpan(span)),
         Time::Recent(_) => Ok(Command::ForgetLast(THAT)),
         Time::Problem(problem, _) => Err(problem),
         Time::Ever if before.clone().any(|w| w == "everything" || w == "all") => Ok(Command::ForgetAll),

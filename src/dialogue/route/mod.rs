@@ -5,6 +5,7 @@
 //! *now* or *not visual*, and recall never runs for it.
 
 mod about;
+mod again;
 mod amount;
 mod anchor;
 mod clock;
@@ -101,20 +102,28 @@ pub struct Routed {
     pub route: Route,
     /// The time it names, within what has been so far; `None`: all of it, or relative to `anchor`.
     pub span: Option<Span>,
+    /// The moment that it names, when `span` is only how far off a person may be who names one.
+    pub about_time: Option<MediaTime>,
     /// Which of several is meant.
     pub order: Order,
     /// The remembered thing that the time is relative to.
     pub anchor: Option<Anchor>,
+    /// The anchor is a text that was read: `before it said closed`.
+    pub anchor_read: bool,
     /// The question without its time, in the present, as `dialogue::analyse` wants it; lower case, without punctuation.
     pub about: String,
     /// Its content words.
     pub content: Vec<String>,
+    /// Words that were to be read, as in `a sign that said wet paint`.
+    pub quoted: Vec<String>,
     /// What to do instead of an answer.
     pub command: Option<Command>,
     /// It asks for what was said.
     pub said: bool,
     /// It asks when something was.
     pub when: bool,
+    /// It asks whether or when what is to be seen now was there before.
+    pub again: bool,
     /// The time it names cannot be looked up; `span` is `None` then.
     pub problem: Option<TimeProblem>,
 }
@@ -171,13 +180,17 @@ pub fn route(question: &str, ctx: &When) -> Routed {
     let plain = |route| Routed {
         route,
         span: None,
+        about_time: None,
         order: Order::Best,
         anchor: None,
+        anchor_read: false,
+        quoted: Vec::new(),
         about: all.join(" "),
         content: about::content(&all),
         command: None,
         said: false,
         when: false,
+        again: false,
         problem: None,
     };
     match command::find(&all, &now) {
@@ -187,6 +200,12 @@ pub fn route(question: &str, ctx: &When) -> Routed {
     }
     if watchfor::request(&all).is_some() || watchfor::request(text::strip_lead(&all).0).is_some() {
         return plain(Route::WatchFor);
+    }
+    let (asked, _) = text::strip_lead(&all);
+    if again::asks(asked) {
+        let order = if asked.iter().any(|w| w == "first") { Order::First } else { Order::Last };
+        let when = asked.iter().any(|w| w == "when" || w == "long");
+        return Routed { order, again: true, when, content: Vec::new(), ..plain(Route::Past) };
     }
     let parts = Parts::of(&all, &now);
     if parts.is_past() { parts.routed(&now) } else { plain(parts.present(question)) }

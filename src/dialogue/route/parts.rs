@@ -14,6 +14,8 @@ pub(super) struct Parts {
     q: Words,
     time: Option<Time>,
     anchor: Option<Anchor>,
+    /// The anchor is something that was read.
+    anchor_read: bool,
     /// There was a clause of time, whether or not it names something.
     hangs: bool,
     /// "Do you remember …".
@@ -31,18 +33,22 @@ impl Parts {
         let rest = vague.map_or_else(|| rest.clone(), |f| text::without(&rest, f.from, f.to));
         let found = anchor::find(&rest);
         let hangs = found.is_some();
+        let anchor_read = found.as_ref().is_some_and(|f| f.read);
         let (anchor, rest) = found.map_or((None, rest.clone()), |f| (f.anchor, text::without(&rest, f.from, f.to)));
         let (rest, again) = text::strip_lead(&rest);
         let clause = rest[kind::asking(rest)..].to_vec();
         let tense = if clause.is_empty() { Tense::Present } else { kind::tense(&clause) };
         let q = Words { joined: format!(" {} ", clause.join(" ")), words: clause.clone() };
         let time = exact.or(vague).map(|f| f.time);
-        Self { clause, q, time, anchor, hangs, remember: remember || again, tense }
+        Self { clause, q, time, anchor, anchor_read, hangs, remember: remember || again, tense }
     }
 
     /// Whether it is to be answered from memory.
     pub(super) fn is_past(&self) -> bool {
-        let exact = matches!(self.time, Some(Time::Span(..) | Time::Clock(_) | Time::Recent(_) | Time::Problem(..)));
+        let exact = matches!(
+            self.time,
+            Some(Time::Span(..) | Time::About(..) | Time::Clock(_) | Time::Recent(_) | Time::Problem(..))
+        );
         if self.clause.is_empty() {
             return exact || self.remember;
         }
@@ -59,7 +65,7 @@ impl Parts {
             (_, Some(Time::Clock(_) | Time::Problem(_, true))) => {
                 self.is_order() || (self.time_is_future() && !kind::is_without_eyes(&self.q, &ask))
             }
-            (_, Some(Time::Span(..) | Time::Recent(_) | Time::Problem(_, false))) => {
+            (_, Some(Time::Span(..) | Time::About(..) | Time::Recent(_) | Time::Problem(_, false))) => {
                 !kind::is_without_eyes(&self.q, &ask)
             }
             _ => self.remember && self.q.begins("the|a|an|my|any|that|what|who|where|which|how|when|seeing"),
@@ -97,6 +103,7 @@ impl Parts {
         let place = self.q.begins("where|whereabouts|did you see where|do you know where");
         let (mut route, mut span, mut order, mut problem) = (Route::Past, None, Order::Best, None);
         match self.time {
+            Some(Time::About(s, _)) => (route, span) = (Route::Interval, Some(s)),
             Some(Time::Span(s, o)) => (route, span, order) = (Route::Interval, Some(s), o),
             Some(Time::Clock(s)) => (route, span) = (Route::Interval, Some(s)),
             Some(Time::Recent(s)) => (route, span) = (Route::Recent, Some(s)),
@@ -126,7 +133,12 @@ impl Parts {
     }
 
     fn finish(self, route: Route, span: Option<Span>, order: Order, problem: Option<TimeProblem>) -> Routed {
-        let Self { clause, q, mut anchor, .. } = self;
+        let about_time = match self.time {
+            Some(Time::About(_, at)) => Some(at),
+            _ => None,
+        };
+        let Self { clause, q, mut anchor, anchor_read, .. } = self;
+        let quoted = about::quoted(&clause);
         let about = match &anchor {
             _ if !clause.is_empty()
                 && self.remember
@@ -149,7 +161,24 @@ impl Parts {
             content = crate::dialogue::question::words(&what);
         }
         let when = At::new(&clause, 0).sees(WHEN);
-        Routed { route, span, order, anchor, about, content, command: None, said: kind::is_said(&q), when, problem }
+        let said = quoted.is_empty() && kind::is_said(&q);
+        let again = false;
+        Routed {
+            route,
+            span,
+            about_time,
+            order,
+            anchor,
+            anchor_read,
+            about,
+            content,
+            quoted,
+            command: None,
+            said,
+            when,
+            again,
+            problem,
+        }
     }
 
     fn is_recent(&self) -> bool {

@@ -14,6 +14,10 @@ const LEAD: &str = "so|and|but|ok|okay|hey|hi sightline|hello sightline|sightlin
 const REMEMBER: &str = "do you remember|do you still remember|do you recall|can you remember|can you still remember|can you recall|\
      could you remember|remind me of|remind me|remember|recall|do you happen to remember|try to remember|think back";
 
+/// What carries words that can be read; it is seldom seen as a thing of its own.
+pub(crate) const MEDIA: &str = "sign|signs|label|board|whiteboard|blackboard|screen|page|paper|note|poster|banner|plate|notice|menu|ticket|receipt|placard|\
+     display|text|writing|letter|letters|card|title|heading|word|words|line|lines|sheet|sticker|billboard|caption|slide|print";
+
 /// A place in a list of words, from which phrases are eaten.
 #[derive(Clone, Copy)]
 pub(crate) struct At<'a> {

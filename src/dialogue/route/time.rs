@@ -11,6 +11,8 @@ use crate::memory::{Order, Span};
 pub(super) enum Time {
     /// A stretch of it.
     Span(Span, Order),
+    /// About this moment: the stretch is how far off a person may be.
+    About(Span, MediaTime),
     /// A stretch of it by the clock or the calendar; in a question about the present it is not a time: `does my ticket say ten past nine`.
     Clock(Span),
     /// Just now.
@@ -77,6 +79,18 @@ impl Now {
         }
     }
 
+    /// `secs` since the memory began, give or take; a problem when that is outside of what has been.
+    fn near(&self, secs: f64) -> Time {
+        self.near_by(secs, slack(secs))
+    }
+
+    fn near_by(&self, secs: f64, slack: f64) -> Time {
+        match self.clip(secs - slack, secs + slack) {
+            Ok(span) => Time::About(span, point(secs).max(span.start).min(span.end)),
+            Err(problem) => Time::Problem(problem, false),
+        }
+    }
+
     pub(super) fn clip(&self, start: f64, end: f64) -> Result<Span, TimeProblem> {
         let (start, end) = (start.min(end), start.max(end));
         if end <= 0.0 {
@@ -138,7 +152,7 @@ fn search(words: &[String], now: &Now, rules: &[Rule]) -> Option<Found> {
 /// `ten minutes ago`, `between ten and thirty minutes ago`, `more than an hour ago`.
 fn ago(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
     const AGO: &str = "ago|back|earlier|before now|previously|in the past";
-    while at.eat(HEDGE) {}
+    while !is_verb(at) && at.eat(HEDGE) {}
     let more = at.eat("more than|over|at least|longer than|before|until|up until|from before");
     let less = !more && at.eat("less than|under|not more than|at most|since|within|up to|from about");
     at.eat("between|from|somewhere between|anywhere from|in the");
@@ -167,13 +181,22 @@ fn ago(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
         () if more => aged(now, amount, 0.0_f64.min(centre), centre),
         () if less => aged(now, amount, centre, now.secs),
         () if amount.secs <= 2.0 => Time::Recent(now.recent()),
-        () => aged(now, amount, centre - slack(amount.secs), centre + slack(amount.secs)),
+        () => too_old(amount, now.near_by(centre, slack(amount.secs))),
     };
     Some((time, at.i))
 }
 
+/// `Say` is no hedge where it is the verb: `what did the sign say ten minutes ago`.
+fn is_verb(at: At<'_>) -> bool {
+    at.sees("say") && at.words[..at.i].iter().any(|w| is_in(w, "do|does|did|you|i|he|she|they|we|it"))
+}
+
 fn aged(now: &Now, amount: Amount, start: f64, end: f64) -> Time {
-    let time = now.place(start, end, Order::Best);
+    too_old(amount, now.place(start, end, Order::Best))
+}
+
+/// What is years old is history, not memory.
+fn too_old(amount: Amount, time: Time) -> Time {
     if amount.unit >= YEAR && matches!(time, Time::Problem(..)) { Time::History } else { time }
 }
 
@@ -226,8 +249,7 @@ fn into(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
             let to = amount::plain(&mut minutes)?;
             return Some((now.place(from * 60.0, to * 60.0, Order::Best), minutes.i));
         }
-        let (s, slack) = (from * 60.0, slack(from * 60.0));
-        return Some((now.place(s - slack, s + slack, Order::Best), minutes.i));
+        return Some((now.near(from * 60.0), minutes.i));
     }
     at.eat("the|from|between");
     let mut two = at;
@@ -243,8 +265,7 @@ fn into(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
     if !in_it(&mut at) {
         return ahead(start, now);
     }
-    let slack = slack(amount.secs);
-    Some((now.place(amount.secs - slack, amount.secs + slack, Order::Best), at.i))
+    Some((now.near(amount.secs), at.i))
 }
 
 /// `in` at the end or before the question proper, `into the session`, `mark`, `after we started`.

@@ -229,3 +229,26 @@ fn without_memory_only_the_last_looks_are_known() {
     let (prefix, _) = t.recall("What did I show you a minute ago?");
     assert!(!prefix.contains("cup") && !prefix.contains("mug"), "{prefix}");
 }
+
+/// Two signs in front of one room, a wall, and what was said of a locker.
+fn signs() -> Talk {
+    let mut t = watching();
+    let sign = |text: &str| json!({"labels": [["street sign", 0.6, ["sign"]]], "texts": [text]});
+    t.show(12, &sign("BAKERY 20"));
+    t.show(12, &sign("STUDIO15"));
+    t.show(300, &dog());
+    t
+}
+
+#[test]
+fn what_a_sign_said_is_found_by_its_time_by_its_words_and_by_what_it_said_next() {
+    let mut t = signs();
+    let (prefix, _) = t.recall("What did the sign say five minutes ago?");
+    assert!(prefix.contains("STUDIO15") && !prefix.contains("BAKERY"), "{prefix}");
+    let (prefix, _) = t.recall("What did the sign say before it said studio 15?");
+    assert!(prefix.contains("BAKERY 20") && !prefix.contains("STUDIO"), "{prefix}");
+    let (prefix, _) = t.recall("When did you see a sign that said studio 15?");
+    assert!(prefix.contains("STUDIO15") && prefix.contains("five minutes ago"), "{prefix}");
+    let (prefix, _) = t.recall("Did you see a sign that said pharmacy 31?");
+    assert!(prefix.contains("did not read"), "{prefix}");
+}

@@ -1,5 +1,8 @@
 //! The archive on a real disk: what goes in comes out, only to its owner's key, within the quota, and not after it was forgotten.
 
+mod crash;
+mod disk;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
