@@ -174,10 +174,10 @@ fn lay_out(args: &Args, stock: &mut Stock, plan: Vec<Planned>, absent: Vec<Strin
             day.scenes.push(Scene { start, end, show, speech, present, again: None });
             day.end = end;
         }
-        let (kind, reported, question, right) = (p.kind, p.reported, p.question, p.right);
         // A change is asked about by the moment at which it happened.
         let moment = p.kind == Kind::Change && p.question.contains("{ago}");
         let at = if moment { span.0 } else { span.0 + (span.1 - span.0) / 2 };
+        let (kind, reported, question, right) = (p.kind, p.reported, p.question, p.right);
         day.needles.push(Needle { kind, at, span, reported, question, right });
     }
     // The last needle's greatest age has to come.
