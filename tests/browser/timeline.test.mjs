@@ -146,6 +146,22 @@ describe("the timeline of memory", { skip: missing ?? false, concurrency: false 
     await page.waitForFunction(() => document.querySelectorAll(".watch").length === 0);
   });
 
+  test("what is to be looked out for can be written down; nothing is sent by opening and leaving it", async (t) => {
+    const page = await live(t);
+    await emit(page, timeline({ events: 3 }));
+    await page.click("#watch-new");
+    await page.keyboard.press("Escape");
+    assert.equal(await page.isVisible("#watch-line"), false);
+    await page.click("#watch-new");
+    await page.keyboard.type("someone comes in");
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await sent(page), [{ type: "memory.watch.create", condition: "someone comes in" }]);
+    assert.equal(await page.isVisible("#watch-line"), false);
+    await emit(page, { type: "error", error: { type: "invalid_request_error", code: "invalid_value", message: "I cannot watch for that" } });
+    await waitText(page, ".turns", "I cannot watch for that");
+    assert.deepEqual(page.errors, []);
+  });
+
   test("a call made anew goes on with the memory; a refused one begins without", async (t) => {
     const page = await live(t);
     await emit(page, timeline());

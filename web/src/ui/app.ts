@@ -114,6 +114,13 @@ export class App implements Actions {
     this.draw();
   }
 
+  watchFor(condition: string): boolean {
+    const sent = this.session.watchFor(condition);
+    if (!sent) this.conversation.note("Nothing is looked out for: there is no connection.");
+    this.draw();
+    return sent;
+  }
+
   unwatch(id: string): void {
     this.session.unwatch(id);
   }

@@ -9,6 +9,7 @@ import { card } from "./timeline_card";
 import { steer, zoomBy } from "./timeline_input";
 import { type Mode, Strip } from "./timeline_strip";
 import { tierMeters, watchList } from "./timeline_tiers";
+import { watchForm } from "./watch_form";
 import { type Actions, type Part, type View, inSession, isLive } from "./view";
 
 /** Without news, the page's own clock goes on for this long. */
@@ -36,7 +37,8 @@ export function timeline(actions: Actions, thumbs: Thumbs, now: () => number): P
   const [long, count, bytes] = [h("span", {}), h("span", { class: "memory-count" }), h("span", {})];
   const summary = h("span", { class: "memory-summary" }, long, count, bytes);
   const watches = watchList((id) => actions.unwatch(id));
-  const head = h("div", { class: "memory-head" }, h("h2", { class: "memory-title" }, "Memory"), summary, watches.element, h("span", { class: "spring" }), tools);
+  const lookOut = watchForm((condition) => actions.watchFor(condition));
+  const head = h("div", { class: "memory-head" }, h("h2", { class: "memory-title" }, "Memory"), summary, lookOut.element, watches.element, h("span", { class: "spring" }), tools);
   const empty = h("p", { class: "memory-empty" }, icon("picture"), h("span", {}, "Nothing remembered yet"));
   const stage = h("div", { class: "memory-stage" }, strip.element, empty);
   const keys = h("p", { class: "visually-hidden", id: "strip-keys" }, "Arrow keys choose, Enter opens, plus and minus zoom, shift with arrows moves, 0 shows all, n follows now.");
@@ -127,6 +129,7 @@ export function timeline(actions: Actions, thumbs: Thumbs, now: () => number): P
       cite(view);
       meters.update(state);
       watches.update(state.watches);
+      lookOut.update(isLive(view.status));
       more.dataset["watches"] = state.watches.length > 0 ? String(state.watches.length) : "";
       detail.update(state);
       for (const button of forget.querySelectorAll("button")) button.disabled = !isLive(view.status);

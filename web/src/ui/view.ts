@@ -52,6 +52,8 @@ export interface Actions {
   ask(text: string): void;
   cancel(): void;
   forget(what: Forget): void;
+  /** Has the server speak up when something happens; false when it cannot be told. */
+  watchFor(condition: string): boolean;
   unwatch(id: string): void;
   /** Shows what an answer stands on. */
   openCitation(citation: Citation): void;
