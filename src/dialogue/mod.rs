@@ -22,6 +22,7 @@ mod question_rules;
 mod recall;
 mod recall_turn;
 mod recollect;
+mod recollect_happened;
 mod recollect_words;
 mod remember;
 mod render;

@@ -13,7 +13,8 @@ use super::recollect_words::{recollect_told, same_text};
 use super::route::text::{MEDIA, is_in};
 use super::route::{Routed, route};
 use crate::base::MediaTime;
-use crate::memory::{Hit, MOST_RECALLED, Order, Query, Span, Tier};
+use crate::memory::{Has, Hit, MOST_RECALLED, Order, Query, Span, Tier};
+use crate::watch::Colour;
 
 /// What lies this near a moment that was named is looked at first.
 const NEAR: Duration = Duration::from_secs(10);
@@ -26,19 +27,25 @@ struct Wanted {
     words: Vec<String>,
     /// All of them, not any.
     all: bool,
-    /// In what was read, and nothing else.
-    read: bool,
+    /// Only where this was so. Words are searched for in what was read when it is [`Has::Text`].
+    has: Option<Has>,
 }
 
 impl Wanted {
     fn of(routed: &Routed) -> Self {
         if !routed.quoted.is_empty() {
-            return Self { words: routed.quoted.clone(), all: true, read: true };
+            return Self { words: routed.quoted.clone(), all: true, has: Some(Has::Text) };
+        }
+        if let Some(brighter) = routed.light {
+            return Self { has: Some(Has::Light { brighter }), ..Self::default() };
+        }
+        if let Some(colour) = only_colour(routed) {
+            return Self { has: Some(Has::Colour(colour)), ..Self::default() };
         }
         match analyse(&routed.about) {
             Ask::Read => {
                 let words = routed.content.iter().filter(|w| !is_in(w, MEDIA)).cloned();
-                Self { words: words.collect(), all: false, read: true }
+                Self { words: words.collect(), all: false, has: Some(Has::Text) }
             }
             Ask::Change => Self::default(),
             _ => Self { words: routed.content.clone(), ..Self::default() },
@@ -47,7 +54,7 @@ impl Wanted {
 
     /// Whether names and meanings are compared too.
     fn by_name(&self) -> bool {
-        !self.words.is_empty() && !self.read
+        !self.words.is_empty() && self.has.is_none()
     }
 }
 
@@ -67,7 +74,7 @@ impl Conversation {
         let lost = routed.anchor.is_some() && span.is_none();
         let wanted = Wanted::of(routed);
         let mut hits = if lost { Vec::new() } else { self.hits(routed, &wanted, span, intent) };
-        if hits.is_empty() && !lost && wanted.read && !wanted.all && !wanted.words.is_empty() {
+        if hits.is_empty() && !lost && wanted.has.is_some() && !wanted.all && !wanted.words.is_empty() {
             // "The red sign": it is not written on it that it is red.
             hits = self.hits(routed, &Wanted { words: Vec::new(), ..wanted }, span, intent);
         }
@@ -89,7 +96,7 @@ impl Conversation {
             image: None,
             fit: wanted.by_name().then_some(&fit),
             all: wanted.all,
-            read: wanted.read,
+            has: wanted.has,
             most: MOST_RECALLED,
             order: routed.order,
         };
@@ -130,7 +137,7 @@ impl Conversation {
             words: &words,
             fit: (!read).then_some(&fit),
             all: read,
-            read,
+            has: read.then_some(Has::Text),
             most: 1,
             order: Order::Last,
             ..Query::default()
@@ -139,6 +146,16 @@ impl Conversation {
         let thing = if read { text_span(&hit, &words) } else { thing_span(&hit, &fit) };
         routed.span_around(thing.unwrap_or(hit.span), self.memory.watched()?)
     }
+}
+
+/// `When did you last see something red`: a colour and no thing.
+pub(crate) fn only_colour(routed: &Routed) -> Option<Colour> {
+    let [word] = routed.content.as_slice() else { return None };
+    let names_thing = matches!(
+        analyse(&routed.about),
+        Ask::Read | Ask::Change | Ask::Count(_) | Ask::ColourOf(_) | Ask::IsColour(..)
+    );
+    question::colour_word(word).filter(|_| !names_thing)
 }
 
 /// When the text was to be read that holds these words.

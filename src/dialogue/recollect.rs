@@ -4,10 +4,10 @@
 //! Whatever the facts decide stands in the words the answer must begin with; the model only ends the sentence.
 
 use super::ground::{Ground, capital};
-use super::ground_more::clause;
 use super::nouns::{self, Fit};
 use super::past_words::{ago, distance, distinct, length, middle, stamp};
 use super::question::{Ask, analyse};
+use super::recall::only_colour;
 use super::route::{Anchor, Routed, TimeProblem};
 use super::things::{self, place};
 use crate::base::MediaTime;
@@ -21,6 +21,8 @@ const LEAST_LABEL: f32 = 0.30;
 const SURE: f32 = 0.45;
 /// Most things told at once.
 const MOST_TOLD: usize = 4;
+/// Colours of a picture told at once.
+const MOST_COLOURS: usize = 3;
 
 /// What is answered from memory.
 #[derive(Debug, Clone)]
@@ -86,6 +88,12 @@ pub(crate) fn recollect(question: &Question<'_>, hits: &[Hit], watched: Option<S
     }
     if !routed.quoted.is_empty() {
         return r.quoted();
+    }
+    if let Some(brighter) = routed.light {
+        return r.light(brighter);
+    }
+    if let Some(colour) = only_colour(routed) {
+        return r.of_colour(colour);
     }
     if hits.is_empty() {
         return r.unseen(&ask);
@@ -222,16 +230,21 @@ impl<'a> Recall<'a> {
         if read.seen {
             return read;
         }
-        let colours = self.hits.iter().enumerate().find_map(|(i, h)| h.digest.colours.first().map(|c| (i, c.colour)));
+        let colours = self.hits.iter().enumerate().find(|(_, h)| !h.digest.colours.is_empty());
         match colours {
-            Some((hit, colour)) => Recollected {
-                ground: Ground::partial(
-                    format!("Nothing known was made out; the picture was mostly {}.", colour.name()),
-                    format!("I could not make out anything that I know, but the picture was mostly {}", colour.name()),
-                ),
-                seen: false,
-                cited: vec![hit],
-            },
+            Some((hit, h)) => {
+                let names: Vec<_> =
+                    h.digest.colours.iter().take(MOST_COLOURS).map(|c| c.colour.name().to_owned()).collect();
+                let mostly = things::and(&names);
+                Recollected {
+                    ground: Ground::partial(
+                        format!("Nothing known was made out; the picture was mostly {mostly}."),
+                        format!("I could not make out anything that I know, but the picture was mostly {mostly}"),
+                    ),
+                    seen: false,
+                    cited: vec![hit],
+                }
+            }
             None => self.nothing("anything known", "I did not make out anything that I know"),
         }
     }
@@ -323,45 +336,15 @@ impl<'a> Recall<'a> {
             }
             return word.map_or_else(|| self.shown_otherwise(), |w| self.not_found(&w));
         };
-        let at = if self.routed.order == Order::First { f.seen.first } else { f.seen.last };
+        let at = self.end_of(f.seen.first, f.seen.last);
         let name = word.filter(|w| w != "it").map_or_else(|| phrase(f.seen), |w| format!("the {w}"));
         let prefix = format!("I saw {name} {}, at {} of our session", self.ago(at), stamp(at));
         Recollected::found(format!("{prefix}."), prefix, vec![f.hit])
     }
 
-    fn changes(&self) -> Recollected {
-        let mut all: Vec<_> =
-            self.hits.iter().enumerate().flat_map(|(i, h)| h.digest.changes.iter().map(move |c| (i, c))).collect();
-        if let Some(at) = self.asked_time() {
-            all.sort_by_key(|(_, c)| c.at.since(at).max(at.since(c.at)));
-            all.truncate(3);
-        }
-        all.sort_by_key(|(_, c)| c.at);
-        all.dedup_by(|a, b| a.1 == b.1);
-        let clauses: Vec<_> = all.iter().rev().take(3).rev().map(|(_, c)| clause(&c.change)).collect();
-        if clauses.is_empty() {
-            return self.nothing("a change", "I did not notice any change then");
-        }
-        let list = capital(&things::and(&clauses));
-        let cited = distinct(all.iter().rev().take(3).map(|(i, _)| *i));
-        Recollected::found(format!("{list}."), list, cited)
-    }
-
-    fn of_colour(&self, colour: Colour) -> Recollected {
-        let has = |(hit, h): (usize, &'a Hit)| {
-            let of = h.digest.things.iter().find(|s| s.colour == Some(colour) && spoken_of(s));
-            of.map(|seen| Found { hit, seen, perhaps: None })
-        };
-        match self.hits.iter().enumerate().find_map(has) {
-            Some(f) => {
-                let prefix = format!("It was {}", phrase(f.seen));
-                Recollected::found(format!("{prefix}, {}.", self.ago(f.seen.last)), prefix, vec![f.hit])
-            }
-            None => self.nothing(
-                &format!("anything {}", colour.name()),
-                &format!("I did not see anything {} that I know", colour.name()),
-            ),
-        }
+    /// The end of a time that is meant.
+    pub(crate) fn end_of(&self, first: MediaTime, last: MediaTime) -> MediaTime {
+        if self.routed.order == Order::First { first } else { last }
     }
 
     fn who(&self) -> Recollected {
@@ -439,7 +422,7 @@ fn noun_of(ask: &Ask) -> Option<String> {
     }
 }
 
-fn spoken_of(s: &Seen) -> bool {
+pub(crate) fn spoken_of(s: &Seen) -> bool {
     s.confidence >= if s.kind == SeenKind::Object { LEAST_OBJECT } else { LEAST_LABEL }
 }
 

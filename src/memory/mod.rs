@@ -66,7 +66,7 @@ pub use digest::{
 };
 pub use event::{Child, Event, Keyframe, MOST_SAID, MOST_SAID_CHARS, Said, Speaker};
 pub use ops::{Look, Op, Tier, TierUse, Tiers};
-pub use recall::{Hit, MOST_RECALLED, Order, Query, Recall};
+pub use recall::{Has, Hit, MOST_RECALLED, Order, Query, Recall};
 pub use recent::{Glance, Slot};
 pub use span::{KeyframeId, NextIds, NodeId, Span};
 pub(crate) use text::same_but_for_u;

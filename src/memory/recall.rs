@@ -19,6 +19,7 @@ use super::select;
 use super::span::{KeyframeId, NodeId, Span};
 use super::vector::{Scratch, unit};
 use super::{Memory, windows};
+use crate::watch::{Change, Colour};
 
 /// The usual most of a recall.
 pub const MOST_RECALLED: usize = 8;
@@ -39,6 +40,33 @@ pub enum Order {
     Last,
 }
 
+/// Something that was so or happened, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Has {
+    /// Text was read.
+    Text,
+    /// A thing had this colour.
+    Colour(Colour),
+    /// It became brighter, or darker.
+    Light {
+        /// True: brighter.
+        brighter: bool,
+    },
+}
+
+impl Has {
+    fn holds(self, digest: &Digest, span: Span) -> bool {
+        match self {
+            Self::Text => digest.texts.iter().any(|t| t.span().overlaps(span)),
+            Self::Colour(colour) => digest.things.iter().any(|s| s.colour == Some(colour) && s.span().overlaps(span)),
+            Self::Light { brighter } => {
+                let light = Change::Light { brighter };
+                digest.changes.iter().any(|c| c.change == light && span.contains(c.at))
+            }
+        }
+    }
+}
+
 /// What is asked of the memory.
 #[derive(Clone, Copy, Default)]
 pub struct Query<'a> {
@@ -54,8 +82,8 @@ pub struct Query<'a> {
     pub fit: Option<FitFn<'a>>,
     /// All of the words are wanted, not any of them.
     pub all: bool,
-    /// Only what text was read in.
-    pub read: bool,
+    /// Only where this was so.
+    pub has: Option<Has>,
     /// Most hits; at most [`Config::most_recalled`] whatever is said here.
     pub most: usize,
     /// Which hits.
@@ -188,10 +216,10 @@ impl Memory {
 }
 
 fn find(candidates: &[Candidate<'_>], query: &Query<'_>, config: &Config) -> Recall {
-    if query.read {
+    if let Some(has) = query.has {
         let span = query.span.unwrap_or(Span::ALWAYS);
-        let read = candidates.iter().filter(|c| c.digest.texts.iter().any(|t| t.span().overlaps(span)));
-        return rank(&read.cloned().collect::<Vec<_>>(), query, config);
+        let fit = candidates.iter().filter(|c| has.holds(c.digest, span));
+        return rank(&fit.cloned().collect::<Vec<_>>(), query, config);
     }
     rank(candidates, query, config)
 }

@@ -173,6 +173,29 @@ pub(super) fn is_without_eyes(q: &Words, ask: &Ask) -> bool {
     }
 }
 
+/// Asks whether or when the light came (true) or went.
+pub(super) fn light(q: &Words) -> Option<bool> {
+    const DARK: &str = "dark|darker|dim";
+    const BRIGHT: &str = "bright|brighter|light again";
+    let becomes = q.any("get|got|become|became|turn|turned|go|went|grow|gone|getting|gotten");
+    if becomes && q.any(DARK) {
+        return Some(false);
+    }
+    if becomes && q.any(BRIGHT) {
+        return Some(true);
+    }
+    if !q.any("light|lights|lamp") {
+        return None;
+    }
+    if q.any(
+        "go out|went out|gone out|go off|went off|gone off|turn off|turned off|switched off|switch off|turn it off|off",
+    ) {
+        return Some(false);
+    }
+    q.any("come on|came on|go on|went on|turn on|turned on|switched on|switch on|come back|came back|on again")
+        .then_some(true)
+}
+
 /// Asks for what was said by somebody, not for what was written.
 pub(super) fn is_said(q: &Words) -> bool {
     const SAYING: &str = "say|tell|mention|ask|told|said|saying|telling|mentioned|talk|talking|talked|spoke|speak|speaking|asked|asking|\

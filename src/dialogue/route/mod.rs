@@ -116,6 +116,8 @@ pub struct Routed {
     pub content: Vec<String>,
     /// Words that were to be read, as in `a sign that said wet paint`.
     pub quoted: Vec<String>,
+    /// It asks whether or when it became brighter, or darker.
+    pub light: Option<bool>,
     /// What to do instead of an answer.
     pub command: Option<Command>,
     /// It asks for what was said.
@@ -185,6 +187,7 @@ pub fn route(question: &str, ctx: &When) -> Routed {
         anchor: None,
         anchor_read: false,
         quoted: Vec::new(),
+        light: None,
         about: all.join(" "),
         content: about::content(&all),
         command: None,

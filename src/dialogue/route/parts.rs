@@ -139,6 +139,7 @@ impl Parts {
         };
         let Self { clause, q, mut anchor, anchor_read, .. } = self;
         let quoted = about::quoted(&clause);
+        let light = kind::light(&q);
         let about = match &anchor {
             _ if !clause.is_empty()
                 && self.remember
@@ -173,6 +174,7 @@ impl Parts {
             about,
             content,
             quoted,
+            light,
             command: None,
             said,
             when,

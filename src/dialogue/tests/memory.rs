@@ -252,3 +252,49 @@ fn what_a_sign_said_is_found_by_its_time_by_its_words_and_by_what_it_said_next()
     let (prefix, _) = t.recall("Did you see a sign that said pharmacy 31?");
     assert!(prefix.contains("did not read"), "{prefix}");
 }
+
+#[test]
+fn colours_and_light_are_found_without_a_thing_being_named() {
+    let mut t = watching();
+    t.show(20, &cup());
+    t.show(20, &json!({"objects": [["chair", 0.8, [0.1, 0.4, 0.3, 0.8], "green"]], "changes": [["darker", "", 0]]}));
+    t.show(300, &dog());
+    let (prefix, _) = t.recall("When did you last see something red?");
+    assert!(prefix.contains("red cup") && prefix.contains("00:00:"), "{prefix}");
+    let (prefix, _) = t.recall("Did you see anything purple?");
+    assert!(prefix.contains("did not see anything purple"), "{prefix}");
+    let (prefix, _) = t.recall("When did the light go out?");
+    assert!(prefix.contains("became darker") && prefix.contains("minutes ago"), "{prefix}");
+    let (prefix, _) = t.recall("Did the lights come back on?");
+    assert!(prefix.contains("did not notice"), "{prefix}");
+}
+
+#[test]
+fn what_is_held_up_again_is_known_by_its_looks_and_what_is_new_is_not() {
+    let mut t = watching();
+    t.show(20, &cup());
+    t.show(600, &dog());
+    let (prefix, out) = t.recall("Have I shown you this before?");
+    assert!(prefix.starts_with("No, I don't remember"), "a dog that was there all along: {prefix}");
+    assert_eq!(told(&out, "response.memory").unwrap()["seen"], false);
+    t.show(10, &cup());
+    let (prefix, out) = t.recall("Have I shown you this before?");
+    assert!(prefix.starts_with("Yes, I saw this about ten minutes ago"), "{prefix}");
+    let memory = told(&out, "response.memory").unwrap();
+    assert!(memory["citations"][0]["start_ms"].as_u64().unwrap() < 20_000, "{memory}");
+    t.put(Input::Video(VideoState::Lost));
+    let (prefix, _) = t.recall("Have I shown you this before?");
+    assert!(prefix.contains("can't see anything"), "{prefix}");
+}
+
+#[test]
+fn what_was_told_of_oneself_stands_before_what_happens_to_be_in_view() {
+    let mut t = watching();
+    t.show(10, &dog());
+    let _ = t.say("My doctor is called Susan.");
+    t.show(30, &dog());
+    let (prefix, _) = t.recall("What is my doctor called?");
+    assert!(prefix.contains("Susan"), "{prefix}");
+    let (prefix, _) = t.recall("What is this?");
+    assert!(!prefix.contains("Susan"), "{prefix}");
+}

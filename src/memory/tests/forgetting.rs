@@ -43,7 +43,7 @@ fn gone_for_good(m: &Memory, gone: Span, read: &[u64]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(20_261_124), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, rng_seed: super::seed(), ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_of_a_forgotten_span_is_left_and_nothing_of_it_comes_back(

@@ -133,7 +133,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(20_261_124), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, rng_seed: super::seed(), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_shown_the_memory_stays_bounded_and_in_order(steps in proptest::collection::vec(step(), 1..220)) {
