@@ -66,7 +66,7 @@ impl Parts {
                 self.is_order() || (self.time_is_future() && !kind::is_without_eyes(&self.q, &ask))
             }
             (_, Some(Time::Span(..) | Time::About(..) | Time::Recent(_) | Time::Problem(_, false))) => {
-                !kind::is_without_eyes(&self.q, &ask)
+                self.q.begins(SUM_UP) || !kind::is_without_eyes(&self.q, &ask)
             }
             _ => self.remember && self.q.begins("the|a|an|my|any|that|what|who|where|which|how|when|seeing"),
         }
@@ -193,6 +193,9 @@ impl Parts {
 
 const CHANGED: &str = "what has changed|what changed|what is different|has anything changed|has something changed|did anything change|\
      what is new|did something change|what have changed|has it changed|has the";
+/// Orders that are about a stretch of time when they name one.
+const SUM_UP: &str =
+    "summarise|summarize|sum up|recap|go over|replay|give me a summary|give me a recap|run me through|walk me through";
 const FIRST: &str = "first";
 /// Things that are called first without having been so in time.
 const NOT_FIRST: &str = "first page|first line|first word|first letter|first name|first floor|first row|first shelf|first column|first slide|\

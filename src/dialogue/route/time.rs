@@ -155,9 +155,11 @@ fn ago(mut at: At<'_>, now: &Now) -> Option<(Time, usize)> {
     while !is_verb(at) && at.eat(HEDGE) {}
     let more = at.eat("more than|over|at least|longer than|before|until|up until|from before");
     let less = !more && at.eat("less than|under|not more than|at most|since|within|up to|from about");
-    at.eat("between|from|somewhere between|anywhere from|in the");
+    let between = at.eat("between|from|somewhere between|anywhere from|in the");
     let mut two = at;
-    if let Some((a, b)) = amount::pair(&mut two) {
+    // "An hour and ten minutes ago" is one time.
+    let one = |two: &At<'_>| !between && at.words[at.i..two.i].iter().any(|w| w == "and");
+    if let Some((a, b)) = amount::pair(&mut two).filter(|_| !one(&two)) {
         two.eat("ago|back");
         let from_to = two.words.get(two.i - 1).is_some_and(|w| is_in(w, "ago|back"));
         if from_to {
