@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -244,6 +245,18 @@ def test_ask_answers_about_a_clip_and_prints_its_events(clip):
     assert latency["response_id"] == of["response.done"]["response"]["id"] and latency["total_ms"] > 0
     plain = run_cli("ask", clip / "red.webm", "What colours do you see?")
     assert plain.returncode == 0 and plain.stdout.strip() == of["response.output_text.done"]["text"].strip()
+
+
+def test_ask_at_a_moment_remembers_what_was_before_and_watches_faster_than_it_was_filmed(clip, tmp_path):
+    raw = "video/x-raw,width=320,height=240,framerate=10/1"
+    parts = [f"videotestsrc pattern={colour} num-buffers=400 ! {raw} ! queue ! c." for colour in ("red", "blue", "green")]
+    graph = f"concat name=c ! vp8enc deadline=1 ! webmmux ! filesink location={tmp_path}/colours.webm {' '.join(parts)}"
+    subprocess.run(["gst-launch-1.0", "-q", *graph.split()], check=True, timeout=60)
+    done = run_cli("ask", tmp_path / "colours.webm", "--at", "00:01:10", "What did you see at the beginning?")
+    assert done.returncode == 0, done.stderr
+    assert "red" in done.stdout.lower() and "green" not in done.stdout.lower(), done.stdout
+    watched = re.search(r"watched 00:01:(\d\d)\S* in [\d.]+ s, ([\d.]+) times as fast", done.stderr)
+    assert watched and watched[1] in ("09", "10") and float(watched[2]) > 1, done.stderr
 
 
 def test_ask_names_a_file_that_is_no_video(clip, tmp_path):

@@ -152,10 +152,10 @@ impl Parts {
             Some(Anchor::During(what)) if clause.is_empty() => {
                 format!("is there {}", crate::dialogue::nouns::with_article(what))
             }
-            _ if clause.is_empty() => "what do you see".to_owned(),
+            _ if clause.is_empty() || q.begins(SUM_UP) => "what do you see".to_owned(),
             _ => about::about(&clause),
         };
-        let mut content = about::content(&clause);
+        let mut content = if q.begins(SUM_UP) { Vec::new() } else { about::content(&clause) };
         if clause.is_empty()
             && let Some(Anchor::During(what)) = anchor.take()
         {
