@@ -91,8 +91,25 @@ pub fn timeline(memory: &Memory, archive: Option<ArchiveView>) -> TimelineView {
     TimelineView { tiers: tiers(memory, archive), events: events(memory), ..TimelineView::default() }
 }
 
-/// What an answer rests on.
-pub(crate) fn citation(hit: &Hit) -> CitationView {
+/// What an answer rests on; the seconds of one event as one.
+pub(crate) fn citations<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<CitationView> {
+    let mut out: Vec<CitationView> = Vec::new();
+    for next in hits.map(citation) {
+        match out.iter_mut().find(|c| c.event_id.is_some() && c.event_id == next.event_id) {
+            Some(known) => {
+                known.start_ms = known.start_ms.min(next.start_ms);
+                known.end_ms = known.end_ms.max(next.end_ms);
+                known.similarity = known.similarity.max(next.similarity);
+                let new: Vec<_> = next.keyframes.into_iter().filter(|k| !known.keyframes.contains(k)).collect();
+                known.keyframes.extend(new);
+            }
+            None => out.push(next),
+        }
+    }
+    out
+}
+
+fn citation(hit: &Hit) -> CitationView {
     CitationView {
         event_id: hit.event.map(node_id),
         start_ms: hit.span.start.as_millis(),

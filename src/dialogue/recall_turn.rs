@@ -167,7 +167,8 @@ impl Conversation {
         hits: &[Hit],
         out: &mut Vec<Output>,
     ) {
-        let citations = recollected.cited.iter().filter_map(|i| hits.get(*i)).map(memory_view::citation).collect();
+        let cited = recollected.cited.iter().filter_map(|i| hits.get(*i));
+        let citations = memory_view::citations(cited);
         let body = ServerBody::ResponseMemory {
             response_id: id.to_owned(),
             route: route_name(route),

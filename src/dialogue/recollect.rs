@@ -172,14 +172,15 @@ impl<'a> Recall<'a> {
         let each = if order.len() > 1 { 1 } else { most };
         let mut found: Vec<Found<'a>> = Vec::new();
         for hit in order {
-            let salient = self.hits[hit].digest.salient();
-            let new: Vec<_> = salient
-                .into_iter()
-                .filter(|s| spoken_of(s) && !found.iter().any(|f| alike(f.seen, s)))
-                .take(each)
-                .map(|s| finest(hit, s, &self.hits[hit].digest.things))
-                .collect();
-            found.extend(new);
+            let things = &self.hits[hit].digest.things;
+            let mut left = each;
+            for s in self.hits[hit].digest.salient().into_iter().filter(|s| spoken_of(s)) {
+                let new = finest(hit, s, things);
+                if left > 0 && !found.iter().any(|f| alike(f.seen, new.seen) || alike(f.seen, s)) {
+                    found.push(new);
+                    left -= 1;
+                }
+            }
             if found.len() >= most {
                 break;
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Memory;
-use super::event::Said;
+use super::event::{Keyframe, Said};
 use super::ops::Tier;
 use super::recall::Candidate;
 use super::span::{NodeId, Span};
@@ -36,7 +36,7 @@ fn live_ones(memory: &Memory, span: Span) -> Vec<Candidate<'_>> {
     let until = |i: usize| looks.get(i + 1).map_or(memory.newest, |next| next.at);
     let each = looks.iter().enumerate().map(|(i, g)| {
         let span = Span::new(g.at, until(i).max(super::span::after(g.at)));
-        let (event, said) = about(memory, span);
+        let About { event, said, picture } = about(memory, span);
         Candidate {
             event,
             tier: Tier::Live,
@@ -45,7 +45,7 @@ fn live_ones(memory: &Memory, span: Span) -> Vec<Candidate<'_>> {
             said,
             image: g.image.as_deref(),
             text: None,
-            pictures: g.keyframe.as_slice(),
+            pictures: g.keyframe.as_ref().map_or(picture, std::slice::from_ref),
         }
     });
     each.filter(|c| c.span.overlaps(span)).collect()
@@ -56,7 +56,7 @@ fn slots_of(memory: &Memory, span: Span) -> Vec<Candidate<'_>> {
     let until = |i: usize| slots.get(i + 1).map_or(memory.newest, |next| next.span.start);
     let each = slots.iter().enumerate().map(|(i, s)| {
         let span = Span::new(s.span.start, until(i).max(s.span.end));
-        let (event, said) = about(memory, span);
+        let About { event, said, picture } = about(memory, span);
         Candidate {
             event,
             tier: Tier::Working,
@@ -65,18 +65,31 @@ fn slots_of(memory: &Memory, span: Span) -> Vec<Candidate<'_>> {
             said,
             image: s.image.as_deref(),
             text: None,
-            pictures: s.keyframe.as_slice(),
+            pictures: s.keyframe.as_ref().map_or(picture, std::slice::from_ref),
         }
     });
     each.filter(|c| c.span.overlaps(span)).collect()
 }
 
-/// The event that a look belongs to, and what was said while it stood.
-fn about(memory: &Memory, span: Span) -> (Option<NodeId>, Cow<'_, [Said]>) {
+/// What else is known of the time of a look.
+struct About<'m> {
+    /// The event that it belongs to.
+    event: Option<NodeId>,
+    /// What was said while it stood.
+    said: Cow<'m, [Said]>,
+    /// The picture of the event that stood then, for a look whose own was too like it to be kept.
+    picture: &'m [Keyframe],
+}
+
+fn about(memory: &Memory, span: Span) -> About<'_> {
     let past = memory.past.episodic.iter().rev().take_while(|e| e.span.end > span.start);
     let open = memory.open.as_ref().map(|o| &o.event);
     let events: Vec<_> = open.into_iter().chain(past).filter(|e| e.span.overlaps(span)).collect();
-    let event = events.iter().find(|e| e.span.contains(span.start)).map(|e| e.id);
+    let event = events.iter().find(|e| e.span.contains(span.start));
     let said = events.iter().rev().flat_map(|e| &e.said).filter(|s| span.contains(s.at)).cloned().collect();
-    (event, Cow::Owned(said))
+    let picture = event.map_or(&[][..], |e| {
+        let i = e.keyframes.iter().rposition(|k| k.at <= span.start).unwrap_or(0);
+        e.keyframes.get(i..=i).unwrap_or_default()
+    });
+    About { event: event.map(|e| e.id), said: Cow::Owned(said), picture }
 }

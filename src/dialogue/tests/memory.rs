@@ -298,3 +298,15 @@ fn what_was_told_of_oneself_stands_before_what_happens_to_be_in_view() {
     let (prefix, _) = t.recall("What is this?");
     assert!(!prefix.contains("Susan"), "{prefix}");
 }
+
+#[test]
+fn one_thing_of_several_names_is_told_once_by_the_finest() {
+    let mut t = watching();
+    let cat = json!({"objects": [["cat", 0.9, [0.2, 0.2, 0.8, 0.9], "brown"]],
+        "labels": [["Egyptian cat", 0.6, ["cat", "animal"]], ["animal", 0.5, []], ["tabby cat", 0.35, ["cat", "animal"]]]});
+    t.show(20, &cat);
+    t.show(60, &sign());
+    let (prefix, _) = t.recall("What did I show you at the beginning?");
+    assert_eq!(prefix.matches("cat").count(), 1, "{prefix}");
+    assert!(prefix.contains("Egyptian cat"), "{prefix}");
+}

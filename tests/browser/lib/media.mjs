@@ -49,6 +49,18 @@ export async function makeClip(picture, out, { sway = 6, seconds = 2 } = {}) {
   return out;
 }
 
+/** Clips one after the other: each picture for so many seconds, the last one for long. */
+export async function makeReel(pictures, out, { seconds = 12, lastSeconds = 60, ...how } = {}) {
+  const parts = [];
+  for (const [n, picture] of pictures.entries()) {
+    const part = await makeClip(picture, `${out}.${n}`, { ...how, seconds: n + 1 < pictures.length ? seconds : lastSeconds });
+    parts.push(readFileSync(part));
+    rmSync(part);
+  }
+  writeFileSync(out, Buffer.concat(parts));
+  return out;
+}
+
 /** Speech as samples at 48 kHz, without silence at either end. */
 async function speak(text, { voice = "en-us", wordsPerMinute = 150 } = {}) {
   const raw = join(tmpdir(), `sightline-say-${process.pid}-${Math.random().toString(36).slice(2)}.wav`);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // One conversation through the page: what was understood, what was answered, how long it took.
 import { launch, openPage, waitWire, wire } from "./browser.mjs";
-import { artifact, makeClip, makeSpeech } from "./media.mjs";
+import { artifact, makeClip, makeReel, makeSpeech } from "./media.mjs";
 
 /** Remembers when the microphone began: the recording starts then. */
 function markCapture() {
@@ -13,9 +13,10 @@ function markCapture() {
   };
 }
 
-/** Shows a picture and asks spoken questions, one after another, then typed ones. Closes the browser afterwards. */
+/** Shows a picture, or several one after the other, and asks spoken questions, one after another, then typed ones. Closes the browser afterwards. */
 export async function converse({ url, picture, questions = [], typed = [], lead = 2.5, gap = 9, name = "turn", timeout = 90000, page: pageOptions = {}, before, after }) {
-  const clip = await makeClip(picture, artifact(`${name}.mjpeg`));
+  const make = Array.isArray(picture) ? makeReel : makeClip;
+  const clip = await make(picture, artifact(`${name}.mjpeg`));
   const times = await makeSpeech(questions.map((text, n) => ({ text, at: lead + n * gap })), artifact(`${name}.wav`));
   const browser = await launch({ clip, wav: questions.length > 0 ? artifact(`${name}.wav`) : undefined });
   try {
