@@ -88,8 +88,8 @@ fn about(memory: &Memory, span: Span) -> About<'_> {
     let event = events.iter().find(|e| e.span.contains(span.start));
     let said = events.iter().rev().flat_map(|e| &e.said).filter(|s| span.contains(s.at)).cloned().collect();
     let picture = event.map_or(&[][..], |e| {
-        let i = e.keyframes.iter().rposition(|k| k.at <= span.start).unwrap_or(0);
-        e.keyframes.get(i..=i).unwrap_or_default()
+        let stood = e.keyframes.iter().rposition(|k| k.at <= span.start);
+        stood.map_or(&[][..], |i| &e.keyframes[i..=i])
     });
     About { event: event.map(|e| e.id), said: Cow::Owned(said), picture }
 }
