@@ -106,7 +106,7 @@ lint: ## formatting, clippy, licences and advisories
 
 .PHONY: bench
 bench: ## micro-benchmarks
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked $(addprefix --bench ,assemble watch wire prompt engine memory route)
 
 .PHONY: bench-e2e
 bench-e2e: web build models tests/browser/node_modules/.package-lock.json ## p50 and p95 per stage over spoken turns in Chromium

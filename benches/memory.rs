@@ -1,3 +1,153 @@
 //! Insert, merge and recall at several sizes: the cost against the size is the point.
+//!
+//! Looks are synthetic but of real size: 1280 features, three things, a text now and then, a picture of 10 KB. A *merge* is an insert that
+//! closes an event in a memory whose episodic tier is full.
 
-fn main() {}
+#![allow(missing_docs, clippy::disallowed_methods, reason = "criterion's macros; a measurement reads the clock")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sightline::base::{BBox, MediaTime};
+use sightline::memory::{Config, Has, Look, MOST_RECALLED, Memory, Op, Query};
+use sightline::watch::{Colour, ColourShare, LabelFact, Motion, ObjectFact, SceneFacts, TextFact};
+
+const NAMES: [&str; 12] =
+    ["cup", "person", "laptop", "book", "bottle", "dog", "chair", "cell phone", "banana", "backpack", "clock", "vase"];
+/// Seconds of one scene: an event each.
+const SCENE_S: u64 = 5;
+
+struct Day {
+    rng: StdRng,
+    second: u64,
+    scene: Vec<f32>,
+}
+
+impl Day {
+    fn new() -> Self {
+        Self { rng: StdRng::seed_from_u64(3), second: 0, scene: Vec::new() }
+    }
+
+    fn unit(&mut self, dims: usize) -> Vec<f32> {
+        (0..dims).map(|_| self.rng.random_range(-1.0..1.0_f32)).collect()
+    }
+
+    fn look(&mut self) -> (MediaTime, Look) {
+        if self.second.is_multiple_of(SCENE_S) {
+            self.scene = self.unit(1280);
+        }
+        let at = MediaTime::from_millis(self.second * 1_000);
+        let length = self.scene.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let image: Arc<[f32]> = self.scene.iter().map(|v| v / length).collect();
+        let pick = usize::try_from(self.second / SCENE_S).unwrap_or(0);
+        let objects = (0..3_u32).map(|i| ObjectFact {
+            track: i,
+            label: NAMES[(pick * 5 + i as usize) % NAMES.len()].to_owned(),
+            confidence: 0.8,
+            bbox: BBox::new(0.1 * i as f32, 0.2, 0.1 * i as f32 + 0.3, 0.8),
+            colour: Some(ColourShare { colour: Colour::Red, share: 0.6 }),
+            motion: Motion::Still,
+            first_seen: at,
+            last_seen: at,
+        });
+        let (label, broader) = (NAMES[pick % NAMES.len()].to_owned(), vec!["thing".to_owned()]);
+        let text = TextFact { text: format!("PAGE {pick}"), confidence: 0.9, bbox: BBox::FULL, at };
+        let facts = SceneFacts {
+            at,
+            objects: objects.collect(),
+            labels: vec![LabelFact { label, broader, confidence: 0.7, bbox: BBox::FULL, at }],
+            texts: if pick.is_multiple_of(4) { vec![text] } else { Vec::new() },
+            brightness: 0.5,
+            ..SceneFacts::default()
+        };
+        self.second += 1;
+        (at, Look { facts: Arc::new(facts), image: Some(image), keyframe: Some(Bytes::from(vec![7; 10_000])) })
+    }
+
+    /// Goes on until so many events are remembered, whole or merged.
+    fn fill(&mut self, memory: &mut Memory, events: u64) {
+        let until = self.second + events * SCENE_S;
+        while self.second < until {
+            let (at, look) = self.look();
+            for op in memory.see(at, look) {
+                if let Op::Closed(node) = op {
+                    let meaning = self.unit(384);
+                    memory.set_text_embedding(node, &meaning);
+                }
+            }
+        }
+    }
+}
+
+/// Events in the episodic tier, and how many are shown: the last has all roots full as well.
+const SIZES: [(usize, u64); 4] = [(32, 32), (128, 128), (512, 512), (512, 512 + 64 * 17)];
+
+fn filled(events: usize, shown: u64) -> (Day, Memory) {
+    let (mut day, mut memory) = (Day::new(), Memory::new(Config { events, ..Config::default() }));
+    day.fill(&mut memory, shown);
+    (day, memory)
+}
+
+fn insert(c: &mut Criterion) {
+    let mut group = c.benchmark_group("memory insert");
+    for (events, shown) in SIZES {
+        let (day, memory) = filled(events, shown);
+        group.bench_function(BenchmarkId::new("look", format!("{shown} events")), |b| {
+            b.iter_custom(|times| timed(&memory, &day, times, |second| second.is_multiple_of(SCENE_S)));
+        });
+        group.bench_function(BenchmarkId::new("look that merges", format!("{shown} events")), |b| {
+            b.iter_custom(|times| timed(&memory, &day, times, |second| !second.is_multiple_of(SCENE_S)));
+        });
+    }
+    group.finish();
+}
+
+/// The time of `times` looks on a copy of the memory, those that are passed over not counted.
+fn timed(memory: &Memory, day: &Day, times: u64, pass: impl Fn(u64) -> bool) -> Duration {
+    let (mut memory, mut took, mut done) = (memory.clone(), Duration::ZERO, 0);
+    let mut day = Day { rng: StdRng::seed_from_u64(5), second: day.second, scene: day.scene.clone() };
+    while done < times {
+        let second = day.second;
+        let (at, look) = day.look();
+        let began = Instant::now();
+        black_box(memory.see(at, look));
+        if !pass(second) {
+            took += began.elapsed();
+            done += 1;
+        }
+    }
+    took
+}
+
+fn recall(c: &mut Criterion) {
+    let mut group = c.benchmark_group("memory recall");
+    let words = ["red".to_owned(), "cup".to_owned()];
+    let page = ["page".to_owned(), "44".to_owned()];
+    for (events, shown) in SIZES {
+        let (mut day, memory) = filled(events, shown);
+        let (meaning, view) = (day.unit(384), day.unit(1280));
+        let base = Query { most: MOST_RECALLED, ..Query::default() };
+        let queries = [
+            ("words and meaning", Query { words: &words, text: Some(&meaning), ..base }),
+            ("looks", Query { image: Some(&view), ..base }),
+            ("what was read", Query { words: &page, all: true, has: Some(Has::Text), ..base }),
+        ];
+        for (name, query) in queries {
+            let id = BenchmarkId::new(name, format!("{shown} events"));
+            group.bench_function(id, |b| b.iter(|| memory.recall(black_box(&query))));
+        }
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    targets = insert, recall
+}
+criterion_main!(benches);
