@@ -120,10 +120,13 @@ const SIGNS_WHEN: usize = 4;
 const CHANGES: usize = 8;
 const ABSENT: usize = 12;
 
+/// The files of animals come first by name.
+const LAST_ANIMAL: &str = "n02200000";
+
 /// Draws the day.
 pub fn draw(args: &Args) -> Day {
     let mut stock = Stock::open(args);
-    let absent: Vec<String> = (0..ABSENT).filter_map(|_| stock.photos.pop()).map(|p| p.names[0].clone()).collect();
+    let absent: Vec<String> = (0..ABSENT).map(|_| stock.animal().names[0].clone()).collect();
     let mut plan: Vec<Planned> = Vec::new();
     let times = (args.hours.max(0.05) * 1.0).max(0.05);
     let n = |base: usize| ((base as f64 * times).round() as usize).max(1);
@@ -222,6 +225,13 @@ impl Stock {
         self.photos.pop().expect("more photographs than the day needs")
     }
 
+    /// Of the animals: rooms and streets, which are shown in between, hold cars and refrigerators, but no axolotl.
+    fn animal(&mut self) -> Photo {
+        let is = |p: &Photo| p.path.file_name().is_some_and(|n| n.to_string_lossy().as_ref() < LAST_ANIMAL);
+        let i = self.photos.iter().rposition(|p| is(p) && !is_broader_than_others(&p.names));
+        self.photos.remove(i.expect("more photographs of animals than the day needs"))
+    }
+
     fn object(&mut self, i: usize) -> Planned {
         let mut photo = self.photo();
         // Who asks for a pig by name has seen one in each wild boar, too.
@@ -272,7 +282,7 @@ impl Stock {
                 (vec![sign(&a), sign(&b)], vec![vec![a], vec![b]], question, 0)
             }
             2 => {
-                let (a, b) = (self.photo(), self.photo());
+                let (a, b) = (self.photo(), self.animal());
                 let question = format!("What did I show you before the {}?", b.names[0]);
                 (vec![Show::Picture(a.path), Show::Picture(b.path)], vec![a.names, b.names], question, 0)
             }

@@ -20,9 +20,14 @@ fn plain(text: &str) -> String {
 
 pub fn holds(text: &str, words: &[String]) -> bool {
     let text = plain(text);
+    // What is written on a sign is right with or without its spaces.
+    let squeezed = text.replace(' ', "");
     words.iter().any(|w| {
         let word = plain(w);
-        text.contains(&word) || text.contains(&format!("{}s ", word.trim_end()))
+        let sign = w.chars().any(|c| c.is_ascii_digit()) && w.chars().any(char::is_alphabetic);
+        (sign && squeezed.contains(&word.replace(' ', "")))
+            || text.contains(&word)
+            || text.contains(&format!("{}s ", word.trim_end()))
     })
 }
 

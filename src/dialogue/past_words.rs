@@ -6,13 +6,9 @@ use super::nouns;
 use crate::base::MediaTime;
 use crate::memory::Span;
 
+/// Whether something that was said asks. "Have to buy bread" tells, though it begins like a question: recognisers leave the "I" out.
 pub(crate) fn is_question(text: &str) -> bool {
-    const ASKING: &[&str] = &[
-        "what", "where", "when", "who", "how", "which", "why", "is", "are", "do", "does", "did", "can", "could", "was",
-        "were", "tell", "have",
-    ];
-    let first = super::question::words(text).into_iter().next().unwrap_or_default();
-    text.trim_end().ends_with('?') || ASKING.contains(&first.as_str())
+    crate::memory::is_question(text)
 }
 
 pub(crate) fn same_word(a: &str, b: &str) -> bool {

@@ -1,5 +1,7 @@
 //! What memory has to say about words: those that could be read, and those that were said.
 
+use std::time::Duration;
+
 use super::ground::capital;
 use super::past_words::{distance, is_question, same_word, stamp};
 use super::question::{self, Ask};
@@ -11,6 +13,8 @@ use crate::memory::{Hit, Order, Said, SeenText, Speaker};
 
 /// Lines told at once.
 const MOST_LINES: usize = 4;
+/// Lines that were there within this of each other were there together: not every look reads every line.
+const TOGETHER: Duration = Duration::from_secs(4);
 
 /// What the person told about a thing that cannot be seen; `None` unless all of the question's words were in it.
 pub(crate) fn recollect_told(routed: &Routed, hits: &[Hit], now: MediaTime) -> Option<Recollected> {
@@ -60,7 +64,7 @@ impl Recall<'_> {
         if let Some(at) = at {
             let off = |t: &SeenText| t.first.since(at).max(at.since(t.last));
             let least = texts.iter().map(|t| off(t)).min().unwrap_or_default();
-            texts.retain(|t| off(t) <= least);
+            texts.retain(|t| off(t) <= least + TOGETHER);
         }
         texts.truncate(MOST_LINES);
         texts

@@ -17,9 +17,35 @@ const TOLD: f32 = 0.75;
 const ASKED: f32 = 0.2;
 const OURS: f32 = 0.25;
 /// Words that begin a question, for speech recognition leaves the mark out.
-const ASKING: &[&str] = &[
-    "what", "where", "when", "who", "how", "which", "why", "is", "are", "do", "does", "did", "can", "could", "was",
-    "were", "have", "has", "tell",
+const ASKING: &[&str] = &["what", "where", "when", "who", "how", "which", "why", "tell"];
+/// Verbs that do, when one of these follows.
+const ASKING_VERBS: &[&str] =
+    &["is", "are", "do", "does", "did", "can", "could", "was", "were", "have", "has", "had", "will", "would"];
+const SUBJECTS: &[&str] = &[
+    "you",
+    "i",
+    "we",
+    "they",
+    "he",
+    "she",
+    "it",
+    "there",
+    "this",
+    "that",
+    "these",
+    "those",
+    "the",
+    "a",
+    "an",
+    "any",
+    "my",
+    "your",
+    "anyone",
+    "anybody",
+    "anything",
+    "someone",
+    "somebody",
+    "something",
 ];
 
 /// The caller's fit of one name, `0.0..=1.0`.
@@ -186,7 +212,22 @@ fn weight_of(s: &Said) -> f32 {
     }
 }
 
-fn is_question(text: &str) -> bool {
-    let first = words(text).next().unwrap_or_default();
-    text.trim_end().ends_with('?') || ASKING.iter().any(|a| a.eq_ignore_ascii_case(first))
+/// Whether something that was said asks, with or without a question mark.
+pub(crate) fn is_question(text: &str) -> bool {
+    let mut words = words(text);
+    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let is = |word: &str, list: &[&str]| list.iter().any(|a| a.eq_ignore_ascii_case(word));
+    text.trim_end().ends_with('?') || is(first, ASKING) || (is(first, ASKING_VERBS) && is(second, SUBJECTS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_question;
+
+    #[test]
+    fn what_begins_like_a_question_and_tells_is_none() {
+        assert!(is_question("What is this") && is_question("is it raining") && is_question("Have you seen my cup"));
+        assert!(is_question("the cup, right?"));
+        assert!(!is_question("Have to buy bread for dinner.") && !is_question("My doctor is called Susan"));
+    }
 }

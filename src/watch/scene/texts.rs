@@ -31,7 +31,7 @@ impl Texts {
         let mut fresh = Vec::new();
         for s in sightings.iter().take(4 * MAX_TEXTS) {
             let Sighting::Text { text, confidence, bbox } = s else { continue };
-            let text: String = text.trim().chars().take(MAX_CHARS).collect();
+            let text = spelt(&text.trim().chars().take(MAX_CHARS).collect::<String>());
             if text.is_empty() {
                 continue;
             }
@@ -86,11 +86,38 @@ impl Texts {
     }
 }
 
-/// Whether two readings are of one line: the share of common letter pairs (Sørensen–Dice), case and spaces aside.
+/// Readers take O for 0 and 0 for O; what stands around it tells which it was: `RO0M` is a room, `3O` is thirty.
+fn spelt(line: &str) -> String {
+    line.split(' ').map(spelt_word).collect::<Vec<_>>().join(" ")
+}
+
+fn spelt_word(word: &str) -> String {
+    let letters = word.chars().any(|c| c.is_alphabetic() && !matches!(c, 'O' | 'o'));
+    let digits = word.chars().any(|c| c.is_ascii_digit() && c != '0');
+    let all: Vec<char> = word.chars().collect();
+    let beside = |i: usize, is: fn(char) -> bool| {
+        let before = i.checked_sub(1).and_then(|i| all.get(i)).is_some_and(|c| is(*c));
+        (before, all.get(i + 1).is_some_and(|c| is(*c)))
+    };
+    let fixed = |(i, c): (usize, &char)| match *c {
+        '0' if letters && (!digits || beside(i, char::is_alphabetic) == (true, true)) => {
+            if word.chars().any(char::is_lowercase) { 'o' } else { 'O' }
+        }
+        // "O2" and "H2O" are left as they are.
+        'O' | 'o' if digits && !letters && i > 0 => '0',
+        'O' if digits && beside(i, |c| c.is_ascii_digit()) == (true, true) => '0',
+        other => other,
+    };
+    all.iter().enumerate().map(fixed).collect()
+}
+
+/// Whether two readings are of one line: the share of common letter pairs (Sørensen–Dice), case and spaces aside. Another number is another
+/// line: a clock or a counter goes on.
 fn same(a: &str, b: &str) -> bool {
     let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<Vec<char>>();
     let (a, b) = (plain(a), plain(b));
-    if a.len() < 3 || b.len() < 3 || a == b {
+    let digits = |s: &[char]| s.iter().filter(|c| c.is_ascii_digit()).copied().collect::<String>();
+    if a.len() < 3 || b.len() < 3 || a == b || digits(&a) != digits(&b) {
         return a == b;
     }
     let mut pairs: Vec<&[char]> = b.windows(2).collect();
@@ -109,11 +136,28 @@ fn same(a: &str, b: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::same;
+    use super::{same, spelt};
+
+    #[test]
+    fn a_nought_among_letters_is_an_o_and_an_o_among_digits_a_nought() {
+        for (read, is) in [
+            ("RO0M 83", "ROOM 83"),
+            ("SPEED LIMIT 3O", "SPEED LIMIT 30"),
+            ("b0ok", "book"),
+            ("BUSST0P40", "BUSSTOP40"),
+            ("H2O and O2", "H2O and O2"),
+            ("A10 B0", "A10 BO"),
+            ("2O24", "2024"),
+            ("00:30", "00:30"),
+        ] {
+            assert_eq!(spelt(read), is);
+        }
+    }
 
     #[test]
     fn a_slight_misreading_is_the_same_line_and_another_word_is_not() {
-        assert!(same("EXIT ONLY", "Exit 0nly") && same("SPEED LIMIT 30", "SPEED LIMIT 3O"));
+        assert!(same("EXIT ONLY", &spelt("Exit 0nly")) && same("SPEED LIMIT 30", &spelt("SPEED LIMIT 3O")));
+        assert!(!same("ROOM 12", "ROOM 13") && !same("LEVEL 3", "LEVEL 4"));
         assert!(!same("OPEN", "CLOSED") && !same("12", "13") && !same("Gate 4", "Platform 9"));
     }
 }
