@@ -57,6 +57,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("earshot", &["src/model/vad/"]),
     ("axum", &["src/server/"]),
     ("tower_http", &["src/server/"]),
+    ("tokio_rustls", &["src/server/tls/"]),
+    ("rcgen", &["src/server/tls/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     ("toml", &["src/config/", "src/weights/"]),
     ("indicatif", &["src/cli/", "src/weights/"]),

@@ -1,6 +1,7 @@
 //! `sightline serve`: everything up, then down again in order.
 
 use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,8 +12,9 @@ use tracing::info;
 
 use super::{AppError, Parts, SystemClock, build};
 use crate::base::{Clock, ErrorClass};
-use crate::config::Config;
-use crate::server::{self, RenderMetrics, ServerConfig, ServerState};
+use crate::config::{Config, Tls};
+use crate::ingest::local_ips;
+use crate::server::{self, Door, RenderMetrics, ServerConfig, ServerState, TlsFiles, TlsListener, own_certificate};
 
 /// Serves until the process is told to stop (Ctrl-C or SIGTERM), then closes every conversation and frees everything.
 ///
@@ -24,6 +26,7 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
         .enable_all()
         .build()
         .map_err(|e| AppError::new(ErrorClass::Internal, format!("cannot start the runtime: {e}")))?;
+    let tls = tls_files(config)?;
     // The port first: a second server is told so at once, not after it has loaded half a gigabyte.
     let listener = runtime.block_on(bind(config))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -37,8 +40,13 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
     let stop = CancellationToken::new();
     let outcome = runtime.block_on(async {
         tokio::spawn(until_told(stop.clone()));
-        announce(&listener);
-        server::serve(listener, state, stop).await
+        let address = listener.local_addr()?;
+        let door = match tls {
+            Some(files) => Door::Tls(TlsListener::new(listener, address, files).map_err(std::io::Error::other)?),
+            None => Door::Plain(listener),
+        };
+        announce(address, matches!(door, Door::Tls(_)));
+        server::serve(door, state, stop).await
     });
     engine.shutdown();
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
@@ -71,12 +79,36 @@ async fn bind(config: &Config) -> Result<TcpListener, AppError> {
     })
 }
 
-fn announce(listener: &TcpListener) {
-    if let Ok(address) = listener.local_addr() {
-        let host = if address.ip().is_loopback() { "localhost".to_owned() } else { address.ip().to_string() };
-        info!("open http://{host}:{}", address.port());
-        eprintln!("Sightline is ready: open http://{host}:{}", address.port());
-    }
+/// The certificate and its key; makes our own where that is asked for. Before anything that takes long: a wrong file is told at once.
+fn tls_files(config: &Config) -> Result<Option<TlsFiles>, AppError> {
+    let files = match &config.server.tls {
+        None => return Ok(None),
+        Some(Tls::Files { cert, key }) => Ok(TlsFiles { cert: cert.clone(), key: key.clone() }),
+        Some(Tls::SelfSigned { dir }) => {
+            let bound = config.server.bind.ip();
+            let addresses = if bound.is_unspecified() { local_ips() } else { vec![bound] };
+            own_certificate(dir, &addresses)
+        }
+    };
+    let files = files.and_then(|files| files.check().map(|()| files));
+    files.map(Some).map_err(|e| AppError::new(e.class(), e.to_string()))
+}
+
+/// Says where to look. Bound to every address, each is an address of this machine; the first that is not loopback is the one for others.
+fn announce(address: SocketAddr, tls: bool) {
+    let ip = address.ip();
+    let host = match ip {
+        _ if ip.is_loopback() => "localhost".to_owned(),
+        _ if ip.is_unspecified() => {
+            let others = local_ips().into_iter().find(|ip| ip.is_ipv4() && !ip.is_loopback());
+            others.map_or_else(|| "localhost".to_owned(), |ip| ip.to_string())
+        }
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let scheme = if tls { "https" } else { "http" };
+    info!("open {scheme}://{host}:{}", address.port());
+    eprintln!("Sightline is ready: open {scheme}://{host}:{}", address.port());
 }
 
 fn server_config(config: &Config) -> ServerConfig {

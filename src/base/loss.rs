@@ -31,6 +31,8 @@ pub enum LossReason {
     Closing,
     /// The disk of the archive is full, broken or too slow: the picture stays in memory only.
     ArchiveBehind,
+    /// A connection that was to be encrypted never came to be: too slow, or it spoke something else.
+    Handshake,
 }
 
 impl LossReason {
@@ -52,6 +54,7 @@ impl LossReason {
             Self::Corrupt => "corrupt",
             Self::Closing => "closing",
             Self::ArchiveBehind => "archive_behind",
+            Self::Handshake => "handshake",
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) const KEYS: &[Key] = &[
         "server.bind",
         Kind::Addr,
         "\"127.0.0.1:8080\"",
-        "Where HTTP listens. Browsers give camera and microphone only to localhost and to HTTPS pages, so put a TLS proxy before any other address.",
+        "Where HTTP listens. Browsers give camera and microphone only to localhost and to HTTPS pages: for any other address set server.tls_self_signed or the certificate's files, or put a TLS proxy before it.",
     ),
     key("server.web_root", Kind::Path, "\"web/dist\"", "The built page that is served at `/`."),
     key(
@@ -52,6 +52,25 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Texts,
         "[]",
         "Keys that open the API (`Authorization: Bearer KEY`). Without any, only loopback addresses may be bound.",
+    ),
+    key(
+        "server.tls_cert_file",
+        Kind::Path,
+        "\"\"",
+        "Certificate in PEM form, its issuers after it: with it the server speaks HTTPS. Read again when it changes.",
+    ),
+    key("server.tls_key_file", Kind::Path, "\"\"", "Private key of that certificate, in PEM form."),
+    key(
+        "server.tls_self_signed",
+        Kind::Bool,
+        "false",
+        "Speak HTTPS with a certificate made on this machine. Browsers warn of it once. For development and closed networks.",
+    ),
+    key(
+        "server.tls_dir",
+        Kind::Path,
+        "\"tls\"",
+        "Where that certificate is kept, so that a browser that has accepted it goes on doing so.",
     ),
     key(
         "server.allow_anonymous",

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::ConfigError;
 use super::layers::Layered;
 use super::sections::{
-    Archive, Budget, Config, Decode, Device, Dialogue, Engine, Ingest, Listen, Memory, Models, Server, Telemetry, Watch,
+    Archive, Budget, Config, Decode, Device, Dialogue, Engine, Ingest, Listen, Memory, Models, Server, Telemetry, Tls,
+    Watch,
 };
 use super::value::{Value, ports};
 use crate::weights::{Manifest, Role};
@@ -103,11 +104,21 @@ fn server(r: &Reader<'_>) -> Server {
         bind: r.get("server.bind").text().parse().unwrap_or_else(|_| ([127, 0, 0, 1], 8080).into()),
         web_root: r.get("server.web_root").path(),
         api_keys: r.get("server.api_keys").list(),
+        tls: tls(r),
         allow_anonymous: r.get("server.allow_anonymous").bool(),
         max_sessions: r.number("server.max_sessions"),
         max_message_bytes: r.number("server.max_message_bytes"),
         write_deadline: r.ms("server.write_deadline_ms"),
         ping_interval: r.ms("server.ping_interval_ms"),
+    }
+}
+
+fn tls(r: &Reader<'_>) -> Option<Tls> {
+    let (cert, key) = (r.some_text("server.tls_cert_file"), r.some_text("server.tls_key_file"));
+    let (own, dir) = (r.get("server.tls_self_signed").bool(), r.get("server.tls_dir").path());
+    match (cert, key) {
+        (Some(cert), Some(key)) => Some(Tls::Files { cert: cert.into(), key: key.into() }),
+        _ => own.then_some(Tls::SelfSigned { dir }),
     }
 }
 
@@ -196,6 +207,17 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
                  `server.allow_anonymous` = true if everybody there may come in",
                 c.server.bind
             ),
+        );
+    }
+    let (cert, key) = (r.some_text("server.tls_cert_file").is_some(), r.some_text("server.tls_key_file").is_some());
+    if cert != key {
+        let (there, missing) = if cert { ("cert", "key") } else { ("key", "cert") };
+        refuse(&format!("server.tls_{there}_file"), format!("`server.tls_{missing}_file` is needed with it"));
+    }
+    if (cert || key) && r.get("server.tls_self_signed").bool() {
+        refuse(
+            "server.tls_self_signed",
+            "a certificate is given by `server.tls_cert_file`: have one or the other".into(),
         );
     }
     if c.server.api_keys.iter().any(|k| k.len() < 16) {

@@ -13,6 +13,8 @@ pub struct Server {
     pub web_root: PathBuf,
     /// Keys that open the API; empty: everybody.
     pub api_keys: Vec<String>,
+    /// How HTTPS is spoken; `None`: it is not.
+    pub tls: Option<Tls>,
     /// Everybody may come in from other machines.
     pub allow_anonymous: bool,
     /// Conversations at once.
@@ -23,6 +25,23 @@ pub struct Server {
     pub write_deadline: Duration,
     /// Ping after this long without traffic.
     pub ping_interval: Duration,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Files in PEM form.
+    Files {
+        /// The certificate, its issuers after it.
+        cert: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// Made here and kept in this folder.
+    SelfSigned {
+        /// The folder.
+        dir: PathBuf,
+    },
 }
 
 /// WebRTC.

@@ -52,7 +52,8 @@ impl Default for IngestConfig {
 }
 
 /// Every IPv4 address of this machine, loopback last.
-fn local_ips() -> Vec<IpAddr> {
+#[must_use]
+pub fn local_ips() -> Vec<IpAddr> {
     let mut ips: Vec<IpAddr> = Vec::new();
     match rtc::shared::ifaces::ifaces() {
         Ok(interfaces) => {

@@ -24,7 +24,7 @@ mod track;
 #[cfg(test)]
 mod tests;
 
-pub use config::IngestConfig;
+pub use config::{IngestConfig, local_ips};
 pub use error::IngestError;
 pub use events::{PeerEvent, PeerEvents};
 pub use peer::{MediaSinks, Peer, PeerStats, TrackStats};

@@ -8,6 +8,7 @@ mod error;
 mod memory;
 mod socket;
 mod status;
+mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use error::HttpError;
+pub use tls::{TlsError, TlsFiles, TlsListener, own_certificate};
 
 use crate::session::Sessions;
 
@@ -44,6 +46,14 @@ pub struct ServerConfig {
     pub write_deadline: Duration,
     /// Ping after this long without traffic; two without an answer end the connection.
     pub ping_interval: Duration,
+}
+
+/// Where clients come in.
+pub enum Door {
+    /// HTTP.
+    Plain(TcpListener),
+    /// HTTPS.
+    Tls(TlsListener),
 }
 
 /// Renders the metrics page.
@@ -117,7 +127,7 @@ pub fn router(state: ServerState) -> Router {
 ///
 /// # Errors
 /// The listener's.
-pub async fn serve(listener: TcpListener, state: ServerState, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(listener: Door, state: ServerState, stop: CancellationToken) -> std::io::Result<()> {
     let draining = Arc::clone(&state.draining);
     let sessions = state.sessions.clone();
     let drain = async move {
@@ -125,5 +135,8 @@ pub async fn serve(listener: TcpListener, state: ServerState, stop: Cancellation
         draining.store(true, Ordering::Relaxed);
         sessions.close_all().await;
     };
-    axum::serve(listener, router(state)).with_graceful_shutdown(drain).await
+    match listener {
+        Door::Plain(listener) => axum::serve(listener, router(state)).with_graceful_shutdown(drain).await,
+        Door::Tls(listener) => axum::serve(listener, router(state)).with_graceful_shutdown(drain).await,
+    }
 }

@@ -81,6 +81,17 @@ fn browser(config: &Config) -> Check {
     let port = config.server.bind.port();
     let denied =
         "if camera or microphone was refused: click the icon left of the address, allow both, and reload the page";
+    if config.server.tls.is_some() {
+        let host = if config.server.bind.ip().is_loopback() { "localhost" } else { "this machine's address" };
+        let warns = matches!(config.server.tls, Some(crate::config::Tls::SelfSigned { .. }));
+        let once = if warns { "the browser warns of the certificate once: go on all the same; " } else { "" };
+        return Check {
+            name: "browser",
+            verdict: Verdict::Good,
+            found: format!("open https://{host}:{port}"),
+            fix: format!("{once}{denied}"),
+        };
+    }
     if config.server.bind.ip().is_loopback() {
         return Check {
             name: "browser",
@@ -93,7 +104,7 @@ fn browser(config: &Config) -> Check {
         "browser",
         "pages get camera and microphone only from localhost or over HTTPS",
         format!(
-            "from other machines use a TLS proxy, or `ssh -L {port}:localhost:{port}` and http://localhost:{port}; {denied}"
+            "from other machines set `server.tls_self_signed` = true, use a TLS proxy, or `ssh -L {port}:localhost:{port}` and http://localhost:{port}; {denied}"
         ),
     )
 }
