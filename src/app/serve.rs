@@ -10,11 +10,14 @@ use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::clock::unix_ms_at_zero;
 use super::{AppError, Parts, SystemClock, build};
 use crate::base::{Clock, ErrorClass};
 use crate::config::{Config, Tls};
 use crate::ingest::local_ips;
-use crate::server::{self, Door, RenderMetrics, ServerConfig, ServerState, TlsFiles, TlsListener, own_certificate};
+use crate::server::{
+    self, Door, RenderMetrics, Secrets, ServerConfig, ServerState, TlsFiles, TlsListener, own_certificate,
+};
 
 /// Serves until the process is told to stop (Ctrl-C or SIGTERM), then closes every conversation and frees everything.
 ///
@@ -30,11 +33,14 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
     // The port first: a second server is told so at once, not after it has loaded half a gigabyte.
     let listener = runtime.block_on(bind(config))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let Parts { engine, sessions, .. } = build(config, clock)?;
+    let unix_ms_at_zero = unix_ms_at_zero(&*clock);
+    let Parts { engine, sessions, .. } = build(config, Arc::clone(&clock))?;
     let state = ServerState {
         sessions,
-        config: Arc::new(server_config(config)),
+        config: Arc::new(ServerConfig { unix_ms_at_zero, ..server_config(config) }),
         metrics,
+        clock,
+        secrets: Arc::new(Secrets::default()),
         draining: Arc::new(AtomicBool::new(false)),
     };
     let stop = CancellationToken::new();
@@ -119,6 +125,7 @@ fn server_config(config: &Config) -> ServerConfig {
         max_message_bytes: s.max_message_bytes,
         write_deadline: s.write_deadline,
         ping_interval: s.ping_interval,
+        unix_ms_at_zero: 0,
     }
 }
 

@@ -5,20 +5,38 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::secrets::PREFIX;
 use super::{HttpError, ServerState};
 use crate::base::ErrorClass;
 
 /// Refuses requests without a valid key, before anything is read or allocated for them.
-pub(super) async fn check(State(state): State<ServerState>, request: Request, next: Next) -> Response {
+///
+/// A token of `client_secrets` opens sessions, with the settings it was made with; it makes no tokens.
+pub(super) async fn check(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
     let keys = &state.config.api_keys;
+    let token = presented(request.headers()).filter(|p| p.starts_with(PREFIX)).map(str::to_owned);
+    if let Some(token) = token {
+        return match state.secrets.grant(&token, state.clock.now()) {
+            Some(grant) if !request.uri().path().ends_with("/client_secrets") => {
+                request.extensions_mut().insert(grant);
+                next.run(request).await
+            }
+            Some(_) => refused("a client secret makes no client secrets: ask for one with a key of the server"),
+            None => refused(
+                "the client secret is unknown or has expired: have a new one made by POST /v1/realtime/client_secrets",
+            ),
+        };
+    }
     if keys.is_empty() || keys.iter().any(|k| presented(request.headers()).is_some_and(|p| same(k, p))) {
         return next.run(request).await;
     }
-    let error = HttpError::new(
-        ErrorClass::Invalid,
-        "invalid_api_key",
+    refused(
         "a valid key is needed: send `Authorization: Bearer KEY`, or the WebSocket subprotocol `openai-insecure-api-key.KEY`",
-    );
+    )
+}
+
+fn refused(why: &str) -> Response {
+    let error = HttpError::new(ErrorClass::Invalid, "invalid_api_key", why);
     let mut response = error.into_response();
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     response

@@ -1,11 +1,13 @@
 //! `POST /v1/realtime/calls`: SDP offer in, answer and `Location` out; hang-up.
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::secrets::Grant;
 use super::{HttpError, ServerState};
 use crate::base::ErrorClass;
 use crate::session::OpenOptions;
@@ -38,10 +40,12 @@ impl CallQuery {
 pub(super) async fn create(
     State(state): State<ServerState>,
     Query(query): Query<CallQuery>,
+    grant: Option<Extension<Grant>>,
     request: Request,
 ) -> Result<Response, HttpError> {
     state.refuse_while_draining()?;
     let (offer, session) = read_offer(request).await?;
+    let session = session.or_else(|| grant.and_then(|g| g.0.session));
     let call = state.sessions.open_call(&offer, query.options(session)).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/sdp".to_owned()),

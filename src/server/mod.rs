@@ -6,6 +6,7 @@ mod access;
 mod calls;
 mod error;
 mod memory;
+mod secrets;
 mod socket;
 mod status;
 mod tls;
@@ -26,8 +27,10 @@ use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use error::HttpError;
+pub use secrets::Secrets;
 pub use tls::{TlsError, TlsFiles, TlsListener, own_certificate};
 
+use crate::base::Clock;
 use crate::session::Sessions;
 
 /// What may be offered at once, in bytes. SDP is checked further by `ingest`.
@@ -46,6 +49,8 @@ pub struct ServerConfig {
     pub write_deadline: Duration,
     /// Ping after this long without traffic; two without an answer end the connection.
     pub ping_interval: Duration,
+    /// Unix time at the zero of the server's clock, in milliseconds.
+    pub unix_ms_at_zero: i64,
 }
 
 /// Where clients come in.
@@ -68,6 +73,10 @@ pub struct ServerState {
     pub config: Arc<ServerConfig>,
     /// The metrics page.
     pub metrics: RenderMetrics,
+    /// The server's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Tokens that browsers come in with.
+    pub secrets: Arc<Secrets>,
     /// Set while shutting down: `/readyz` says so and nobody new is let in.
     pub draining: Arc<AtomicBool>,
 }
@@ -97,6 +106,7 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/realtime/calls/{call_id}", delete(calls::hang_up))
         .route("/v1/realtime/calls/{call_id}/hangup", post(calls::hang_up))
         .route("/v1/realtime", get(socket::upgrade).post(calls::create))
+        .route("/v1/realtime/client_secrets", post(secrets::create))
         .route("/v1/models", get(status::models))
         .layer(axum::middleware::from_fn_with_state(state.clone(), access::check))
         .route("/v1/sessions/{memory_id}/keyframes/{keyframe_id}", get(memory::keyframe))

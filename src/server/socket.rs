@@ -1,5 +1,6 @@
 //! `GET /v1/realtime`: a WebSocket that opens a session of its own (`?model=`) or watches a call (`?call_id=`).
 
+use axum::Extension;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -7,6 +8,7 @@ use tokio::time::{interval, timeout};
 use tracing::debug;
 
 use super::calls::CallQuery;
+use super::secrets::Grant;
 use super::{HttpError, ServerConfig, ServerState};
 use crate::session::{ClientPort, Outgoing};
 
@@ -18,6 +20,7 @@ const AGAIN: u16 = 1013;
 pub(super) async fn upgrade(
     State(state): State<ServerState>,
     Query(query): Query<CallQuery>,
+    grant: Option<Extension<Grant>>,
     ws: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
     state.refuse_while_draining()?;
@@ -30,7 +33,7 @@ pub(super) async fn upgrade(
     })?;
     let port = match query.call_id.clone() {
         Some(call_id) => state.sessions.attach(&call_id, query.options(None)).await?,
-        None => state.sessions.open_socket(query.options(None)).await?,
+        None => state.sessions.open_socket(query.options(grant.and_then(|g| g.0.session))).await?,
     };
     let limit = state.config.max_message_bytes;
     let ws = ws.max_message_size(limit).max_frame_size(limit).protocols(["realtime"]);

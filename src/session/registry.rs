@@ -15,7 +15,7 @@ use super::ports::port;
 use super::wiring::{self, Opened};
 use super::{Call, ClientPort, MediaIn, OpenOptions, Recorded, Services, SessionError, call};
 use crate::budget::Step;
-use crate::wire::{IdGen, IdKind};
+use crate::wire::{IdGen, IdKind, SessionConfig};
 
 /// The front door. Clones share everything.
 #[derive(Clone)]
@@ -115,6 +115,18 @@ impl Sessions {
         self.hold_memory(&identity, placed.clients.clone(), ended.clone());
         self.remember(&call_id, placed.clients, ended);
         Ok(Call { call_id, answer: placed.answer })
+    }
+
+    /// The session that these options would open, as `session.created` would show it.
+    ///
+    /// # Errors
+    /// [`SessionError`] of settings that cannot be put in force.
+    pub fn preview(&self, options: &OpenOptions) -> Result<SessionConfig, SessionError> {
+        let id = self.id(IdKind::Session);
+        let setup = wiring::setup(&self.0.services, id, options, crate::dialogue::MemorySetup::default())?;
+        let mut config = SessionConfig::new(setup.session_id, &setup.names);
+        config.apply(setup.patch, &setup.names);
+        Ok(config)
     }
 
     fn remember(&self, call_id: &str, inbox: mpsc::Sender<Msg>, ended: CancellationToken) {
