@@ -122,7 +122,7 @@ soak-memory: ## eight hours through the memory in virtual time: bytes per tier, 
 
 .PHONY: needle
 needle: models setup-test ## a generated day, asked about at ages of ten seconds to an hour: recall with and without memory (NEEDLE="--seed 2" draws another)
-	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench needle -- --data $(abspath $(DATA)) $(NEEDLE)
+	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench needle -- --data $(abspath $(DATA)) --svg $(CURDIR)/target/needle.svg $(NEEDLE)
 
 # A folder with photographs and what people say about them (captions.jsonl); not part of the repository.
 PICTURES ?= $(wildcard ../shared/data/scenes)

@@ -85,7 +85,10 @@ pub fn print(args: &Args, day: &Day, outcome: &Outcome) -> bool {
     if let Some(file) = &args.svg {
         let rows: Vec<[f64; 2]> =
             (0..AGES.len()).map(|i| [0, 1].map(|who| share(of(Some(i), None, false), who).percent())).collect();
-        std::fs::write(file, plot(&rows)).unwrap_or_else(|e| eprintln!("needle: {}: {e}", file.display()));
+        match std::fs::write(file, plot(&rows)) {
+            Ok(()) => println!("\nplot: {}", file.display()),
+            Err(e) => eprintln!("needle: {}: {e}", file.display()),
+        }
     }
     let no_worse = present[0].of == 0 || present[1].right >= present[0].right;
     let good = all[1].percent() >= GOAL && no_worse;

@@ -43,6 +43,8 @@ impl Wanted {
             return Self { has: Some(Has::Colour(colour)), ..Self::default() };
         }
         match analyse(&routed.about) {
+            // "What did I say I have to buy": nothing that was read.
+            _ if routed.said => Self { words: routed.content.clone(), ..Self::default() },
             Ask::Read => {
                 let words = routed.content.iter().filter(|w| !is_in(w, MEDIA)).cloned();
                 Self { words: words.collect(), all: false, has: Some(Has::Text) }

@@ -13,8 +13,9 @@ use crate::memory::{Hit, Order, Said, SeenText, Speaker};
 
 /// Lines told at once.
 const MOST_LINES: usize = 4;
-/// Lines that were there within this of each other were there together: not every look reads every line.
-const TOGETHER: Duration = Duration::from_secs(4);
+/// Lines that were there within this of each other were there together: a still scene is looked at every five seconds, and not every look
+/// reads every line.
+const TOGETHER: Duration = Duration::from_secs(6);
 
 /// What the person told about a thing that cannot be seen; `None` unless all of the question's words were in it.
 pub(crate) fn recollect_told(routed: &Routed, hits: &[Hit], now: MediaTime) -> Option<Recollected> {
@@ -64,7 +65,9 @@ impl Recall<'_> {
         if let Some(at) = at {
             let off = |t: &SeenText| t.first.since(at).max(at.since(t.last));
             let least = texts.iter().map(|t| off(t)).min().unwrap_or_default();
-            texts.retain(|t| off(t) <= least + TOGETHER);
+            // A moment that was named is one of the two sides of a change; "before that" is not.
+            let slack = if self.asked_time().is_some() { Duration::ZERO } else { TOGETHER };
+            texts.retain(|t| off(t) <= least + slack);
         }
         texts.truncate(MOST_LINES);
         texts

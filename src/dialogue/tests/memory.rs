@@ -310,3 +310,13 @@ fn one_thing_of_several_names_is_told_once_by_the_finest() {
     assert_eq!(prefix.matches("cat").count(), 1, "{prefix}");
     assert!(prefix.contains("Egyptian cat"), "{prefix}");
 }
+
+#[test]
+fn what_was_said_is_not_looked_for_in_what_was_read() {
+    let mut t = watching();
+    t.show(10, &sign());
+    let _ = t.say("Have to buy bread for dinner.");
+    t.show(30, &dog());
+    let (prefix, _) = t.recall("What did I say I have to buy?");
+    assert!(prefix.contains("bread"), "{prefix}");
+}
