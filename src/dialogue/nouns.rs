@@ -211,7 +211,7 @@ fn is_a(a: &str, b: &str) -> bool {
 
 /// How the asked word relates to a class name with its broader words; `None`: not at all. Both in singular or plural, lower case.
 pub(crate) fn fit(asked: &str, label: &str, broader: &[String]) -> Option<Fit> {
-    let (asked, label) = (singular(asked), singular(&label.to_lowercase()));
+    let (asked, label) = (singular(&asked.to_lowercase()), singular(&label.to_lowercase()));
     let (a, l) = (canonical(&asked), canonical(&label));
     let head = |s: &str| s.rsplit(' ').next().map(str::to_owned).unwrap_or_default();
     if a == l {

@@ -176,7 +176,8 @@ impl<'a> Recall<'a> {
             let mut left = each;
             for s in self.hits[hit].digest.salient().into_iter().filter(|s| spoken_of(s)) {
                 let new = finest(hit, s, things);
-                if left > 0 && !found.iter().any(|f| alike(f.seen, new.seen) || alike(f.seen, s)) {
+                let told = |f: &Found<'_>| alike(f.seen, new.seen) || alike(f.seen, s) || is_doubt(f.seen, new.seen);
+                if left > 0 && !found.iter().any(told) {
                     found.push(new);
                     left -= 1;
                 }
@@ -429,6 +430,11 @@ pub(crate) fn spoken_of(s: &Seen) -> bool {
 
 fn alike(a: &Seen, b: &Seen) -> bool {
     nouns::fit(&a.label, &b.label, &b.broader).is_some() || nouns::fit(&b.label, &a.label, &a.broader).is_some()
+}
+
+/// Another guess at what was told already: the Egyptian cat may have been a tabby cat.
+fn is_doubt(told: &Seen, s: &Seen) -> bool {
+    s.confidence < SURE && s.broader.first().is_some_and(|kind| told.broader.first() == Some(kind))
 }
 
 /// A thing by its finest name: the bird was a partridge. Where that is not so sure, it is told as well.

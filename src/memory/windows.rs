@@ -88,7 +88,7 @@ fn about(memory: &Memory, span: Span) -> About<'_> {
     let event = events.iter().find(|e| e.span.contains(span.start));
     let said = events.iter().rev().flat_map(|e| &e.said).filter(|s| span.contains(s.at)).cloned().collect();
     let picture = event.map_or(&[][..], |e| {
-        let stood = e.keyframes.iter().rposition(|k| k.at <= span.start);
+        let stood = e.keyframes.iter().rposition(|k| k.at < span.end);
         stood.map_or(&[][..], |i| &e.keyframes[i..=i])
     });
     About { event: event.map(|e| e.id), said: Cow::Owned(said), picture }

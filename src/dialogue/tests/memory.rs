@@ -305,6 +305,10 @@ fn one_thing_of_several_names_is_told_once_by_the_finest() {
     let cat = json!({"objects": [["cat", 0.9, [0.2, 0.2, 0.8, 0.9], "brown"]],
         "labels": [["Egyptian cat", 0.6, ["cat", "animal"]], ["animal", 0.5, []], ["tabby cat", 0.35, ["cat", "animal"]]]});
     t.show(20, &cat);
+    t.show(20, &sign());
+    // From the last half minute too, where each second is told by itself.
+    let (prefix, _) = t.recall("What did I show you at the beginning?");
+    assert_eq!(prefix.matches("cat").count(), 1, "{prefix}");
     t.show(60, &sign());
     let (prefix, _) = t.recall("What did I show you at the beginning?");
     assert_eq!(prefix.matches("cat").count(), 1, "{prefix}");
