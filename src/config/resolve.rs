@@ -209,16 +209,8 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
             ),
         );
     }
-    let (cert, key) = (r.some_text("server.tls_cert_file").is_some(), r.some_text("server.tls_key_file").is_some());
-    if cert != key {
-        let (there, missing) = if cert { ("cert", "key") } else { ("key", "cert") };
-        refuse(&format!("server.tls_{there}_file"), format!("`server.tls_{missing}_file` is needed with it"));
-    }
-    if (cert || key) && r.get("server.tls_self_signed").bool() {
-        refuse(
-            "server.tls_self_signed",
-            "a certificate is given by `server.tls_cert_file`: have one or the other".into(),
-        );
+    if let Some((key, text)) = tls_problem(r) {
+        refuse(key, text);
     }
     if c.server.api_keys.iter().any(|k| k.len() < 16) {
         refuse("server.api_keys", "a key has fewer than 16 characters; `openssl rand -hex 24` makes a good one".into());
@@ -256,6 +248,20 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
         }
     }
     problems
+}
+
+/// What of the keys of TLS does not go together.
+fn tls_problem(r: &Reader<'_>) -> Option<(&'static str, String)> {
+    let (cert, key) = (r.some_text("server.tls_cert_file").is_some(), r.some_text("server.tls_key_file").is_some());
+    match (cert, key) {
+        (true, false) => Some(("server.tls_cert_file", "`server.tls_key_file` is needed with it".into())),
+        (false, true) => Some(("server.tls_key_file", "`server.tls_cert_file` is needed with it".into())),
+        (true, true) if r.get("server.tls_self_signed").bool() => Some((
+            "server.tls_self_signed",
+            "a certificate is given by `server.tls_cert_file`: have one or the other".into(),
+        )),
+        _ => None,
+    }
 }
 
 /// A name must be one of the manifest, with the right role.
