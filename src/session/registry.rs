@@ -193,6 +193,8 @@ impl Sessions {
         let entry = self.entry(call_id)?;
         let _ = entry.inbox.send(Msg::Close { reason: "hung up".into() }).await;
         entry.ended.cancelled().await;
+        // Whoever asks next is told that it is gone; the task that removes what ends by itself may not have run yet.
+        lock(&self.0.calls).remove(call_id);
         Ok(())
     }
 
