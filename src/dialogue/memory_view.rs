@@ -91,22 +91,27 @@ pub fn timeline(memory: &Memory, archive: Option<ArchiveView>) -> TimelineView {
     TimelineView { tiers: tiers(memory, archive), events: events(memory), ..TimelineView::default() }
 }
 
-/// What an answer rests on; the seconds of one event as one.
-pub(crate) fn citations<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<CitationView> {
-    let mut out: Vec<CitationView> = Vec::new();
-    for next in hits.map(citation) {
-        match out.iter_mut().find(|c| c.event_id.is_some() && c.event_id == next.event_id) {
-            Some(known) => {
+/// What an answer rests on; the seconds of one event as one. What has no picture of its own is shown by its event's.
+pub(crate) fn citations<'a>(hits: impl Iterator<Item = &'a Hit>, memory: &Memory) -> Vec<CitationView> {
+    let mut out: Vec<(Option<NodeId>, CitationView)> = Vec::new();
+    for hit in hits {
+        let next = citation(hit);
+        match out.iter_mut().find(|(event, _)| event.is_some() && *event == hit.event) {
+            Some((_, known)) => {
                 known.start_ms = known.start_ms.min(next.start_ms);
                 known.end_ms = known.end_ms.max(next.end_ms);
                 known.similarity = known.similarity.max(next.similarity);
                 let new: Vec<_> = next.keyframes.into_iter().filter(|k| !known.keyframes.contains(k)).collect();
                 known.keyframes.extend(new);
             }
-            None => out.push(next),
+            None => out.push((hit.event, next)),
         }
     }
-    out
+    for (event, view) in out.iter_mut().filter(|(_, view)| view.keyframes.is_empty()) {
+        let first = event.and_then(|e| memory.event(e)?.keyframes.first());
+        view.keyframes.extend(first.map(|k| keyframe_id(k.id)));
+    }
+    out.into_iter().map(|(_, view)| view).collect()
 }
 
 fn citation(hit: &Hit) -> CitationView {

@@ -168,13 +168,7 @@ impl Conversation {
         out: &mut Vec<Output>,
     ) {
         let cited = recollected.cited.iter().filter_map(|i| hits.get(*i));
-        let mut citations = memory_view::citations(cited.clone());
-        // A second that has no picture of its own is shown by its event's.
-        for c in citations.iter_mut().filter(|c| c.keyframes.is_empty()) {
-            let own = |h: &&Hit| h.event.map(memory_view::node_id) == c.event_id;
-            let event = cited.clone().find(own).and_then(|h| self.memory.memory.event(h.event?));
-            c.keyframes.extend(event.and_then(|e| e.keyframes.first()).map(|k| memory_view::keyframe_id(k.id)));
-        }
+        let citations = memory_view::citations(cited, &self.memory.memory);
         let body = ServerBody::ResponseMemory {
             response_id: id.to_owned(),
             route: route_name(route),

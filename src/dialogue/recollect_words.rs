@@ -9,7 +9,7 @@ use super::recollect::{Recall, Recollected};
 use super::route::Routed;
 use super::things;
 use crate::base::MediaTime;
-use crate::memory::{Hit, Order, Said, SeenText, Speaker};
+use crate::memory::{Hit, Order, Said, SeenText, Speaker, stands_in};
 
 /// Lines told at once.
 const MOST_LINES: usize = 4;
@@ -23,11 +23,9 @@ pub(crate) fn recollect_told(routed: &Routed, hits: &[Hit], now: MediaTime) -> O
     Some(told)
 }
 
-/// Whether all of the words stand in a line. Readings run words together, so letters and digits alone are compared.
+/// Whether all of the words stand in a line.
 pub(crate) fn same_text(line: &str, words: &[String]) -> bool {
-    let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    let line = plain(line);
-    !words.is_empty() && words.iter().all(|w| line.contains(&plain(w)))
+    !words.is_empty() && words.iter().all(|w| stands_in(line, w))
 }
 
 impl Recall<'_> {

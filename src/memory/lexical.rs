@@ -188,13 +188,16 @@ impl Tally {
     }
 }
 
-/// Whether `word` stands in `line`, letters and digits alone; a number not within a longer one.
-fn stands_in(line: &str, word: &str) -> bool {
+/// Whether `word` stands in `line`, letters and digits alone, for readings run words together; a number not within a longer one.
+pub(crate) fn stands_in(line: &str, word: &str) -> bool {
     let digits = word.bytes().all(|b| b.is_ascii_digit());
     let mut before = None;
     for (start, c) in line.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
         let mut rest = line[start..].chars().filter(|c| c.is_alphanumeric());
-        let whole = word.chars().all(|w| rest.next().is_some_and(|c| c.to_lowercase().eq(w.to_lowercase())));
+        let whole = word
+            .chars()
+            .filter(|w| w.is_alphanumeric())
+            .all(|w| rest.next().is_some_and(|c| c.to_lowercase().eq(w.to_lowercase())));
         let within = |c: Option<char>| digits && c.is_some_and(|c| c.is_ascii_digit());
         if whole && !within(before) && !within(rest.next()) {
             return true;

@@ -65,7 +65,7 @@ pub use digest::{
     Digest, MOST_CHANGES, MOST_TEXT_CHARS, MOST_TEXTS, MOST_THINGS, Seen, SeenChange, SeenKind, SeenText,
 };
 pub use event::{Child, Event, Keyframe, MOST_SAID, MOST_SAID_CHARS, Said, Speaker};
-pub(crate) use lexical::is_question;
+pub(crate) use lexical::{is_question, stands_in};
 pub use ops::{Look, Op, Tier, TierUse, Tiers};
 pub use recall::{Has, Hit, MOST_RECALLED, Order, Query, Recall};
 pub use recent::{Glance, Slot};

@@ -1,5 +1,7 @@
 //! Small work on words: clipping, comparing readings, comparing words.
 
+use crate::watch::likeness;
+
 /// At most `most` characters of `s`, in a string with no room to spare.
 pub(super) fn clip(s: &str, most: usize) -> String {
     match s.char_indices().nth(most) {
@@ -8,32 +10,12 @@ pub(super) fn clip(s: &str, most: usize) -> String {
     }
 }
 
-/// Whether two readings are of one line: the share of common letter pairs (Sørensen–Dice), case, spaces and marks aside.
+/// Two readings at least this much alike are of one line.
+const SAME_LINE: f32 = 0.65;
+
+/// Whether two readings are of one line.
 pub(super) fn same_line(a: &str, b: &str) -> bool {
-    if a == b {
-        return true;
-    }
-    let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<Vec<char>>();
-    let (a, b) = (plain(a), plain(b));
-    // Digits are not misread into each other often enough to make two numbers one.
-    let digits = |s: &[char]| s.iter().filter(|c| c.is_ascii_digit()).copied().collect::<Vec<char>>();
-    if a == b {
-        return !a.is_empty();
-    }
-    if a.len() < 3 || b.len() < 3 || digits(&a) != digits(&b) {
-        return false;
-    }
-    let mut pairs: Vec<&[char]> = b.windows(2).collect();
-    let total = a.len() + b.len() - 2;
-    let mut common = 0_usize;
-    for pair in a.windows(2) {
-        if let Some(i) = pairs.iter().position(|p| *p == pair) {
-            pairs.swap_remove(i);
-            common += 1;
-        }
-    }
-    // At least 0.65 of all pairs are common.
-    2 * common * 100 >= total * 65
+    a == b || likeness(a, b) >= SAME_LINE
 }
 
 /// The words of a line: runs of letters and digits.

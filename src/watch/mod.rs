@@ -21,4 +21,4 @@ pub use facts::{
 pub use perceive::{CLASSIFIER, DETECTOR, OCR, Perceive, PerceiveError, Sighting};
 pub use pixels::{Pixels, Thumb};
 pub use sampler::{Sampler, SamplerConfig, Verdict};
-pub use scene::{Look, MAX_CHANGES, MAX_LABELS, MAX_TEXTS, Scene, SceneConfig};
+pub use scene::{Look, MAX_CHANGES, MAX_LABELS, MAX_TEXTS, Scene, SceneConfig, likeness};

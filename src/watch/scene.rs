@@ -6,6 +6,8 @@
 mod picture;
 mod texts;
 
+pub use texts::likeness;
+
 use std::time::Duration;
 
 use picture::{Event, Picture};

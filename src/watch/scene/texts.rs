@@ -111,14 +111,25 @@ fn spelt_word(word: &str) -> String {
     all.iter().enumerate().map(fixed).collect()
 }
 
-/// Whether two readings are of one line: the share of common letter pairs (Sørensen–Dice), case and spaces aside. Another number is another
-/// line: a clock or a counter goes on.
+/// Whether two readings are of one line of the scene; two without letters are.
 fn same(a: &str, b: &str) -> bool {
+    let marks = |s: &str| !s.chars().any(char::is_alphanumeric);
+    likeness(a, b) >= SAME || (marks(a) && marks(b))
+}
+
+/// How much two readings are alike, `0.0..=1.0`: the share of common letter pairs (Sørensen–Dice), case, spaces and marks aside. Another number
+/// is another line: a clock or a counter goes on, and digits are not misread into each other often enough to make two numbers one. What has
+/// fewer than three letters is alike only when it is the same.
+#[must_use]
+pub fn likeness(a: &str, b: &str) -> f32 {
     let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<Vec<char>>();
     let (a, b) = (plain(a), plain(b));
     let digits = |s: &[char]| s.iter().filter(|c| c.is_ascii_digit()).copied().collect::<String>();
-    if a.len() < 3 || b.len() < 3 || a == b || digits(&a) != digits(&b) {
-        return a == b;
+    if a == b {
+        return if a.is_empty() { 0.0 } else { 1.0 };
+    }
+    if a.len() < 3 || b.len() < 3 || digits(&a) != digits(&b) {
+        return 0.0;
     }
     let mut pairs: Vec<&[char]> = b.windows(2).collect();
     let total = a.len() + b.len() - 2;
@@ -131,7 +142,7 @@ fn same(a: &str, b: &str) -> bool {
     }
     #[expect(clippy::cast_precision_loss, reason = "at most a few hundred characters")]
     let share = (2 * common) as f32 / total as f32;
-    share >= SAME
+    share
 }
 
 #[cfg(test)]
