@@ -156,7 +156,7 @@ impl Asker<'_> {
     }
 
     fn show_progress(&self, at: MediaTime) {
-        if !self.args.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        if !self.args.json && on_terminal() {
             let until = self.args.at.map(|at| format!(" of {}", MediaTime::ZERO + at)).unwrap_or_default();
             eprint!("\rwatching {at}{until}, {:.1} times as fast as it was filmed ", self.pace(at));
         }
@@ -171,7 +171,7 @@ impl Asker<'_> {
         let took = self.watching.now().since(MediaTime::ZERO).as_secs_f64();
         tracing::info!(until = %at, took_s = took, pace = self.pace(at), "the recording was watched");
         if !self.args.json {
-            let end = if std::io::IsTerminal::is_terminal(&std::io::stderr()) { "\r" } else { "" };
+            let end = if on_terminal() { "\r" } else { "" };
             eprintln!("{end}watched {at} in {took:.1} s, {:.1} times as fast as it was filmed", self.pace(at));
         }
     }
@@ -233,6 +233,10 @@ impl Asker<'_> {
             }
         }
     }
+}
+
+fn on_terminal() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stderr())
 }
 
 /// Reads the file until `until`, on a thread that may block.

@@ -13,10 +13,10 @@ use tracing::info;
 use super::clock::unix_ms_at_zero;
 use super::{AppError, Parts, SystemClock, build};
 use crate::base::{Clock, ErrorClass};
-use crate::config::{Config, Tls};
+use crate::config::{self, Config};
 use crate::ingest::local_ips;
 use crate::server::{
-    self, Door, RenderMetrics, Secrets, ServerConfig, ServerState, TlsFiles, TlsListener, own_certificate,
+    self, Door, RenderMetrics, Secrets, ServerConfig, ServerState, Tls, TlsFiles, TlsListener, own_certificate,
 };
 
 /// Serves until the process is told to stop (Ctrl-C or SIGTERM), then closes every conversation and frees everything.
@@ -29,7 +29,7 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
         .enable_all()
         .build()
         .map_err(|e| AppError::new(ErrorClass::Internal, format!("cannot start the runtime: {e}")))?;
-    let tls = tls_files(config)?;
+    let tls = tls(config)?;
     // The port first: a second server is told so at once, not after it has loaded half a gigabyte.
     let listener = runtime.block_on(bind(config))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -37,7 +37,7 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
     let Parts { engine, sessions, .. } = build(config, Arc::clone(&clock))?;
     let state = ServerState {
         sessions,
-        config: Arc::new(ServerConfig { unix_ms_at_zero, ..server_config(config) }),
+        config: Arc::new(server_config(config, unix_ms_at_zero)),
         metrics,
         clock,
         secrets: Arc::new(Secrets::default()),
@@ -48,7 +48,7 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
         tokio::spawn(until_told(stop.clone()));
         let address = listener.local_addr()?;
         let door = match tls {
-            Some(files) => Door::Tls(TlsListener::new(listener, address, files).map_err(std::io::Error::other)?),
+            Some(tls) => Door::Tls(TlsListener::new(listener, address, tls)),
             None => Door::Plain(listener),
         };
         announce(address, matches!(door, Door::Tls(_)));
@@ -85,30 +85,29 @@ async fn bind(config: &Config) -> Result<TcpListener, AppError> {
     })
 }
 
-/// The certificate and its key; makes our own where that is asked for. Before anything that takes long: a wrong file is told at once.
-fn tls_files(config: &Config) -> Result<Option<TlsFiles>, AppError> {
+/// TLS where it is asked for, with our own certificate or one that is given. Before anything that takes long: a wrong file is told at once.
+fn tls(config: &Config) -> Result<Option<Tls>, AppError> {
     let files = match &config.server.tls {
         None => return Ok(None),
-        Some(Tls::Files { cert, key }) => Ok(TlsFiles { cert: cert.clone(), key: key.clone() }),
-        Some(Tls::SelfSigned { dir }) => {
+        Some(config::Tls::Files { cert, key }) => Ok(TlsFiles { cert: cert.clone(), key: key.clone() }),
+        Some(config::Tls::SelfSigned { dir }) => {
             let bound = config.server.bind.ip();
             let addresses = if bound.is_unspecified() { local_ips() } else { vec![bound] };
             own_certificate(dir, &addresses)
         }
     };
-    let files = files.and_then(|files| files.check().map(|()| files));
-    files.map(Some).map_err(|e| AppError::new(e.class(), e.to_string()))
+    let tls = files.and_then(Tls::open);
+    tls.map(Some).map_err(|e| AppError::new(e.class(), e.to_string()))
 }
 
-/// Says where to look. Bound to every address, each is an address of this machine; the first that is not loopback is the one for others.
+/// Says where to look. Bound to every address, the first of this machine is told: that of others comes before loopback.
 fn announce(address: SocketAddr, tls: bool) {
-    let ip = address.ip();
+    let mut ip = address.ip();
+    if ip.is_unspecified() {
+        ip = local_ips().first().copied().unwrap_or(ip);
+    }
     let host = match ip {
         _ if ip.is_loopback() => "localhost".to_owned(),
-        _ if ip.is_unspecified() => {
-            let others = local_ips().into_iter().find(|ip| ip.is_ipv4() && !ip.is_loopback());
-            others.map_or_else(|| "localhost".to_owned(), |ip| ip.to_string())
-        }
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
@@ -117,7 +116,7 @@ fn announce(address: SocketAddr, tls: bool) {
     eprintln!("Sightline is ready: open {scheme}://{host}:{}", address.port());
 }
 
-fn server_config(config: &Config) -> ServerConfig {
+fn server_config(config: &Config, unix_ms_at_zero: i64) -> ServerConfig {
     let s = &config.server;
     ServerConfig {
         web_root: s.web_root.clone(),
@@ -125,7 +124,7 @@ fn server_config(config: &Config) -> ServerConfig {
         max_message_bytes: s.max_message_bytes,
         write_deadline: s.write_deadline,
         ping_interval: s.ping_interval,
-        unix_ms_at_zero: 0,
+        unix_ms_at_zero,
     }
 }
 

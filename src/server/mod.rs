@@ -28,7 +28,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use error::HttpError;
 pub use secrets::Secrets;
-pub use tls::{TlsError, TlsFiles, TlsListener, own_certificate};
+pub use tls::{Tls, TlsError, TlsFiles, TlsListener, own_certificate};
 
 use crate::base::Clock;
 use crate::session::Sessions;

@@ -11,10 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
-use super::{TlsError, TlsFiles, server_config};
+use super::Tls;
 use crate::base::LossReason;
 
 /// Handshakes under way at one time; while so many are, nobody new is accepted and the system's own queue fills.
@@ -41,14 +40,11 @@ pub struct TlsListener {
 
 impl TlsListener {
     /// Speaks TLS on a listener, in a task of its own; must be called within a runtime.
-    ///
-    /// # Errors
-    /// [`TlsError`] of the certificate.
-    pub fn new(listener: TcpListener, local: SocketAddr, files: TlsFiles) -> Result<Self, TlsError> {
-        let config = server_config(files)?;
+    #[must_use]
+    pub fn new(listener: TcpListener, local: SocketAddr, tls: Tls) -> Self {
         let (ready, taken) = mpsc::channel(READY);
-        let accepting = tokio::spawn(accept(listener, config, ready));
-        Ok(Self { ready: taken, local, accepting })
+        let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(tls.0), ready));
+        Self { ready: taken, local, accepting }
     }
 }
 
@@ -75,8 +71,7 @@ impl axum::serve::Listener for TlsListener {
     }
 }
 
-async fn accept(listener: TcpListener, config: Arc<ServerConfig>, ready: mpsc::Sender<Ready>) {
-    let acceptor = TlsAcceptor::from(config);
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sender<Ready>) {
     let places = Arc::new(Semaphore::new(HANDSHAKES));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };

@@ -30,16 +30,6 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-impl TlsFiles {
-    /// Whether they can be used.
-    ///
-    /// # Errors
-    /// [`TlsError`] naming the file that is missing or wrong.
-    pub fn check(&self) -> Result<(), TlsError> {
-        resolver::Files::open(self.clone()).map(|_| ())
-    }
-}
-
 /// Why there is no TLS.
 #[derive(Debug, Error)]
 pub enum TlsError {
@@ -88,18 +78,24 @@ impl TlsError {
     }
 }
 
-/// Makes the server's side of TLS.
-///
-/// # Errors
-/// [`TlsError`] naming the file that is missing or wrong.
-pub(super) fn server_config(files: TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
-    let resolver = resolver::Files::open(files)?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    // ring's provider has the suites of both versions, so this cannot fail.
-    let builder = builder.with_safe_default_protocol_versions().map_err(|e| resolver.unusable(&e.to_string()))?;
-    let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(resolver));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+/// The server's side of TLS, with a certificate that can be used.
+#[derive(Clone)]
+pub struct Tls(Arc<ServerConfig>);
+
+impl Tls {
+    /// Reads the certificate and its key.
+    ///
+    /// # Errors
+    /// [`TlsError`] naming the file that is missing or wrong.
+    pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
+        let resolver = resolver::Files::open(files)?;
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        // ring's provider has the suites of both versions, so this cannot fail.
+        let builder = builder.with_safe_default_protocol_versions().map_err(|e| resolver.unusable(&e.to_string()))?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
 }
 
 #[cfg(test)]

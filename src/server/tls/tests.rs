@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
-use super::{TlsError, TlsFiles, own_certificate, resolver, server_config};
+use super::{Tls, TlsError, TlsFiles, own_certificate, resolver};
 
 const HERE: [IpAddr; 1] = [IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)];
 
@@ -15,7 +15,7 @@ fn our_own_certificate_is_kept_made_anew_for_other_addresses_and_its_key_is_priv
     let files = own_certificate(&dir.path().join("tls"), &HERE).unwrap();
     let first = fs::read(&files.cert).unwrap();
     assert_eq!(fs::metadata(&files.key).unwrap().permissions().mode() & 0o777, 0o600);
-    server_config(files.clone()).unwrap();
+    assert!(Tls::open(files.clone()).is_ok());
     assert_eq!(own_certificate(&dir.path().join("tls"), &HERE).unwrap(), files);
     assert_eq!(fs::read(&files.cert).unwrap(), first, "a browser that has accepted it sees the same one");
     let more = [HERE[0], "192.0.2.7".parse().unwrap()];
@@ -25,20 +25,24 @@ fn our_own_certificate_is_kept_made_anew_for_other_addresses_and_its_key_is_priv
     assert!(matches!(own_certificate(&nowhere, &HERE), Err(TlsError::Own { .. })));
 }
 
+fn refused(files: TlsFiles) -> TlsError {
+    Tls::open(files).err().expect("these files cannot be used")
+}
+
 #[test]
 fn what_is_wrong_with_the_files_is_told_by_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let ours = own_certificate(&dir.path().join("a"), &HERE).unwrap();
     let other = own_certificate(&dir.path().join("b"), &HERE).unwrap();
     let missing = TlsFiles { cert: dir.path().join("none.pem"), ..ours.clone() };
-    let why = missing.check().unwrap_err().to_string();
+    let why = refused(missing).to_string();
     assert!(why.contains("none.pem") && why.contains("tls_cert_file"), "{why}");
     let swapped = TlsFiles { cert: ours.key.clone(), key: ours.cert.clone() };
-    assert!(matches!(swapped.check(), Err(TlsError::NotThere { what: "certificate", .. })));
+    assert!(matches!(refused(swapped), TlsError::NotThere { what: "certificate", .. }));
     let no_key = TlsFiles { key: ours.cert.clone(), ..ours.clone() };
-    assert!(matches!(no_key.check(), Err(TlsError::NotThere { what: "private key", .. })));
+    assert!(matches!(refused(no_key), TlsError::NotThere { what: "private key", .. }));
     let mixed = TlsFiles { key: other.key, ..ours };
-    assert!(matches!(mixed.check(), Err(TlsError::Unusable { .. })));
+    assert!(matches!(refused(mixed), TlsError::Unusable { .. }));
 }
 
 #[test]
