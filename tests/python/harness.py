@@ -97,12 +97,16 @@ class Server:
         while time.monotonic() < deadline:
             assert self.alive(), f"the server ended with {self.process.returncode}: {self.log()[-2000:]}"
             with contextlib.suppress(OSError):
-                status, _, body = http(self.url + "/readyz")
+                status, _, body = http(self.url + "/readyz", trust=self.trust())
                 if status == 200:
                     return json.loads(body)
             time.sleep(0.1)
         self.process.kill()
         raise AssertionError(f"the server is not ready: {self.log()[-2000:]}")
+
+    def trust(self):
+        """The TLS context that clients need; None without TLS."""
+        return None
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -138,13 +142,13 @@ class Server:
             raise AssertionError(f"the server did not stop within {seconds} s of SIGTERM") from None
 
 
-def http(url: str, method: str = "GET", body: bytes | str | None = None, kind: str | None = None) -> tuple[int, dict, str]:
-    """Status, headers (lower case) and body of any answer, refusals too."""
+def http(url: str, method: str = "GET", body: bytes | str | None = None, kind: str | None = None, trust=None) -> tuple[int, dict, str]:
+    """Status, headers (lower case) and body of any answer, refusals too. `trust`: the TLS context of an https address."""
     data = body.encode() if isinstance(body, str) else body
     headers = {"Content-Type": kind} if kind is not None else {}
     request = urllib.request.Request(url, method=method, data=data, headers=headers)
     try:
-        answer = urllib.request.urlopen(request, timeout=PATIENCE_S)
+        answer = urllib.request.urlopen(request, timeout=PATIENCE_S, context=trust)
     except urllib.error.HTTPError as refusal:
         answer = refusal
     with answer:

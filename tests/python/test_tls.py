@@ -3,12 +3,11 @@
 
 import socket
 import ssl
-import urllib.request
 
 import pytest
 import websockets
 
-from harness import PATIENCE_S, Server, Talk, go, run_cli
+from harness import PATIENCE_S, Server, Talk, go, http, run_cli
 
 
 class Secure(Server):
@@ -23,16 +22,8 @@ class Secure(Server):
         return ssl.create_default_context(cafile=self.folder / "cert.pem")
 
     def get(self, path: str) -> tuple[int, str]:
-        with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S, context=self.trust()) as answer:
-            return answer.status, answer.read().decode()
-
-    def wait(self) -> None:
-        while "Sightline is ready" not in self.log():
-            assert self.alive(), self.log()[-2000:]
-            try:
-                self.process.wait(0.1)
-            except Exception:  # noqa: BLE001: it is still running
-                pass
+        status, _, body = http(self.url + path, trust=self.trust())
+        return status, body
 
 
 @pytest.fixture(scope="module")
