@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
-use sightline::base::{BBox, MediaTime};
+use sightline::base::MediaTime;
 use sightline::memory::{Config, Has, Look, MOST_RECALLED, Memory, Op, Query};
-use sightline::watch::{Colour, ColourShare, LabelFact, Motion, ObjectFact, SceneFacts, TextFact};
 
-const NAMES: [&str; 12] =
-    ["cup", "person", "laptop", "book", "bottle", "dog", "chair", "cell phone", "banana", "backpack", "clock", "vase"];
+#[path = "common/looks.rs"]
+mod looks;
+
 /// Seconds of one scene: an event each.
 const SCENE_S: u64 = 5;
 
@@ -33,40 +33,15 @@ impl Day {
         Self { rng: StdRng::seed_from_u64(3), second: 0, scene: Vec::new() }
     }
 
-    fn unit(&mut self, dims: usize) -> Vec<f32> {
-        (0..dims).map(|_| self.rng.random_range(-1.0..1.0_f32)).collect()
-    }
-
     fn look(&mut self) -> (MediaTime, Look) {
         if self.second.is_multiple_of(SCENE_S) {
-            self.scene = self.unit(1280);
+            self.scene = looks::direction(&mut self.rng, 1280);
         }
         let at = MediaTime::from_millis(self.second * 1_000);
-        let length = self.scene.iter().map(|v| v * v).sum::<f32>().sqrt();
-        let image: Arc<[f32]> = self.scene.iter().map(|v| v / length).collect();
-        let pick = usize::try_from(self.second / SCENE_S).unwrap_or(0);
-        let objects = (0..3_u32).map(|i| ObjectFact {
-            track: i,
-            label: NAMES[(pick * 5 + i as usize) % NAMES.len()].to_owned(),
-            confidence: 0.8,
-            bbox: BBox::new(0.1 * i as f32, 0.2, 0.1 * i as f32 + 0.3, 0.8),
-            colour: Some(ColourShare { colour: Colour::Red, share: 0.6 }),
-            motion: Motion::Still,
-            first_seen: at,
-            last_seen: at,
-        });
-        let (label, broader) = (NAMES[pick % NAMES.len()].to_owned(), vec!["thing".to_owned()]);
-        let text = TextFact { text: format!("PAGE {pick}"), confidence: 0.9, bbox: BBox::FULL, at };
-        let facts = SceneFacts {
-            at,
-            objects: objects.collect(),
-            labels: vec![LabelFact { label, broader, confidence: 0.7, bbox: BBox::FULL, at }],
-            texts: if pick.is_multiple_of(4) { vec![text] } else { Vec::new() },
-            brightness: 0.5,
-            ..SceneFacts::default()
-        };
+        let facts = looks::facts(at, usize::try_from(self.second / SCENE_S).unwrap_or(0), 3);
         self.second += 1;
-        (at, Look { facts: Arc::new(facts), image: Some(image), keyframe: Some(Bytes::from(vec![7; 10_000])) })
+        let image = Some(Arc::from(looks::unit(&self.scene)));
+        (at, Look { facts: Arc::new(facts), image, keyframe: Some(Bytes::from(vec![7; 10_000])) })
     }
 
     /// Goes on until so many events are remembered, whole or merged.
@@ -76,7 +51,7 @@ impl Day {
             let (at, look) = self.look();
             for op in memory.see(at, look) {
                 if let Op::Closed(node) = op {
-                    let meaning = self.unit(384);
+                    let meaning = looks::direction(&mut self.rng, 384);
                     memory.set_text_embedding(node, &meaning);
                 }
             }
@@ -136,7 +111,7 @@ fn recall(c: &mut Criterion) {
     let page = ["page".to_owned(), "44".to_owned()];
     for (events, shown) in SIZES {
         let (mut day, memory) = filled(events, shown);
-        let (meaning, view) = (day.unit(384), day.unit(1280));
+        let (meaning, view) = (looks::direction(&mut day.rng, 384), looks::direction(&mut day.rng, 1280));
         let base = Query { most: MOST_RECALLED, ..Query::default() };
         let queries = [
             ("words and meaning", Query { words: &words, text: Some(&meaning), ..base }),

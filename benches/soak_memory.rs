@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sightline::base::{BBox, MediaTime};
+use sightline::base::MediaTime;
 use sightline::dialogue::route::{When, route};
 use sightline::memory::{Config, Look, MOST_RECALLED, Memory, Query, Said, Speaker};
-use sightline::watch::{Colour, ColourShare, LabelFact, Motion, ObjectFact, SceneFacts, TextFact};
+
+#[path = "common/looks.rs"]
+mod looks;
 
 /// Days: a name, after how many seconds the scene is another, and hours. The usual one is long enough for the last root to fill.
 const DAYS: [(&str, u64, u64); 3] = [("usual", 12, 16), ("a cut every look", 1, 8), ("still", 1_000_000, 8)];
 /// The tiers count as full when this share of all children is there: merging fills the roots one after the other.
 const FULL: f64 = 0.9;
-const NAMES: [&str; 12] =
-    ["cup", "person", "laptop", "book", "bottle", "dog", "chair", "cell phone", "banana", "backpack", "clock", "vase"];
 const QUESTIONS: [&str; 6] = [
     "What did I show you ten minutes ago?",
     "When did you last see the cup?",
@@ -39,47 +39,17 @@ struct Day {
 }
 
 impl Day {
-    fn direction(rng: &mut StdRng) -> Vec<f32> {
-        (0..1280).map(|_| rng.random_range(-1.0..1.0_f32)).collect()
-    }
-
     fn look(&mut self, second: u64) -> Look {
         if second.is_multiple_of(self.every_s) {
-            self.scene = Self::direction(&mut self.rng);
+            self.scene = looks::direction(&mut self.rng, 1280);
         }
         let at = MediaTime::from_millis(second * 1_000);
         let jitter: Vec<f32> = self.scene.iter().map(|v| v + self.rng.random_range(-0.2..0.2)).collect();
-        let length = jitter.iter().map(|v| v * v).sum::<f32>().sqrt();
-        let image: Arc<[f32]> = jitter.iter().map(|v| v / length).collect();
         let pick = usize::try_from(second / self.every_s.min(60)).unwrap_or(0);
-        let objects = (0..1 + pick % 6).map(|i| ObjectFact {
-            track: u32::try_from(i).unwrap_or(0),
-            label: NAMES[(pick * 5 + i) % NAMES.len()].to_owned(),
-            confidence: 0.8,
-            bbox: BBox::new(0.1 * i as f32, 0.2, 0.1 * i as f32 + 0.3, 0.8),
-            colour: Some(ColourShare { colour: Colour::Red, share: 0.6 }),
-            motion: Motion::Still,
-            first_seen: at,
-            last_seen: at,
-        });
-        let label = LabelFact {
-            label: NAMES[pick % NAMES.len()].to_owned(),
-            broader: vec!["thing".to_owned()],
-            confidence: 0.7,
-            bbox: BBox::FULL,
-            at,
-        };
-        let text = TextFact { text: format!("PAGE {pick}"), confidence: 0.9, bbox: BBox::FULL, at };
-        let facts = SceneFacts {
-            at,
-            objects: objects.collect(),
-            labels: vec![label],
-            texts: if pick % 4 == 0 { vec![text] } else { Vec::new() },
-            brightness: 0.5,
-            ..SceneFacts::default()
-        };
+        let facts = looks::facts(at, pick, 1 + pick % 6);
         let jpeg: Vec<u8> = vec![7; self.rng.random_range(8_000..12_000)];
-        Look { facts: Arc::new(facts), image: Some(image), keyframe: Some(Bytes::from(jpeg)) }
+        let image = Some(Arc::from(looks::unit(&jitter)));
+        Look { facts: Arc::new(facts), image, keyframe: Some(Bytes::from(jpeg)) }
     }
 }
 
@@ -106,7 +76,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 }
 
 fn ask(memory: &Memory, now: MediaTime, question: &str, rng: &mut StdRng) -> Duration {
-    let meaning: Vec<f32> = (0..384).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let meaning = looks::direction(rng, 384);
     let began = Instant::now();
     let routed = route(question, &When { now, wall_clock: None });
     let named = !routed.content.is_empty();
@@ -125,7 +95,7 @@ fn ask(memory: &Memory, now: MediaTime, question: &str, rng: &mut StdRng) -> Dur
 /// One day; false when a goal was missed.
 fn live(name: &str, every_s: u64, hours: u64) -> bool {
     let mut rng = StdRng::seed_from_u64(8);
-    let mut day = Day { scene: Day::direction(&mut rng), rng, every_s };
+    let mut day = Day { scene: looks::direction(&mut rng, 1280), rng, every_s };
     let mut asked = StdRng::seed_from_u64(9);
     let mut memory = Memory::new(Config::default());
     let (mut inserts, mut recalls, mut full) = (Vec::new(), Vec::new(), Vec::new());
@@ -138,7 +108,7 @@ fn live(name: &str, every_s: u64, hours: u64) -> bool {
         inserts.push(began.elapsed());
         for op in ops {
             if let sightline::memory::Op::Closed(node) = op {
-                let meaning: Vec<f32> = (0..384).map(|_| asked.random_range(-1.0..1.0)).collect();
+                let meaning = looks::direction(&mut asked, 384);
                 memory.set_text_embedding(node, &meaning);
             }
         }

@@ -6,12 +6,6 @@ use std::time::{Duration, Instant};
 use sightline::app::SystemClock;
 use sightline::base::{Clock, SessionId};
 use sightline::engine::{Engine, EngineConfig, EngineParts};
-use sightline::model::DeviceChoice;
-use sightline::model::asr::load_recogniser;
-use sightline::model::classify::Classifier;
-use sightline::model::embed::TextEmbedder;
-use sightline::model::llm::{Llm, Precision};
-use sightline::model::onnx::{Detector, Reader, Threads};
 
 use crate::Args;
 use crate::catalog::{AGES, Day};
@@ -235,30 +229,13 @@ fn questions(day: &Day) -> Vec<(Duration, Question)> {
     all
 }
 
+/// The default models, all of them.
 fn parts(args: &Args) -> EngineParts {
-    let file = |model: &str, file: &str| args.models.join(model).join(file);
-    let threads = Threads::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    let config = sightline::config::load(&Default::default()).expect("the defaults").config;
-    let m = &config.models;
-    let llm =
-        Llm::load(&file(&m.llm, "model.gguf"), DeviceChoice::Cpu, Precision::default()).expect("the language model");
-    let reader = Reader::load(&file(&m.ocr, "det.onnx"), &file(&m.ocr, "rec.onnx"), Default::default(), &threads);
-    EngineParts {
-        language: Some(Box::new(llm)),
-        transcriber: Some(load_recogniser(&args.models.join(&m.asr)).expect("the recogniser")),
-        experts: vec![
-            Box::new(
-                Detector::load(&file(&m.detector, "model.onnx"), Default::default(), &threads).expect("the detector"),
-            ),
-            Box::new(
-                Classifier::load(&file(&m.classifier, "model.tflite"), Default::default()).expect("the classifier"),
-            ),
-            Box::new(reader.expect("the reader")),
-        ],
-        embedder: Some(Box::new(
-            TextEmbedder::load(&args.models.join(&m.embedder), DeviceChoice::Cpu).expect("the encoder"),
-        )),
-    }
+    let mut config = sightline::config::load(&Default::default()).expect("the defaults").config;
+    config.models.dir.clone_from(&args.models);
+    let (parts, missing) = sightline::app::engine_parts(&config).unwrap_or_else(|e| panic!("{e}"));
+    assert!(missing.is_empty(), "{}", missing.join("; "));
+    parts
 }
 
 fn progress(at: Duration, end: Duration, looks: u64, began: Instant) {

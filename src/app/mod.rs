@@ -22,6 +22,14 @@ pub fn open_archive(config: &crate::config::Config) -> Result<Option<crate::sess
     memory::shelf(config, &SystemClock::start())
 }
 
+/// The models of a configuration, for measurements that drive the engine themselves, and what is missing of them.
+///
+/// # Errors
+/// [`AppError`] when there is no language model.
+pub fn engine_parts(config: &crate::config::Config) -> Result<(crate::engine::EngineParts, Vec<String>), AppError> {
+    models::load(config).map(|loaded| (loaded.parts, loaded.missing))
+}
+
 /// Sizes of the tiers of a memory.
 #[must_use]
 pub fn memory_sizes(config: &crate::config::Config) -> crate::memory::Config {
