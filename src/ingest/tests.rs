@@ -66,6 +66,7 @@ async fn media_and_events_flow_both_ways_and_everything_is_freed() {
     assert!(a.answer.contains(&format!(" {} typ host", a.peer.port())), "{}", a.answer);
     client.take_answer(&a.answer).await;
     wait_for(&mut a.events, connected).await;
+    client.connected().await;
 
     // 60 frames of three packets each, 120 Opus packets, at twice real time.
     for i in 0..60_u32 {

@@ -11,13 +11,13 @@ use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp_transceiver::rtp_sender::{RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
-    RTCSessionDescription, Registry, SettingEngineBuilder, register_default_interceptors,
+    RTCPeerConnectionState, RTCSessionDescription, Registry, SettingEngineBuilder, register_default_interceptors,
 };
 use webrtc::runtime::{Runtime, TokioRuntime};
 
@@ -52,6 +52,7 @@ pub(super) struct Client {
     video: Option<Track>,
     audio: Option<Track>,
     gathered: mpsc::Receiver<()>,
+    connected: watch::Receiver<bool>,
     requests: Arc<AtomicU32>,
 }
 
@@ -62,14 +63,21 @@ struct Track {
     seq: AtomicU16,
 }
 
-struct Handler(mpsc::Sender<()>);
+struct Handler {
+    gathered: mpsc::Sender<()>,
+    connected: watch::Sender<bool>,
+}
 
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
-            let _ = self.0.try_send(());
+            let _ = self.gathered.try_send(());
         }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        self.connected.send_replace(state == RTCPeerConnectionState::Connected);
     }
 }
 
@@ -81,14 +89,15 @@ impl Client {
         let requests = Arc::new(AtomicU32::new(0));
         let count = RequestCount { requests: Arc::clone(&requests), ..RequestCount::default() };
         let registry = registry.with(Slot::Custom(600), count);
-        let (tx, gathered) = mpsc::channel(1);
+        let (gathered_tx, gathered) = mpsc::channel(1);
+        let (connected_tx, connected) = watch::channel(false);
         let settings = SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build();
         let connection = PeerConnectionBuilder::new()
             .with_media_engine(engine)
             .with_interceptor_registry(registry)
             .with_setting_engine(settings)
             .with_runtime(Arc::new(TokioRuntime))
-            .with_handler(Arc::new(Handler(tx)))
+            .with_handler(Arc::new(Handler { gathered: gathered_tx, connected: connected_tx }))
             .with_udp_addrs(vec!["127.0.0.1:0".to_owned()])
             .build()
             .await
@@ -97,7 +106,7 @@ impl Client {
         let video = if video { Some(Track::add(&connection, "video/VP8", 96).await) } else { None };
         let audio = if audio { Some(Track::add(&connection, "audio/opus", 111).await) } else { None };
         let channel = connection.create_data_channel("oai-events", None).await.unwrap();
-        let mut client = Self { connection, channel, video, audio, gathered, requests };
+        let mut client = Self { connection, channel, video, audio, gathered, connected, requests };
         let offer = client.connection.create_offer(None).await.unwrap();
         client.connection.set_local_description(offer).await.unwrap();
         client.gathered.recv().await.unwrap();
@@ -111,6 +120,13 @@ impl Client {
     pub(super) async fn take_answer(&mut self, sdp: &str) {
         let answer = RTCSessionDescription::answer(sdp.to_owned()).unwrap();
         self.connection.set_remote_description(answer).await.unwrap();
+    }
+
+    /// Until this end is connected too: it learns of it after the server, and what it sends before is lost.
+    pub(super) async fn connected(&mut self) {
+        let connected = self.connected.wait_for(|connected| *connected);
+        let connected = tokio::time::timeout(Duration::from_secs(10), connected).await;
+        assert!(connected.is_ok_and(|c| c.is_ok()), "the client did not connect within ten seconds");
     }
 
     pub(super) async fn send_video(&self, timestamp: u32, frame: &[u8]) {
