@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { launch } from "./lib/browser.mjs";
-import { emit, idle, live, missing, sent, settle, site, turns, waitText } from "./lib/live.mjs";
+import { emit, idle, live, missing, sent, settle, site, textOf, turns, visible, waitText } from "./lib/live.mjs";
 
 describe("the page", { skip: missing ?? false, concurrency: false }, () => {
   test("starts on the button, offers both tracks with VP8 first, and ends cleanly", async (t) => {
@@ -28,14 +28,14 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
     const page = await live(t);
     await emit(page, { type: "input_audio_buffer.speech_started", item_id: "i1", audio_start_ms: 0 });
     await waitText(page, ".turn-user", "Listening");
-    assert.ok(await page.isVisible(".hearing"));
+    assert.ok(await visible(page, ".hearing"));
     await emit(page,
       { type: "input_audio_buffer.speech_stopped", item_id: "i1", audio_end_ms: 900 },
       { type: "conversation.item.input_audio_transcription.completed", item_id: "i1", transcript: "What do you see?" },
       { type: "response.created", response: { id: "r1", status: "in_progress" } },
       { type: "response.output_text.delta", response_id: "r1", item_id: "a", delta: "A red " });
     await waitText(page, ".turn-answer", "A red");
-    assert.ok(await page.isVisible("#stop-answer"));
+    assert.ok(await visible(page, "#stop-answer"));
     await emit(page,
       { type: "response.output_text.delta", response_id: "r1", item_id: "a", delta: "mug." },
       { type: "response.latency", response_id: "r1", vad_end_ms: 280, asr_ms: 190, prefill_ms: 90, first_token_ms: 40, total_ms: 640, budget_ms: 1000 },
@@ -46,8 +46,8 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
       { state: "final", text: "What do you see?", aside: "" },
       { state: "done", text: "A red mug.", aside: "first word after 640 ms" },
     ]);
-    assert.equal(await page.textContent('[aria-live="polite"]'), "A red mug.");
-    assert.equal(await page.isVisible("#stop-answer"), false);
+    assert.equal(await textOf(page, '[aria-live="polite"]'), "A red mug.");
+    assert.equal(await visible(page, "#stop-answer"), false);
   });
 
   test("sends typed questions, and stops one answer before it asks the next", async (t) => {
@@ -108,7 +108,7 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
     await page.click("#camera");
     await page.waitForFunction(() => window.mock.transceivers[1].sender.track?.readyState === "live");
     await settle(page);
-    assert.equal(await page.isVisible(".banner"), false);
+    assert.equal(await visible(page, ".banner"), false);
     assert.equal(site.state.calls.length, 1);
   });
 
@@ -118,7 +118,7 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
     await page.click("#camera");
     await page.waitForFunction(() => window.first.readyState === "ended");
     assert.equal(await page.evaluate(() => window.mock.transceivers[1].sender.track.readyState), "live");
-    assert.ok(await page.isVisible(".blank"));
+    assert.ok(await visible(page, ".blank"));
     await page.click("#mic");
     assert.equal(await page.evaluate(() => window.mock.transceivers[0].sender.track.enabled), false);
     await page.click("#camera");
@@ -130,7 +130,7 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
   test("works with one device, and a new call adds the other", async (t) => {
     const page = await live(t, "&camera=off");
     assert.deepEqual(await page.evaluate(() => window.mock.transceivers.map((x) => x.kind)), ["audio"]);
-    assert.match(await page.textContent(".blank"), /nothing is seen/);
+    assert.match(await textOf(page, ".blank"), /nothing is seen/);
     await page.click("#camera");
     await page.waitForFunction(() => window.mock.peers.length === 2);
     await page.waitForSelector('.connection[data-phase="live"]');
@@ -143,7 +143,7 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
     site.state.reply = (n) => (n === 1 ? [429, { "Retry-After": "2" }, '{"error":{"message":"full"}}'] : []);
     await page.click("#start");
     await waitText(page, ".banner", "The server is full");
-    assert.match(await page.textContent(".connection"), /retry in [12] s/);
+    assert.match(await textOf(page, ".connection"), /retry in [12] s/);
     await page.waitForSelector('.connection[data-phase="live"]');
     assert.equal(site.state.calls.length, 2);
   });
@@ -241,7 +241,7 @@ describe("without access to devices", { skip: missing ?? false, concurrency: fal
     const page = await idle(t, "", { browser: refusing });
     await page.click("#start");
     await waitText(page, ".panel", "The browser may not use the camera or microphone");
-    assert.equal(await page.textContent("#start"), "Try again");
+    assert.equal(await textOf(page, "#start"), "Try again");
     assert.equal(site.state.calls.length, 0);
   });
 

@@ -2,7 +2,7 @@
 // The timeline of memory on the page, in Chromium, with a memory that the test makes up. No server, no models.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { emit, live, missing, sent, settle, site, waitText } from "./lib/live.mjs";
+import { emit, live, missing, sent, settle, site, textOf, visible, waitText } from "./lib/live.mjs";
 import { TOKEN, event as remembered, root, tiers, timeline } from "./mock/memory.mjs";
 
 /** Events of memory that are drawn, in the order of time. */
@@ -13,10 +13,10 @@ const cites = (id, ...events) => ({ type: "response.memory", response_id: id, ro
 describe("the timeline of memory", { skip: missing ?? false, concurrency: false }, () => {
   test("is drawn with pictures, captions and what the tiers hold; only what is in view is loaded", async (t) => {
     const page = await live(t);
-    assert.equal(await page.isVisible(".memory"), false);
+    assert.equal(await visible(page, ".memory"), false);
     await emit(page, timeline({ events: 0 }));
     await page.waitForSelector(".memory-empty:visible");
-    assert.equal(await page.textContent(".memory-empty"), "Nothing remembered yet");
+    assert.equal(await textOf(page, ".memory-empty"), "Nothing remembered yet");
     await emit(page, timeline({ events: 200 }));
     await page.waitForSelector('.event img[data-state="ready"]');
     await page.waitForFunction(() => [...document.querySelectorAll(".event img")].every((i) => i.dataset.state === "ready" && i.naturalWidth > 0));
@@ -25,8 +25,8 @@ describe("the timeline of memory", { skip: missing ?? false, concurrency: false 
     assert.equal(shown.at(-1), "ev_200");
     assert.ok(site.state.pictures.length < 120, `${site.state.pictures.length} pictures loaded`);
     assert.equal(new Set(site.state.pictures).size, site.state.pictures.length);
-    assert.match(await page.textContent('.tier[data-tier="live"]'), /48 kB/);
-    assert.equal(await page.isVisible(".memory-empty"), false);
+    assert.match(await textOf(page, '.tier[data-tier="live"]'), /48 kB/);
+    assert.equal(await visible(page, ".memory-empty"), false);
     await page.click("#memory-fit");
     await page.waitForFunction(() => document.querySelector('.event[data-events~="ev_1"]'));
     assert.deepEqual(page.errors, []);
@@ -69,13 +69,13 @@ describe("the timeline of memory", { skip: missing ?? false, concurrency: false 
     const cited = all.events[12];
     await emit(page, all, { type: "response.created", response: { id: "r1", status: "in_progress" } }, cites("r1", cited), { type: "response.output_text.delta", response_id: "r1", item_id: "a", delta: "Yes." }, { type: "response.done", response: { id: "r1", status: "completed" } });
     await page.waitForFunction((id) => document.querySelector(`.event.cited[data-events="${id}"]`)?.getBoundingClientRect().x > 0, cited.id);
-    assert.match(await page.textContent(".cite"), /^\[00:\d\d:\d\d–00:\d\d:\d\d\]$/);
+    assert.match(await textOf(page, ".cite"), /^\[00:\d\d:\d\d–00:\d\d:\d\d\]$/);
     await page.click(".cite");
     await page.waitForSelector(".memory-card[open]");
-    assert.match(await page.textContent(".memory-card"), new RegExp(cited.caption.split(";")[0]));
+    assert.match(await textOf(page, ".memory-card"), new RegExp(cited.caption.split(";")[0]));
     await page.waitForFunction(() => document.querySelector(".card-picture").naturalWidth > 0);
     await page.keyboard.press("Escape");
-    assert.equal(await page.isVisible(".memory-card"), false);
+    assert.equal(await visible(page, ".memory-card"), false);
     await emit(page, updated(all, { removed: [cited.id] }));
     await page.waitForFunction(() => document.querySelector(".cite").disabled);
     assert.equal(await page.$eval(".cite img", (i) => i.hidden), true);
@@ -110,7 +110,7 @@ describe("the timeline of memory", { skip: missing ?? false, concurrency: false 
     await page.mouse.move(strip.x + 700, strip.y + 60, { steps: 8 });
     await page.mouse.up();
     await page.waitForSelector('#memory-now[aria-pressed="false"]');
-    assert.equal(await page.isVisible(".memory-card"), false);
+    assert.equal(await visible(page, ".memory-card"), false);
   });
 
   test("forgets after a second word, and what was loaded goes as well", async (t) => {
@@ -151,12 +151,12 @@ describe("the timeline of memory", { skip: missing ?? false, concurrency: false 
     await emit(page, timeline({ events: 3 }));
     await page.click("#watch-new");
     await page.keyboard.press("Escape");
-    assert.equal(await page.isVisible("#watch-line"), false);
+    assert.equal(await visible(page, "#watch-line"), false);
     await page.click("#watch-new");
     await page.keyboard.type("someone comes in");
     await page.keyboard.press("Enter");
     assert.deepEqual(await sent(page), [{ type: "memory.watch.create", condition: "someone comes in" }]);
-    assert.equal(await page.isVisible("#watch-line"), false);
+    assert.equal(await visible(page, "#watch-line"), false);
     await emit(page, { type: "error", error: { type: "invalid_request_error", code: "invalid_value", message: "I cannot watch for that" } });
     await waitText(page, ".turns", "I cannot watch for that");
     assert.deepEqual(page.errors, []);

@@ -44,9 +44,22 @@ export async function idle(t, query = "", options = {}) {
 
 export const emit = (page, ...events) => page.evaluate((all) => all.forEach((e) => window.mock.emit(e)), events);
 export const sent = (page) => page.evaluate(() => window.mock.sent);
-export const turns = (page) =>
-  page.$$eval(".turn", (all) => all.map((t) => ({ state: t.dataset.state, text: t.querySelector(".words").textContent, aside: t.querySelector(".aside").textContent })));
+/** Two frames of the page: what was emitted before is drawn after. */
 export const settle = (page) => page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))));
+
+// What the page shows is read after a frame has drawn it: it draws once a frame, not once an event.
+export const turns = async (page) => {
+  await settle(page);
+  return page.$$eval(".turn", (all) => all.map((t) => ({ state: t.dataset.state, text: t.querySelector(".words").textContent, aside: t.querySelector(".aside").textContent })));
+};
+export const visible = async (page, selector) => {
+  await settle(page);
+  return page.isVisible(selector);
+};
+export const textOf = async (page, selector) => {
+  await settle(page);
+  return page.textContent(selector);
+};
 
 export async function waitText(page, selector, text) {
   await page.waitForFunction(([s, t]) => document.querySelector(s)?.textContent.includes(t), [selector, text], { timeout: 10000 });
