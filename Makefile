@@ -97,6 +97,10 @@ test-python: build .venv/.ready ## independent clients in Python, against the re
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
 	@touch $@
 
+.PHONY: schemas
+schemas: build ## write schemas/ and web/src/client/wire.gen.ts anew from the types in src/wire
+	$(BIN) schemas --out $(CURDIR)
+
 .PHONY: lint
 lint: ## formatting, clippy, licences and advisories
 	$(CARGO) fmt --check

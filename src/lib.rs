@@ -23,6 +23,8 @@ pub mod flow;
 pub mod listen;
 /// Hours of what was seen and said, in bounded memory.
 pub mod memory;
+/// The contract as files: schemas and types for clients.
+pub mod schemas;
 /// Which frames to look at, and what they add up to.
 pub mod watch;
 /// The events that clients see.

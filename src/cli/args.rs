@@ -67,6 +67,12 @@ pub(super) enum Command {
     /// Manage weights
     #[command(subcommand)]
     Models(Models),
+    /// Write the JSON Schemas, the AsyncAPI and OpenAPI documents and the TypeScript types of the protocol
+    Schemas {
+        /// The folder that gets `schemas/` and `web/`
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Look into the archive of memories (archive.dir), take from it, delete from it
     #[command(subcommand)]
     Memory(Memory),

@@ -10,7 +10,7 @@ mod models;
 mod progress;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -116,8 +116,20 @@ fn run(cli: Cli, env: Vec<(String, String)>) -> Result<ExitCode, Failure> {
         }
         Command::Doctor { json } => doctor::run(&config, json),
         Command::Models(command) => models::run(&config, command),
+        Command::Schemas { out } => write_schemas(&out),
         Command::Memory(command) => memory::run(&config, command),
     }
+}
+
+fn write_schemas(dir: &Path) -> Result<ExitCode, Failure> {
+    for document in crate::schemas::documents() {
+        let path = dir.join(document.path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, document.text)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Flags and environment become layers of the configuration.

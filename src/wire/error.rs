@@ -1,12 +1,13 @@
 //! Refusals, in the shape that OpenAI-compatible clients understand.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::base::ErrorClass;
 
 /// The `type` of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorType {
     /// The client can mend it.
@@ -70,7 +71,7 @@ pub mod code {
 }
 
 /// Why an event was refused. `event_id` is the client's own, so that it can tell which.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, JsonSchema)]
 #[error("{code}: {message}")]
 pub struct WireError {
     /// Who has to act.

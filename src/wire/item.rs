@@ -1,6 +1,7 @@
 //! Items of a conversation as clients write and read them.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::{WireError, code};
@@ -8,7 +9,7 @@ use super::limits::{MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, MAX_IMAGES, MAX_PARTS, MAX
 use super::read::{Field, Obj, decode_base64};
 
 /// Who an item comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemRole {
     /// Instructions in mid-conversation.
@@ -20,7 +21,7 @@ pub enum ItemRole {
 }
 
 /// Whether an item is whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemStatus {
     /// Being written.
@@ -221,7 +222,7 @@ fn strip_scheme(url: &str) -> Option<&str> {
 }
 
 /// A part of an item as it is shown to clients: without picture or sound data, which would only travel back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PartView {
     /// Words of the person.
@@ -247,14 +248,16 @@ pub enum PartView {
 }
 
 /// An item as it is shown to clients.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ItemView {
     /// `item_…` or the client's own.
     pub id: String,
     /// Always `realtime.item`.
+    #[schemars(extend("const" = "realtime.item"))]
     pub object: &'static str,
     /// `message`, `function_call` or `function_call_output`.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["message", "function_call", "function_call_output"]))]
     pub kind: &'static str,
     /// Whether it is whole.
     pub status: ItemStatus,

@@ -1,9 +1,10 @@
 //! The memory as clients see it: the timeline, what an answer cites, what is watched for. Sent only to clients that asked for `memory`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One picture that is kept, without its bytes: `GET /v1/sessions/{memory_id}/keyframes/{id}` serves them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeyframeView {
     /// `kf_…`.
     pub id: String,
@@ -12,7 +13,7 @@ pub struct KeyframeView {
 }
 
 /// Something that was said during an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SaidView {
     /// Milliseconds since the memory began.
     pub at_ms: u64,
@@ -23,7 +24,7 @@ pub struct SaidView {
 }
 
 /// An event that was merged into another, with what of it survives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChildView {
     /// `ev_…`.
     pub id: String,
@@ -38,7 +39,7 @@ pub struct ChildView {
 }
 
 /// A stretch of what was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EventView {
     /// `ev_…`.
     pub id: String,
@@ -61,7 +62,7 @@ pub struct EventView {
 }
 
 /// How full a tier is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct TierView {
     /// What it holds.
     pub items: usize,
@@ -72,7 +73,7 @@ pub struct TierView {
 }
 
 /// How full the archive is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct ArchiveView {
     /// Bytes on disk, of all memories.
     pub bytes: u64,
@@ -81,7 +82,7 @@ pub struct ArchiveView {
 }
 
 /// How full the memory is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct TiersView {
     /// The newest looks.
     pub live: TierView,
@@ -96,7 +97,7 @@ pub struct TiersView {
 }
 
 /// The whole timeline.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct TimelineView {
     /// `mem_…`.
     pub memory_id: String,
@@ -115,7 +116,7 @@ pub struct TimelineView {
 }
 
 /// Two events that became one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MergeView {
     /// The one.
     pub into: String,
@@ -124,7 +125,7 @@ pub struct MergeView {
 }
 
 /// A stretch of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct IntervalView {
     /// Milliseconds since the memory began.
     pub start_ms: u64,
@@ -133,7 +134,7 @@ pub struct IntervalView {
 }
 
 /// What an answer rests on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CitationView {
     /// `ev_…`; null for the last half minute, which is no event yet.
     pub event_id: Option<String>,
@@ -148,7 +149,7 @@ pub struct CitationView {
 }
 
 /// Something that is watched for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WatchView {
     /// `watch_…`.
     pub id: String,

@@ -11,6 +11,8 @@ pub mod limits;
 mod memory;
 mod read;
 mod response;
+pub mod schema;
+mod schema_client;
 mod server;
 mod session;
 mod session_read;

@@ -1,5 +1,6 @@
 //! Responses as clients ask for them and read them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -49,7 +50,7 @@ pub(crate) fn read_response(mut o: Obj) -> Result<ResponseRequest, WireError> {
 }
 
 /// How a response stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseStatus {
     /// Being answered.
@@ -65,7 +66,7 @@ pub enum ResponseStatus {
 }
 
 /// Why a response is not whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusDetails {
     /// Same as the status.
     #[serde(rename = "type")]
@@ -79,7 +80,7 @@ pub struct StatusDetails {
 }
 
 /// What failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusError {
     /// Who has to act.
     #[serde(rename = "type")]
@@ -91,7 +92,7 @@ pub struct StatusError {
 }
 
 /// Tokens in, by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct InputDetails {
     /// All of them: what is seen and heard reaches the model as words.
     pub text_tokens: u64,
@@ -106,7 +107,7 @@ pub struct InputDetails {
 }
 
 /// Cached tokens by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct CachedDetails {
     /// All of them.
     pub text_tokens: u64,
@@ -117,7 +118,7 @@ pub struct CachedDetails {
 }
 
 /// Tokens out, by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct OutputDetails {
     /// All of them.
     pub text_tokens: u64,
@@ -126,7 +127,7 @@ pub struct OutputDetails {
 }
 
 /// What a response cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Usage {
     /// In and out.
     pub total_tokens: u64,
@@ -160,9 +161,10 @@ impl Usage {
 }
 
 /// A response as it is shown to clients.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ResponseView {
     /// Always `realtime.response`.
+    #[schemars(extend("const" = "realtime.response"))]
     pub object: &'static str,
     /// `resp_…`.
     pub id: String,

@@ -1,5 +1,6 @@
 //! Events that the server sends.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::WireError;
@@ -10,7 +11,7 @@ use super::session::SessionConfig;
 use super::vendor::{Extension, Latency, SceneView, VideoStats};
 
 /// One event with its id.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ServerEvent {
     /// `event_…`.
     pub event_id: String,
@@ -40,7 +41,7 @@ impl ServerEvent {
 }
 
 /// Where in a response something stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct At {
     /// Which response.
     pub response_id: String,
@@ -53,9 +54,10 @@ pub struct At {
 }
 
 /// A part of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TextPart {
     /// Always `text`.
+    #[schemars(extend("const" = "text"))]
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// The words so far.
@@ -71,9 +73,10 @@ impl TextPart {
 }
 
 /// What a transcription cost.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct TranscriptionUsage {
     /// Always `duration`.
+    #[schemars(extend("const" = "duration"))]
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Seconds of sound.
@@ -81,7 +84,7 @@ pub struct TranscriptionUsage {
 }
 
 /// One line of `rate_limits.updated`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RateLimit {
     /// `requests` or `tokens`.
     pub name: &'static str,
@@ -94,7 +97,7 @@ pub struct RateLimit {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type")]
 #[expect(missing_docs, reason = "fields are those of the protocol: PROTOCOL.md explains each")]
 pub enum ServerBody {

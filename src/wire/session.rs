@@ -1,12 +1,13 @@
 //! The session object: what is in force, and the patches that change it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::vendor::Extension;
 
 /// A sound format of the buffer that clients append to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum AudioFormat {
     /// Signed 16-bit little-endian mono.
@@ -47,7 +48,7 @@ impl AudioFormat {
 }
 
 /// When the server itself finds that the speaker finished.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TurnDetection {
     /// Which kind the client asked for. Both are served by the same voice activity detector.
     #[serde(rename = "type")]
@@ -67,7 +68,7 @@ pub struct TurnDetection {
 }
 
 /// Spelling of [`TurnDetection::kind`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TurnKind {
     /// Voice activity and a fixed silence.
@@ -91,7 +92,7 @@ impl Default for TurnDetection {
 }
 
 /// How input speech is written down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Transcription {
     /// The recogniser in force, whatever name was asked for.
     pub model: String,
@@ -101,7 +102,7 @@ pub struct Transcription {
 }
 
 /// Sound coming in.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AudioInput {
     /// Format of appended sound.
     pub format: AudioFormat,
@@ -114,7 +115,7 @@ pub struct AudioInput {
 }
 
 /// Sound going out: shown, since clients ask for it, but there is none yet.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AudioOutput {
     /// Format.
     pub format: AudioFormat,
@@ -125,7 +126,7 @@ pub struct AudioOutput {
 }
 
 /// Both.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AudioConfig {
     /// Coming in.
     pub input: AudioInput,
@@ -134,7 +135,7 @@ pub struct AudioConfig {
 }
 
 /// A limit on the length of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum MaxTokens {
     /// This many tokens.
@@ -144,7 +145,7 @@ pub enum MaxTokens {
 }
 
 /// The word `inf`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum Inf {
     /// The word `inf`.
     #[serde(rename = "inf")]
@@ -163,12 +164,14 @@ impl MaxTokens {
 }
 
 /// The session as it stands in `session.created` and `session.updated`: what is in force, not what was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SessionConfig {
     /// Always `realtime`.
+    #[schemars(extend("const" = "realtime"))]
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Always `realtime.session`.
+    #[schemars(extend("const" = "realtime.session"))]
     pub object: &'static str,
     /// `sess_…`.
     pub id: String,

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod openai;
+mod schema;
+
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wire").join(name)
 }

@@ -1,9 +1,10 @@
 //! What Sightline adds to the protocol. Sent only to clients that asked, since stock clients take an event they do not know for another one.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A kind of vendor event that a client can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Extension {
     /// `response.latency` and `response.degraded`.
@@ -43,7 +44,7 @@ impl Extension {
 }
 
 /// Where the time of an answer went. All in milliseconds; `null` for a stage that did not take part (typed questions have no speech).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Latency {
     /// End of speech → end of turn decided and known.
     pub vad_end_ms: Option<u64>,
@@ -64,7 +65,7 @@ pub struct Latency {
 }
 
 /// What each stage of an answer may take, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct StageBudgets {
     /// End of speech → end of turn known.
     pub vad_end: u64,
@@ -82,7 +83,7 @@ pub struct StageBudgets {
 pub type WireBox = [f32; 4];
 
 /// An object in view.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct WireObject {
     /// The tracker's number.
     pub track: u32,
@@ -98,7 +99,7 @@ pub struct WireObject {
 }
 
 /// A class name for the picture or a part of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct WireLabel {
     /// Class name.
     pub label: String,
@@ -110,7 +111,7 @@ pub struct WireLabel {
 }
 
 /// A line of text in view.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct WireText {
     /// The characters.
     pub text: String,
@@ -122,7 +123,7 @@ pub struct WireText {
 }
 
 /// A colour of the whole picture.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct WireColour {
     /// Its English name.
     pub colour: &'static str,
@@ -131,7 +132,7 @@ pub struct WireColour {
 }
 
 /// What perception sees.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
 pub struct SceneView {
     /// Objects, most confident first.
     pub objects: Vec<WireObject>,
@@ -148,7 +149,7 @@ pub struct SceneView {
 }
 
 /// How the incoming video does.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, JsonSchema)]
 pub struct VideoStats {
     /// Decoded pictures per second.
     pub decoded_fps: f32,
