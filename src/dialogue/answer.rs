@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::barge::for_the_model;
 use super::conversation::Conversation;
 use super::items::{Item, Picture, Place};
 use super::prompt_build::{self, Asked, Built, Sight};
@@ -67,6 +68,11 @@ impl Answer {
         match self.phase {
             Phase::Words(t) | Phase::Pictures(t) | Phase::Recall(t) | Phase::Look(t) | Phase::Engine(t) => t,
         }
+    }
+
+    /// What of it was sent.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     fn at(&self) -> At {
@@ -420,7 +426,7 @@ impl Conversation {
         let own = answer.own.as_ref();
         let items: Vec<&Item> = match own {
             Some(own) => own.iter().collect(),
-            None => self.items.iter().filter(|i| i.view.id != answer.item_id).collect(),
+            None => for_the_model(self.items.iter()).filter(|i| i.view.id != answer.item_id).collect(),
         };
         Asked::from_items(&items)
     }
@@ -458,7 +464,7 @@ impl Conversation {
     }
 
     pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
-        let items: Vec<&Item> = self.items.iter().collect();
+        let items: Vec<&Item> = for_the_model(self.items.iter()).collect();
         let asked = Asked::from_items(&items);
         let sight = self.sight(&asked);
         prompt_build::warm(&self.config.instructions, &asked, sight, now, self.limits.prompt_tokens, &*self.count)

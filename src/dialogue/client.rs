@@ -31,7 +31,7 @@ impl Conversation {
             ClientBody::AudioCommit => self.on_commit(id, out),
             ClientBody::AudioClear => {
                 self.appended_ms = 0;
-                self.speaking = None;
+                (self.speaking, self.barge) = (None, None);
                 out.push(Output::ClearAudio);
                 self.send(ServerBody::AudioCleared {}, out);
                 Ok(())
@@ -158,7 +158,7 @@ impl Conversation {
             });
         }
         let view = ItemView::message(id, role, ItemStatus::Completed, views);
-        Ok(Item { view, pictures, awaiting_words, at: now })
+        Ok(Item { awaiting_words, pictures, ..Item::new(view, now) })
     }
 
     fn on_truncate(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::Answer;
+use super::barge::{Aside, Barge};
 use super::items::{Item, Items, Picture, Place};
 use super::remember::Remembering;
 use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
@@ -21,6 +22,8 @@ pub(crate) struct SpokenTurn {
     pub(crate) answer: bool,
     pub(crate) timing: TurnTiming,
     pub(crate) seconds: f64,
+    /// It began during an answer that it may not interrupt.
+    pub(crate) over_answer: bool,
 }
 
 /// One session.
@@ -42,6 +45,12 @@ pub struct Conversation {
     pub(crate) spoken: Vec<SpokenTurn>,
     /// The id that the item of the speech now going on will have.
     pub(crate) speaking: Option<String>,
+    /// The speech now going on began during an answer and has not proved to be an interruption.
+    pub(crate) barge: Option<Barge>,
+    /// Such speech that has ended; its words are being read. At most `limits.pending`.
+    pub(crate) asides: Vec<Aside>,
+    /// The speech now going on began during an answer that it may not interrupt.
+    pub(crate) over_answer: bool,
     /// The client's id of a commit that waits for the listener.
     pub(crate) committing: Option<Option<String>>,
     /// Milliseconds of sound appended since the last commit.
@@ -87,6 +96,9 @@ impl Conversation {
             answers: Vec::new(),
             spoken: Vec::new(),
             speaking: None,
+            barge: None,
+            asides: Vec::new(),
+            over_answer: false,
             committing: None,
             appended_ms: 0,
             queued_turn: None,
@@ -150,7 +162,7 @@ impl Conversation {
     #[must_use]
     pub fn next_deadline(&self) -> Option<MediaTime> {
         let answers = self.answers.iter().map(Answer::deadline);
-        answers.chain(self.warm_again_at).chain(self.memory_deadline()).min()
+        answers.chain(self.warm_again_at).chain(self.memory_deadline()).chain(self.barge_deadline()).min()
     }
 
     /// Takes in what happened at `now` and says what to do, in order.
@@ -162,6 +174,8 @@ impl Conversation {
             Input::Refused(error) => self.send(ServerBody::Error { error }, &mut out),
             Input::SpeechStarted { at } => self.on_speech_started(at, now, &mut out),
             Input::SpeechStopped { utterance, decided } => self.on_speech_stopped(utterance, decided, now, &mut out),
+            Input::Voice { evidence, at, sound } => self.on_voice(evidence, at, sound, now, &mut out),
+            Input::Overheard { item_id, near, result } => self.on_overheard(&item_id, near, result, now, &mut out),
             Input::Committed { utterance } => self.on_committed(utterance, now, &mut out),
             Input::Transcribed { item_id, result } => self.on_transcribed(&item_id, result, now, &mut out),
             Input::Scene(facts) => self.on_scene(facts, now, &mut out),
@@ -192,6 +206,7 @@ impl Conversation {
             self.warm(now, out);
         }
         self.memory_time_passed(now, out);
+        self.barge_time_passed(now, out);
     }
 
     pub(crate) fn on_scene(&mut self, facts: Arc<SceneFacts>, now: MediaTime, out: &mut Vec<Output>) {
@@ -349,7 +364,7 @@ impl Conversation {
         self.send(ServerBody::SessionUpdated { session }, out);
         if before != after {
             if after.is_none() {
-                self.speaking = None;
+                (self.speaking, self.barge) = (None, None);
             }
             out.push(Output::ConfigureListener { turn_detection: after });
         }

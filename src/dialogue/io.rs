@@ -9,7 +9,7 @@ use super::Prompt;
 use super::remember::{EmbedFor, Keep, MemorySetup};
 use crate::base::MediaTime;
 use crate::budget::{Deadlines, LadderConfig, Step};
-use crate::listen::Utterance;
+use crate::listen::{Evidence, Utterance, Verdict};
 use crate::watch::SceneFacts;
 use crate::wire::{
     ArchiveView, AudioFormat, ClientEvent, Extension, ForgetRequest, ImageFormat, Names, ServerEvent, SessionPatch,
@@ -153,6 +153,24 @@ pub enum Input {
         /// Capture time of the sample at which the end was decided.
         decided: MediaTime,
     },
+    /// What the listener hears while somebody speaks and [`super::Conversation::attends`].
+    Voice {
+        /// The stretch of near voice; `None` when nothing near sounds.
+        evidence: Option<Evidence>,
+        /// Capture time up to which it was heard.
+        at: MediaTime,
+        /// The stretch itself, 16 kHz mono, when its words are worth reading early.
+        sound: Option<Arc<[f32]>>,
+    },
+    /// Answer to [`Output::Overhear`].
+    Overheard {
+        /// Which speech.
+        item_id: String,
+        /// How much near voice was read.
+        near: Duration,
+        /// The words (empty when there were none), or why there are none.
+        result: Result<String, String>,
+    },
     /// Answer to [`Output::CommitAudio`]: what was in the buffer; `None` when it held under 100 ms of sound.
     Committed {
         /// What was said.
@@ -289,6 +307,22 @@ pub enum Output {
         item_id: String,
         /// The speech.
         sound: Sound,
+    },
+    /// Read what is being said before it ends; answer with [`Input::Overheard`]. Worth nothing late.
+    Overhear {
+        /// Which speech.
+        item_id: String,
+        /// How much near voice it holds.
+        near: Duration,
+        /// 16 kHz mono.
+        sound: Arc<[f32]>,
+    },
+    /// For metrics: what was said into an answer was judged.
+    Judged {
+        /// As what.
+        verdict: Verdict,
+        /// Time since it began.
+        after: Duration,
     },
     /// Look at the newest frame with every expert before anything else; answer with [`Input::Looked`].
     LookNow {

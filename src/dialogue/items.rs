@@ -26,13 +26,15 @@ pub(crate) struct Item {
     pub(crate) pictures: Vec<Picture>,
     /// Its words are not known yet.
     pub(crate) awaiting_words: bool,
+    /// It is in the conversation, but not for the model.
+    pub(crate) aside: bool,
     /// When it came into the conversation.
     pub(crate) at: MediaTime,
 }
 
 impl Item {
     pub(crate) fn new(view: ItemView, at: MediaTime) -> Self {
-        Self { view, pictures: Vec::new(), awaiting_words: false, at }
+        Self { view, pictures: Vec::new(), awaiting_words: false, aside: false, at }
     }
 
     pub(crate) fn is_from(&self, role: ItemRole) -> bool {

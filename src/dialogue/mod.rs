@@ -6,6 +6,7 @@
 mod again;
 mod answer;
 mod answer_end;
+mod barge;
 mod client;
 mod conversation;
 mod ground;

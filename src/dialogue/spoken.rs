@@ -1,5 +1,6 @@
 //! From speech to an item with words, and to an answer.
 
+use super::barge::turn_of;
 use super::client::commit_empty;
 use super::conversation::{Conversation, SpokenTurn};
 use super::items::{Item, Place};
@@ -13,7 +14,7 @@ use crate::wire::{
 };
 
 impl Conversation {
-    fn stream_ms(&self, at: MediaTime) -> u64 {
+    pub(crate) fn stream_ms(&self, at: MediaTime) -> u64 {
         u64::try_from(at.since(self.opened_at).as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -24,6 +25,11 @@ impl Conversation {
         }
         let item_id = self.ids.next(IdKind::Item);
         self.speaking = Some(item_id.clone());
+        self.over_answer = false;
+        if turn_detection.interrupt_response && self.begin_barge(&item_id, at, now) {
+            return;
+        }
+        self.over_answer = self.answers.iter().any(|a| a.in_conversation);
         self.send(ServerBody::SpeechStarted { audio_start_ms: self.stream_ms(at), item_id }, out);
         if turn_detection.interrupt_response {
             self.queued_turn = None;
@@ -42,14 +48,20 @@ impl Conversation {
     ) {
         let Some(turn_detection) = self.config.audio.input.turn_detection.clone() else { return };
         let item_id = self.speaking.take().unwrap_or_else(|| self.ids.next(IdKind::Item));
-        let audio_end_ms = self.stream_ms(utterance.end);
-        self.send(ServerBody::SpeechStopped { audio_end_ms, item_id: item_id.clone() }, out);
         let mut timing = TurnTiming::default();
         timing.start(Stage::Total, utterance.end);
         timing.start(Stage::VadEnd, utterance.end);
         // The listener is handed sound in buffers, so the end is known a little after the sample that decided it.
         timing.end(Stage::VadEnd, now.max(decided));
-        self.take_utterance(item_id, utterance, turn_detection.create_response, timing, now, out);
+        timing.start(Stage::Asr, now);
+        let mut turn = turn_of(item_id, &utterance, turn_detection.create_response, timing);
+        turn.over_answer = std::mem::take(&mut self.over_answer);
+        if self.end_barge(&utterance, turn.clone(), out) {
+            return;
+        }
+        let audio_end_ms = self.stream_ms(utterance.end);
+        self.send(ServerBody::SpeechStopped { audio_end_ms, item_id: turn.item_id.clone() }, out);
+        self.take_utterance(turn, utterance, now, out);
     }
 
     pub(crate) fn on_committed(&mut self, utterance: Option<Utterance>, now: MediaTime, out: &mut Vec<Output>) {
@@ -61,30 +73,16 @@ impl Conversation {
         let item_id = self.speaking.take().unwrap_or_else(|| self.ids.next(IdKind::Item));
         let mut timing = TurnTiming::default();
         timing.start(Stage::Total, now);
-        self.take_utterance(item_id, utterance, false, timing, now, out);
+        timing.start(Stage::Asr, now);
+        // The client says itself that something was said.
+        self.barge = None;
+        self.take_utterance(turn_of(item_id, &utterance, false, timing), utterance, now, out);
     }
 
-    fn take_utterance(
-        &mut self,
-        item_id: String,
-        utterance: Utterance,
-        answer: bool,
-        mut timing: TurnTiming,
-        now: MediaTime,
-        out: &mut Vec<Output>,
-    ) {
-        self.appended_ms = 0;
-        let previous_item_id = self.items.last_id();
-        self.send(ServerBody::AudioCommitted { previous_item_id, item_id: item_id.clone() }, out);
-        let content = vec![PartView::InputAudio { transcript: None }];
-        let mut item =
-            Item::new(ItemView::message(item_id.clone(), ItemRole::User, ItemStatus::Completed, content), now);
-        item.awaiting_words = true;
-        self.add_item(item, &Place::End, out);
-        timing.start(Stage::Asr, now);
-        let seconds = utterance.samples.len() as f64 / f64::from(crate::base::Pcm::RATE_HZ);
-        let full = self.spoken.len() + self.looks_pending() >= self.limits.pending;
-        self.spoken.push(SpokenTurn { item_id: item_id.clone(), answer: answer && !full, timing, seconds });
+    fn take_utterance(&mut self, turn: SpokenTurn, utterance: Utterance, now: MediaTime, out: &mut Vec<Output>) {
+        let (item_id, answer) = (turn.item_id.clone(), turn.answer);
+        let full = self.spoken.len() + self.asides.len() + self.looks_pending() >= self.limits.pending;
+        self.commit_turn(SpokenTurn { answer: answer && !full, ..turn }, now, out);
         if full {
             let why = "too many utterances are waiting to be recognised".to_owned();
             return self.on_transcribed(&item_id, Err(why), now, out);
@@ -96,6 +94,18 @@ impl Conversation {
         }
     }
 
+    /// Puts a turn into the conversation; its words come later.
+    pub(crate) fn commit_turn(&mut self, turn: SpokenTurn, now: MediaTime, out: &mut Vec<Output>) {
+        self.appended_ms = 0;
+        let (previous_item_id, item_id) = (self.items.last_id(), turn.item_id.clone());
+        self.send(ServerBody::AudioCommitted { previous_item_id, item_id: item_id.clone() }, out);
+        let content = vec![PartView::InputAudio { transcript: None }];
+        let mut item = Item::new(ItemView::message(item_id, ItemRole::User, ItemStatus::Completed, content), now);
+        item.awaiting_words = true;
+        self.add_item(item, &Place::End, out);
+        self.spoken.push(turn);
+    }
+
     pub(crate) fn on_transcribed(
         &mut self,
         item_id: &str,
@@ -103,8 +113,11 @@ impl Conversation {
         now: MediaTime,
         out: &mut Vec<Output>,
     ) {
-        let turn = self.spoken.iter().position(|t| t.item_id == item_id).map(|i| self.spoken.remove(i));
         let text = result.as_ref().map(|t| t.trim().to_owned()).unwrap_or_default();
+        if !self.weigh_aside(item_id, &text, now, out) {
+            return;
+        }
+        let mut turn = self.spoken.iter().position(|t| t.item_id == item_id).map(|i| self.spoken.remove(i));
         let own = self.answers.iter_mut().filter_map(|a| a.own.as_mut()).flatten();
         for item in self.items.iter_mut().chain(own).filter(|i| i.view.id == item_id) {
             item.awaiting_words = false;
@@ -113,6 +126,9 @@ impl Conversation {
                     transcript.get_or_insert_with(|| text.clone());
                 }
             }
+        }
+        if let Some(turn) = &mut turn {
+            self.set_aside(turn, &text);
         }
         self.remember_words(Speaker::Person, &text, now, out);
         let seconds = turn.as_ref().map_or(0.0, |t| t.seconds);

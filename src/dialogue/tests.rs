@@ -16,6 +16,7 @@ use crate::wire::{ClientEvent, ServerBody};
 mod scene_json;
 
 mod answers;
+mod barge;
 mod memory;
 mod talk;
 mod turns;

@@ -8,8 +8,14 @@ use thiserror::Error;
 use super::config::{ConfigError, ListenConfig, TurnDetection};
 use super::level::{SILENCE_DBFS, dbfs};
 use super::timeline::{Step, Timeline, duration, samples};
+use super::voicing::{Evidence, PITCH_SAMPLES, Voicing};
 use super::{ListenEvent, SpeechProbability, Utterance};
 use crate::base::{ErrorClass, LossReason, MediaTime, Pcm};
+
+/// Sound before the first near frame that an early reading begins with: recognisers want to hear a beginning.
+const EARLY_PADDING: Duration = Duration::from_millis(200);
+/// The most that is read early.
+const EARLY_MOST: Duration = Duration::from_secs(3);
 
 /// What one buffer of sound led to.
 #[derive(Debug, Default)]
@@ -65,6 +71,7 @@ pub struct Listener {
     timeline: Timeline,
     state: State,
     level_dbfs: f32,
+    voicing: Voicing,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +98,16 @@ impl Listener {
         config.check()?;
         let state = State::initial(&config);
         let (held, timeline) = (Vec::new(), Timeline::default());
-        Ok(Self { model, config, held, judged: 0, timeline, state, level_dbfs: SILENCE_DBFS })
+        Ok(Self {
+            model,
+            config,
+            held,
+            judged: 0,
+            timeline,
+            state,
+            level_dbfs: SILENCE_DBFS,
+            voicing: Voicing::default(),
+        })
     }
 
     /// The configuration in force.
@@ -193,6 +209,34 @@ impl Listener {
         self.level_dbfs
     }
 
+    /// What is to be heard of the person at the microphone: `None` when nothing near sounds (voice mode only).
+    #[must_use]
+    pub const fn evidence(&self) -> Option<Evidence> {
+        self.voicing.evidence()
+    }
+
+    /// Capture time just after the newest sample.
+    #[must_use]
+    pub fn heard_until(&self) -> MediaTime {
+        self.timeline.end()
+    }
+
+    /// Whether an answer is under way, so that what is heard may be anybody's and does not tell how loud the person is.
+    pub const fn guard(&mut self, on: bool) {
+        self.voicing.guard(on);
+    }
+
+    /// The near voice that goes on, with a little of what came before it, each time that it is worth reading early: at most the newest 3 s.
+    pub fn early(&mut self) -> Option<Arc<[f32]>> {
+        let onset = self.voicing.evidence()?.onset;
+        if !self.voicing.worth_reading() {
+            return None;
+        }
+        let wanted = self.timeline.end().since(onset) + EARLY_PADDING;
+        let count = samples(wanted.min(EARLY_MOST)).min(self.held.len());
+        Some(self.held[self.held.len() - count..].into())
+    }
+
     /// How much sound is held.
     #[must_use]
     pub fn held(&self) -> Duration {
@@ -204,6 +248,11 @@ impl Listener {
             return self.gather(start, heard);
         }
         let p = self.model.probability(&self.held[self.judged - frame..self.judged]);
+        let quiet = matches!(self.state, State::Quiet);
+        let voiced = p >= if quiet { self.config.start_threshold } else { self.config.stop_threshold };
+        let from = self.judged.saturating_sub(PITCH_SAMPLES.max(frame));
+        let at = self.time_of(self.judged);
+        self.voicing.hear(&self.held[from..self.judged], frame, voiced, at);
         match self.state {
             State::Quiet if p >= self.config.start_threshold => self.on_first_voiced(frame),
             State::Quiet => self.trim_padding(),
@@ -311,6 +360,7 @@ impl Listener {
     fn stop(&mut self, start: MediaTime, voiced: usize, end: MediaTime, decided: MediaTime) -> ListenEvent {
         let at = voiced.saturating_add(samples(self.config.suffix_padding)).min(self.judged);
         let event = self.emit(at, start, end, decided);
+        self.voicing.learn();
         self.state = State::Quiet;
         self.trim_padding();
         event
@@ -339,6 +389,7 @@ impl Listener {
     fn forget(&mut self) {
         self.held.clear();
         self.judged = 0;
+        self.voicing.forget();
         self.model.reset();
     }
 

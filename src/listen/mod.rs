@@ -3,15 +3,21 @@
 //! Floor 1. In: 40 ms `Pcm`. Out: [`ListenEvent`]. Loses: `UtteranceBounds`.
 
 mod config;
+mod interject;
+mod interrupt;
 mod level;
 mod listener;
 mod speech;
 mod timeline;
+mod voicing;
 
 pub use config::{ConfigError, ListenConfig, TurnDetection};
+pub use interject::{Interjection, is_our_own, weigh};
+pub use interrupt::{Harmless, InterruptConfig, Judge, Proof, Verdict};
 pub use level::{SILENCE_DBFS, dbfs};
 pub use listener::{CommitError, Heard, Listener, Lost};
 pub use speech::{ListenEvent, SpeechProbability, Transcribe, TranscribeError, Transcript, Utterance};
+pub use voicing::Evidence;
 
 #[cfg(test)]
 mod tests;

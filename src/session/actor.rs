@@ -16,11 +16,11 @@ use super::listen_settings;
 use super::ports::Port;
 use super::watcher::WatchCommand;
 use super::work::{self, Worker};
-use crate::base::{Clock, SessionId};
+use crate::base::{Clock, MediaTime, SessionId};
 use crate::budget::Step;
 use crate::dialogue::{Conversation, EmbedFor, EngineEvent, Input, LookId, Output, VideoState};
 use crate::engine::EngineSession;
-use crate::listen::{ListenConfig, ListenEvent, Utterance};
+use crate::listen::{Evidence, ListenConfig, ListenEvent, Utterance};
 use crate::memory::KeyframeId;
 use crate::watch::SceneFacts;
 use crate::wire::{
@@ -41,6 +41,10 @@ pub(super) enum Msg {
     Detach { port: u64 },
     /// Voice activity.
     Listen(ListenEvent),
+    /// What is heard of it while an answer is under way.
+    Voice { evidence: Option<Evidence>, at: MediaTime, sound: Option<Arc<[f32]>> },
+    /// Words of what is still being said.
+    Overheard { item_id: String, near: Duration, result: Result<String, String> },
     /// The audio buffer, on request.
     Committed { utterance: Option<Utterance> },
     /// Loudness.
@@ -88,6 +92,8 @@ pub(super) struct Actor {
     /// Commands that the listener has no room for yet. Bounded: what makes them is not read while there are any.
     pub(super) unheard: VecDeque<HearCommand>,
     pub(super) listen: ListenConfig,
+    /// The listener tells what it hears, because an answer is under way.
+    pub(super) attends: bool,
     pub(super) answers: HashMap<String, CancellationToken>,
     /// The way to the archive, where there is one.
     pub(super) keeper: Option<KeeperHandle>,
@@ -147,6 +153,10 @@ impl Actor {
             Msg::Listen(ListenEvent::SpeechStarted { at }) => self.handle(Input::SpeechStarted { at }, None).await,
             Msg::Listen(ListenEvent::SpeechStopped { utterance, decided }) => {
                 self.handle(Input::SpeechStopped { utterance, decided }, None).await;
+            }
+            Msg::Voice { evidence, at, sound } => self.handle(Input::Voice { evidence, at, sound }, None).await,
+            Msg::Overheard { item_id, near, result } => {
+                self.handle(Input::Overheard { item_id, near, result }, None).await;
             }
             Msg::Committed { utterance } => self.handle(Input::Committed { utterance }, None).await,
             Msg::Level { dbfs, speaking } => self.handle(Input::AudioLevel { dbfs, speaking }, None).await,
@@ -217,6 +227,11 @@ impl Actor {
     async fn handle(&mut self, input: Input, from: Option<u64>) {
         let outputs = self.conversation.handle(input, self.clock.now());
         self.act(outputs, from).await;
+        let attends = self.conversation.attends();
+        if attends != self.attends {
+            self.attends = attends;
+            self.hear(HearCommand::Attend(attends));
+        }
     }
 
     async fn act(&mut self, outputs: Vec<Output>, from: Option<u64>) {
@@ -224,6 +239,8 @@ impl Actor {
             match output {
                 Output::Send(event) => self.send(&event, from),
                 Output::Transcribe { item_id, sound } => self.worker.transcribe(item_id, sound),
+                Output::Overhear { item_id, near, sound } => self.worker.overhear(item_id, near, sound),
+                Output::Judged { verdict, after } => work::count_judged(verdict, after),
                 Output::LookNow { look, .. } => self.look_now(look),
                 Output::LookAtImage { look, data, .. } => self.worker.look_at_image(look, data),
                 Output::Generate { response_id, prompt, max_tokens } => {

@@ -19,6 +19,8 @@ pub(super) enum HearCommand {
     Configure(ListenConfig, MediaTime),
     /// Sound from the wire.
     Append { data: bytes::Bytes, format: AudioFormat, now: MediaTime },
+    /// Tell what is heard, or no longer: an answer is under way.
+    Attend(bool),
     /// Take what is in the buffer.
     Commit(MediaTime),
     /// Throw it away.
@@ -33,6 +35,8 @@ pub(super) struct Hearing {
     pub(super) listener: Listener,
     pub(super) wire: Option<WireSound>,
     pub(super) buffers: u32,
+    /// An answer is under way: the conversation wants to know what is heard.
+    pub(super) attends: bool,
 }
 
 /// Sound that came over the wire, on its way to 16 kHz. Its clock is its own length: capture time goes on where the last buffer ended.
@@ -77,6 +81,12 @@ impl Hearing {
         for event in heard.events {
             let _ = self.out.send(Msg::Listen(event)).await;
         }
+        if self.attends && (self.listener.is_speaking() || self.listener.evidence().is_some()) {
+            let sound = self.listener.early();
+            let voice = Msg::Voice { evidence: self.listener.evidence(), at: self.listener.heard_until(), sound };
+            // What comes late is worth nothing: the next buffer says it again.
+            let _ = self.out.try_send(voice);
+        }
         self.buffers += 1;
         if self.buffers.is_multiple_of(LEVEL_EVERY) {
             let level = Msg::Level { dbfs: self.listener.level_dbfs(), speaking: self.listener.is_speaking() };
@@ -89,6 +99,10 @@ impl Hearing {
         match command {
             HearCommand::Configure(config, now) => self.configure(config, now).await,
             HearCommand::Append { data, format, now } => self.append(&data, format, now).await,
+            HearCommand::Attend(on) => {
+                self.attends = on;
+                self.listener.guard(on);
+            }
             HearCommand::Commit(now) => {
                 let utterance = match self.listener.commit(now) {
                     Ok(ListenEvent::SpeechStopped { utterance, .. }) => Some(utterance),

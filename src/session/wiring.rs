@@ -139,6 +139,7 @@ pub(super) async fn open(
         listener: Listener::new((services.vad)(), services.listen)?,
         wire: None,
         buffers: 0,
+        attends: false,
     };
     let keeper = shelf.map(|shelf| keeper(shelf, identity, inbox.clone()));
     let (keeper, writer) = keeper.map_or((None, None), |(handle, task)| (Some(handle), Some(task)));
@@ -164,6 +165,7 @@ pub(super) async fn open(
         hear: hear_commands,
         unheard: VecDeque::new(),
         listen: services.listen,
+        attends: false,
         answers: HashMap::new(),
         keeper,
         step: Arc::clone(&step),

@@ -16,11 +16,14 @@ use crate::budget::{Overrun, Stage, Timings};
 use crate::decode::{PictureLimits, Resampler, decode_image};
 use crate::dialogue::{EmbedFor, EngineEvent, LookId, Prompt, Sound};
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
+use crate::listen::Verdict;
 use crate::model::llm::Sampling;
 use crate::watch::{Scene, SceneFacts};
 
 /// A question waits for it, so it is worth nothing later.
 const EMBED_QUESTION: Duration = Duration::from_millis(400);
+/// An answer goes on or stops by it.
+const OVERHEAR: Duration = Duration::from_millis(600);
 /// An event waits for it, to be found by its meaning.
 const EMBED_EVENT: Duration = Duration::from_secs(20);
 
@@ -50,6 +53,19 @@ impl Worker {
         let task = async move {
             let result = me.words(sound).await;
             let _ = me.out.send(Msg::Transcribed { item_id, result }).await;
+        };
+        tokio::spawn(task.instrument(span));
+    }
+
+    /// Reads what is still being said. Late words are no use, so a busy device is not waited for.
+    pub(super) fn overhear(&self, item_id: String, near: Duration, samples: Arc<[f32]>) {
+        let me = self.clone();
+        let span = debug_span!("overhear", item_id);
+        let task = async move {
+            let deadline = me.clock.now() + OVERHEAR;
+            let done = me.engine.transcribe(samples, deadline).await;
+            let result = done.map(|d| d.transcript.text).map_err(|e| e.to_string());
+            let _ = me.out.send(Msg::Overheard { item_id, near, result }).await;
         };
         tokio::spawn(task.instrument(span));
     }
@@ -158,6 +174,19 @@ fn translate(event: GenerateEvent) -> EngineEvent {
             EngineEvent::Done { finish, output_tokens: output_tokens as u64 }
         }
     }
+}
+
+/// Counts what was said into an answer.
+pub(super) fn count_judged(verdict: Verdict, after: Duration) {
+    let label = match verdict {
+        Verdict::Real(proof) => {
+            metrics::histogram!("sightline_interruption_seconds").record(after.as_secs_f64());
+            proof.label()
+        }
+        Verdict::Passing(why) => why.label(),
+        Verdict::Open => return,
+    };
+    metrics::counter!("sightline_interjections_total", "judged" => label).increment(1);
 }
 
 /// Counts a stage that took too long.

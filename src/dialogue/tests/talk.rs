@@ -1,6 +1,7 @@
 //! A conversation in virtual time, as a test sees it.
 
 use super::*;
+use crate::listen::Evidence;
 use crate::watch::SceneFacts;
 
 /// A conversation and the time it is there.
@@ -62,6 +63,19 @@ impl Talk {
     pub(super) fn after(&mut self, ms: u64) -> &mut Self {
         self.now = self.now + Duration::from_millis(ms);
         self
+    }
+
+    /// Near voice that began now and goes on for so long, told in steps of 40 ms.
+    pub(super) fn voice(&mut self, long_ms: u64) -> Vec<Output> {
+        let (onset, mut out) = (self.now, Vec::new());
+        for ms in (40..=long_ms).step_by(40) {
+            self.after(40);
+            let near = Duration::from_millis(ms);
+            let evidence = Some(Evidence { onset, at: self.now, near, pitched: near, silent: Duration::ZERO });
+            let sound: Option<Arc<[f32]>> = ms.is_multiple_of(280).then(|| vec![0.1; 16].into());
+            out.extend(self.put(Input::Voice { evidence, at: self.now, sound }));
+        }
+        out
     }
 
     pub(super) fn client(&mut self, event: Value) -> Vec<Output> {

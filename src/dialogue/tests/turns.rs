@@ -86,7 +86,8 @@ fn speech_interrupts_an_answer_unless_the_client_forbade_it() {
             "audio": {"input": {"turn_detection": {"type": "server_vad", "interrupt_response": interrupt}}}}}));
         let (id, _) = generated(&t.ask("What do you see?")).expect("begun");
         t.engine(&id, EngineEvent::Delta { text: " a cup".into() });
-        let out = t.put(Input::SpeechStarted { at: t.now });
+        let mut out = t.put(Input::SpeechStarted { at: t.now });
+        out.extend(t.voice(680));
         assert_eq!(types(&out).last().map(String::as_str), Some(last));
         assert_eq!(out.iter().any(|o| matches!(o, Output::Cancel { response_id } if *response_id == id)), interrupt);
         if interrupt {

@@ -1,0 +1,248 @@
+//! Interruption or sign of listening: judges what is said into an answer, from its sound and from early readings of its words.
+//!
+//! Pure: the same evidence in the same order gives the same verdict. The sound alone decides only after [`InterruptConfig::voice_alone`]:
+//! until then words say more, and a sign of listening is over by then.
+
+use std::time::Duration;
+
+use super::interject::{Interjection, is_our_own, weigh};
+use super::voicing::Evidence;
+use crate::base::MediaTime;
+
+/// How much it takes to stop an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct InterruptConfig {
+    /// Near voice that is an interruption whatever its words, if they are not known. Default 640 ms: "uh-huh" and "yeah, okay" are over by then.
+    pub voice_alone: Duration,
+    /// The same where a reading found no words in it: laughter goes on for longer. Default 1120 ms.
+    pub wordless: Duration,
+    /// Near voice with a pitch that an early reading must rest on: recognisers read words into noise. Default 64 ms.
+    pub least_pitched: Duration,
+    /// Share of near voice that has a pitch when it is speech. Default 0.35: a cough has less than a tenth.
+    pub pitched_share: f32,
+    /// Silence after which what was said is over, and play-out goes on. Default 240 ms.
+    pub over: Duration,
+    /// The longest that play-out is held back while nothing is decided. Default 800 ms.
+    pub hold: Duration,
+}
+
+impl Default for InterruptConfig {
+    fn default() -> Self {
+        Self {
+            voice_alone: Duration::from_millis(640),
+            wordless: Duration::from_millis(1_120),
+            least_pitched: Duration::from_millis(64),
+            pitched_share: 0.35,
+            over: Duration::from_millis(240),
+            hold: Duration::from_millis(800),
+        }
+    }
+}
+
+/// What proved an interruption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// "stop", "no", a question.
+    StopWord,
+    /// Words of their own.
+    Words,
+    /// Near voice that went on.
+    Voice,
+}
+
+/// Why the answer goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Harmless {
+    /// A sign of listening.
+    Backchannel,
+    /// No words and no voice that went on: a cough, a laugh, a click.
+    Noise,
+    /// A voice from farther away than the person.
+    Far,
+    /// The words that we are saying.
+    OurOwn,
+}
+
+impl Proof {
+    /// For metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::StopWord => "stop_word",
+            Self::Words => "words",
+            Self::Voice => "voice",
+        }
+    }
+}
+
+impl Harmless {
+    /// For metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Backchannel => "backchannel",
+            Self::Noise => "noise",
+            Self::Far => "far",
+            Self::OurOwn => "our_own",
+        }
+    }
+}
+
+/// What is known so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not enough. Play-out is held back.
+    Open,
+    /// Harmless so far: play-out goes on. It may still become an interruption.
+    Passing(Harmless),
+    /// An interruption; this is final.
+    Real(Proof),
+}
+
+/// Judges one utterance that began during an answer.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    config: InterruptConfig,
+    verdict: Verdict,
+    /// When something was first heard.
+    since: MediaTime,
+    newest: Option<Evidence>,
+    /// The most near voice and pitch of one stretch: a stretch is forgotten after a pause, the utterance may go on.
+    most: (Duration, Duration),
+    /// The newest reading, and the near voice that it covers.
+    reading: Option<(Read, Duration)>,
+}
+
+/// What a reading found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Nothing,
+    Backchannel,
+    OurOwn,
+    OneWord,
+}
+
+impl Judge {
+    /// Begins at `since`, when something was first heard.
+    #[must_use]
+    pub const fn new(config: InterruptConfig, since: MediaTime) -> Self {
+        let most = (Duration::ZERO, Duration::ZERO);
+        Self { config, verdict: Verdict::Open, since, newest: None, most, reading: None }
+    }
+
+    /// What is known so far.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Whether any sound was near enough to be the person's.
+    #[must_use]
+    pub fn was_near(&self) -> bool {
+        self.most.0 > Duration::ZERO
+    }
+
+    /// Capture time of the voice that is judged.
+    #[must_use]
+    pub fn onset(&self) -> MediaTime {
+        self.newest.map_or(self.since, |e| e.onset.max(self.since))
+    }
+
+    /// Hears on, up to `at`; `evidence` is `None` where nothing near is to be heard.
+    pub fn hear(&mut self, evidence: Option<Evidence>, at: MediaTime) -> Verdict {
+        if let Verdict::Real(_) = self.verdict {
+            return self.verdict;
+        }
+        let Some(e) = evidence else {
+            self.newest = None;
+            if at.since(self.since) >= self.config.over {
+                self.verdict = Verdict::Passing(self.harmless());
+            }
+            return self.verdict;
+        };
+        if self.newest.is_some_and(|last| last.onset != e.onset) {
+            // Another stretch: what was read belongs to the one before.
+            self.reading = None;
+        }
+        self.newest = Some(e);
+        self.most = (self.most.0.max(e.near), self.most.1.max(e.pitched));
+        let needed = match self.reading {
+            None => self.config.voice_alone,
+            Some((Read::Nothing, _)) => self.config.wordless,
+            // One word of their own and still talking.
+            Some((Read::OneWord, _)) => self.config.voice_alone * 3 / 4,
+            // Signs of listening follow each other; each reading says how far they went.
+            Some((Read::Backchannel | Read::OurOwn, read)) => read + self.config.voice_alone,
+        };
+        let voice = e.pitched.as_secs_f32() >= self.config.pitched_share * e.near.as_secs_f32();
+        self.verdict = if e.near >= needed && voice {
+            Verdict::Real(Proof::Voice)
+        } else if e.silent >= self.config.over || e.at.since(e.onset) >= self.config.hold {
+            Verdict::Passing(self.harmless())
+        } else {
+            self.verdict
+        };
+        self.verdict
+    }
+
+    /// An early reading of the first `near` of the stretch. `ours` is what we are saying aloud, empty when nothing is.
+    pub fn read(&mut self, words: &str, near: Duration, ours: &str) -> Verdict {
+        if let Verdict::Real(_) = self.verdict {
+            return self.verdict;
+        }
+        let pitched = self.most.1 >= self.config.least_pitched;
+        let read = if is_our_own(words, ours) {
+            Read::OurOwn
+        } else {
+            match weigh(words) {
+                Interjection::Stop if pitched => {
+                    self.verdict = Verdict::Real(Proof::StopWord);
+                    return self.verdict;
+                }
+                Interjection::Content(2..) if pitched => {
+                    self.verdict = Verdict::Real(Proof::Words);
+                    return self.verdict;
+                }
+                // Recognisers read words into noise.
+                Interjection::Stop | Interjection::Content(_) if !pitched => return self.verdict,
+                Interjection::Stop | Interjection::Content(_) => Read::OneWord,
+                Interjection::Backchannel => Read::Backchannel,
+                Interjection::Nothing => Read::Nothing,
+            }
+        };
+        self.reading = Some((read, near));
+        if matches!(read, Read::Backchannel | Read::OurOwn) {
+            self.verdict = Verdict::Passing(self.harmless());
+        }
+        self.verdict
+    }
+
+    /// The utterance is over and these are all its words: final, and never [`Verdict::Open`].
+    pub fn end(&mut self, words: &str, ours: &str) -> Verdict {
+        if let Verdict::Real(_) = self.verdict {
+            return self.verdict;
+        }
+        let near = self.was_near() && self.most.1 >= self.config.least_pitched;
+        self.verdict = match weigh(words) {
+            _ if !self.was_near() => Verdict::Passing(Harmless::Far),
+            _ if is_our_own(words, ours) => Verdict::Passing(Harmless::OurOwn),
+            Interjection::Stop if near => Verdict::Real(Proof::StopWord),
+            Interjection::Content(_) if near => Verdict::Real(Proof::Words),
+            Interjection::Backchannel => Verdict::Passing(Harmless::Backchannel),
+            _ => Verdict::Passing(Harmless::Noise),
+        };
+        self.verdict
+    }
+
+    fn harmless(&self) -> Harmless {
+        match self.reading {
+            _ if !self.was_near() => Harmless::Far,
+            Some((Read::OurOwn, _)) => Harmless::OurOwn,
+            Some((Read::Backchannel, _)) => Harmless::Backchannel,
+            _ => Harmless::Noise,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
