@@ -46,13 +46,13 @@ doctor: build ## say what is missing on this machine
 	@$(BIN) doctor
 
 # The page is built again only when one of its sources is newer.
-WEB_SOURCES = $(shell [ ! -d web ] || find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
+WEB_SOURCES = $(shell [ ! -d web ] || find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/client/dist -prune -o -type f -print)
 
 .PHONY: web
 web: web/dist/index.html ## build the page
 
 web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
-	cd web && $(NPM) run build
+	cd web && $(NPM) run build && $(NPM) run build:client
 	@touch $@
 
 web/node_modules/.package-lock.json: web/package-lock.json
@@ -139,4 +139,4 @@ pictures: web build models tests/browser/node_modules/.package-lock.json ## ten 
 .PHONY: clean
 clean: ## remove what was built; weights stay
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules tests/browser/node_modules tests/artifacts .venv .setup
+	rm -rf web/dist web/client/dist web/node_modules tests/browser/node_modules tests/artifacts .venv .setup

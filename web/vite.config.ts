@@ -20,5 +20,5 @@ export default defineConfig({
       "/version": server,
     },
   },
-  test: { include: ["src/**/*.test.ts"] },
+  test: { include: ["src/**/*.test.ts", "client/*.test.ts"] },
 });

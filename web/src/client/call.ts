@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import { Emitter } from "./emitter";
-import { type ClientEvent, type ServerEvent, parseServerEvent } from "./events";
-import { type Failure, FailureError } from "./failure";
-import { type Endpoint, endCall, endCallOnLeave, isAlive, offerCall } from "./signalling";
+import { Emitter } from "./emitter.js";
+import { type ClientEvent, type OtherEvent, type ServerEvent, parseServerEvent } from "./events.js";
+import { type Failure, FailureError } from "./failure.js";
+import type { Resume } from "./session.js";
+import { type Endpoint, endCall, endCallOnLeave, isAlive, offerCall } from "./signalling.js";
 
 /** How long ICE candidates are collected before the offer goes out with those found. */
 const GATHER_MS = 2000;
@@ -17,17 +18,22 @@ const VIDEO_BITS_PER_SECOND = 1_500_000;
 
 export interface CallEvents {
   event: ServerEvent;
+  /** A message of a type that this client does not know. */
+  other: OtherEvent;
   /** Media stopped getting through (true), or gets through again (false). */
   interrupted: boolean;
   /** The call is over, and not because `hangUp` was called. */
   lost: Failure;
   /** A message of the server could not be used. */
   problem: string;
+  /** The sound of the answers began to come in. */
+  audio: MediaStream;
 }
 
 /** One call: a peer connection with the tracks of a stream and the data channel of the events. */
 export class Call extends Emitter<CallEvents> {
   private over = false;
+  private resumable = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(
@@ -46,24 +52,26 @@ export class Call extends Emitter<CallEvents> {
    *
    * Throws a `FailureError`; nothing is left open then.
    */
-  static async open(endpoint: Endpoint, stream: MediaStream, signal: AbortSignal): Promise<Call> {
-    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  static async open(endpoint: Endpoint, stream: MediaStream, signal: AbortSignal, resume: Resume | null = null): Promise<Call> {
+    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...(endpoint.iceServers ? { iceServers: [...endpoint.iceServers] } : {}) });
     let call: Call | undefined;
     try {
       const channel = pc.createDataChannel("oai-events");
       // The first events can come before anybody listens: they wait here.
       const early: MessageEvent<string>[] = [];
       channel.onmessage = (message: MessageEvent<string>) => early.push(message);
-      const senders = addTracks(pc, stream);
+      const senders = addTracks(pc, stream, endpoint.speech === true);
+      const sounds: MediaStream[] = [];
+      pc.ontrack = (event) => sounds.push(event.streams[0] ?? new MediaStream([event.track]));
       await pc.setLocalDescription(await pc.createOffer());
       await gathered(pc, signal);
       const sdp = pc.localDescription?.sdp ?? "";
-      const accepted = await offerCall(endpoint, sdp, AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]));
+      const accepted = await offerCall(endpoint, sdp, AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]), fetch, resume);
       call = new Call(endpoint, pc, channel, senders, accepted.location);
       await pc.setRemoteDescription({ type: "answer", sdp: accepted.answer });
       await opened(pc, channel, signal);
       await limitBitrate(senders.get("video"));
-      call.listen(early);
+      call.listen(early, sounds);
       return call;
     } catch (error) {
       if (call) await call.hangUp();
@@ -111,24 +119,29 @@ export class Call extends Emitter<CallEvents> {
   private lose(failure: Failure): void {
     if (this.over) return;
     this.close();
-    // The server may still hold it open: a slot somebody else could have.
-    void endCall(this.endpoint, this.location);
+    // The server may still hold it open: a slot somebody else could have, unless it is to be resumed.
+    if (!this.resumable) void endCall(this.endpoint, this.location);
     this.emit("lost", failure);
   }
 
-  private listen(early: MessageEvent<string>[]): void {
+  private listen(early: MessageEvent<string>[], sounds: MediaStream[]): void {
     this.pc.onconnectionstatechange = () => this.onState();
     this.channel.onclose = () => void this.onChannelClosed();
     const take = (message: MessageEvent<string>) => {
       const read = parseServerEvent(String(message.data));
       if ("problem" in read) this.emit("problem", read.problem);
-      else if (read.event) this.emit("event", read.event);
+      else if ("event" in read) {
+        if (read.event.type === "session.created" || read.event.type === "session.updated") this.resumable = "resume_token" in read.event || "resume_token" in read.event.session;
+        this.emit("event", read.event);
+      }
+      else this.emit("other", read.other);
     };
     // After the caller has had its turn to subscribe: not a microtask, since the promise of `open` takes some of those.
     setTimeout(() => {
       if (this.over) return;
       this.channel.onmessage = take;
       early.splice(0).forEach(take);
+      for (const sound of sounds) this.emit("audio", sound);
     }, 0);
   }
 
@@ -157,13 +170,16 @@ export class Call extends Emitter<CallEvents> {
   }
 }
 
-function addTracks(pc: RTCPeerConnection, stream: MediaStream): Map<string, RTCRtpSender> {
+function addTracks(pc: RTCPeerConnection, stream: MediaStream, speech: boolean): Map<string, RTCRtpSender> {
   const senders = new Map<string, RTCRtpSender>();
   for (const track of [...stream.getAudioTracks(), ...stream.getVideoTracks()]) {
-    const transceiver = pc.addTransceiver(track, { direction: "sendonly", streams: [stream] });
+    const direction = speech && track.kind === "audio" ? "sendrecv" : "sendonly";
+    const transceiver = pc.addTransceiver(track, { direction, streams: [stream] });
     if (track.kind === "video") preferVp8(transceiver);
     senders.set(track.kind, transceiver.sender);
   }
+  // Nothing is said, but answers are to be heard.
+  if (speech && !senders.has("audio")) pc.addTransceiver("audio", { direction: "recvonly" });
   return senders;
 }
 

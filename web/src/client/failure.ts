@@ -19,6 +19,7 @@ export type FailureKind =
   | "no-route"
   | "lost"
   | "closed"
+  | "replaced"
   | "aborted"
   | "internal";
 
@@ -100,6 +101,7 @@ export function explain(failure: Failure, host: string): Explanation {
     ],
     lost: ["The connection was lost", "Audio and video stopped getting through."],
     closed: ["The server ended the conversation", failure.detail ?? "Start again to go on."],
+    replaced: ["This conversation goes on elsewhere", "It was opened in another window or on another device. Start again for a new one."],
     aborted: ["Stopped", "You stopped it."],
     internal: ["Something went wrong in the page", failure.detail ?? "Reload it and try again."],
   };

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 /**
- * The TypeScript SDK: make a call, get typed events. It knows nothing of any page.
+ * `@sightline/client`: a conversation with a Sightline server, with typed events. No dependencies at run time.
  *
  * ```ts
- * const endpoint: Endpoint = { base: "", ext: ["latency", "scene"] };
- * const session = new Session((stream, signal) => Call.open(endpoint, stream, signal));
- * session.on("event", (event) => console.log(event.type));
- * await session.start(await navigator.mediaDevices.getUserMedia({ audio: true, video: true }));
- * session.ask("What do you see?");
+ * const session = await connect({ url: "http://localhost:8080", camera: true, microphone: true, extensions: ["scene"] });
+ * session.on("scene.facts", (facts) => console.log(facts.objects.map((o) => o.label)));
+ * for await (const words of session.ask("What do you see?")) console.log(words);
+ * await session.stop();
  * ```
  */
-export * from "./events";
-export { Call, type CallEvents } from "./call";
-export { type Device, type Explanation, type Failure, type FailureKind, FailureError, explain, isRetryable, toFailure } from "./failure";
-export { type Media, type MediaWish, checkBrowser, constraintsFor, openMedia } from "./media";
-export { type Forget, MAX_ATTEMPTS, Session, type SessionEvents, type Status, retryDelay } from "./session";
-export type { Endpoint } from "./signalling";
+export * from "./events.js";
+export { Answer } from "./answer.js";
+export { Call, type CallEvents } from "./call.js";
+export { type ConnectOptions, connect } from "./connect.js";
+export { type Device, type Explanation, type Failure, type FailureKind, FailureError, explain, isRetryable, toFailure } from "./failure.js";
+export { type Media, type MediaWish, checkBrowser, constraintsFor, openMedia } from "./media.js";
+export { type AskOptions, type CallLike, type Forget, MAX_ATTEMPTS, type Open, type Resume, Session, type SessionEvents, type Status, retryDelay } from "./session.js";
+export type { Endpoint } from "./signalling.js";
+export { Socket, type SocketLike, type SocketMaker } from "./socket.js";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { beforeAll, describe, expect, it } from "vitest";
-import { FailureError, explain } from "./failure";
-import { type MediaWish, checkBrowser, nameMediaError, openMedia } from "./media";
+import { FailureError, explain } from "./failure.js";
+import { type MediaWish, checkBrowser, nameMediaError, openMedia } from "./media.js";
 
 const both: MediaWish = { camera: true, microphone: true, audioProcessing: true };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import { type Device, type Failure, FailureError } from "./failure";
+import { type Device, type Failure, FailureError } from "./failure.js";
 
 /** What to open. A `deviceId` picks one; without it the browser's default is used. */
 export interface MediaWish {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { CallEvents } from "./call";
-import { Emitter } from "./emitter";
-import type { ClientEvent } from "./events";
-import { type Failure, FailureError } from "./failure";
-import { MAX_ATTEMPTS, STEADY_MS, Session, type Status, retryDelay } from "./session";
+import type { CallEvents } from "./call.js";
+import { Emitter } from "./emitter.js";
+import type { ClientEvent, ServerEvent } from "./events.js";
+import { whole } from "./testing.js";
+import { type Failure, FailureError } from "./failure.js";
+import { MAX_ATTEMPTS, STEADY_MS, Session, type Status, retryDelay } from "./session.js";
 
 class FakeCall extends Emitter<CallEvents> {
   sent: ClientEvent[] = [];
@@ -53,7 +54,7 @@ describe("Session", () => {
   it("goes live, asks, and hangs up once", async () => {
     const { session, calls, phases } = setUp("ok");
     await session.start(stream);
-    const id = session.ask("what is it?");
+    const id = session.say("what is it?");
     expect(calls[0]?.sent.map((e) => e.type)).toEqual(["conversation.item.create", "response.create"]);
     expect(calls[0]?.sent[0]).toMatchObject({ item: { id, role: "user", content: [{ type: "input_text", text: "what is it?" }] } });
     session.forget("all");
@@ -73,7 +74,7 @@ describe("Session", () => {
     await session.stop();
     expect(calls[0]?.ended).toBe(1);
     expect(phases).toEqual(["connecting", "live", "ended"]);
-    expect(session.ask("still there?")).toBeNull();
+    expect(session.say("still there?")).toBeNull();
   });
 
   it("makes a new call when one is lost", async () => {
@@ -134,7 +135,7 @@ describe("Session", () => {
   it("tells why the server ended the conversation", async () => {
     const { session, calls } = setUp("ok");
     await session.start(stream);
-    calls[0]?.fire("event", { type: "error", error: { type: "invalid_request_error", message: "idle for 300 s" } });
+    calls[0]?.fire("event", whole<ServerEvent>({ type: "error", error: { type: "invalid_request_error", message: "idle for 300 s" } }));
     calls[0]?.fire("lost", { kind: "closed" });
     expect(session.status).toEqual({ phase: "ended", failure: { kind: "closed", detail: "idle for 300 s" } });
   });

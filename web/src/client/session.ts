@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import type { CallEvents } from "./call";
-import { Emitter } from "./emitter";
-import type { ClientEvent, ServerEvent } from "./events";
-import { type Failure, isRetryable, toFailure } from "./failure";
+import { Answer } from "./answer.js";
+import type { CallEvents } from "./call.js";
+import { Emitter } from "./emitter.js";
+import type { ClientEvent, EventOf, ItemCreate, OtherEvent, PartCreate, ServerEvent } from "./events.js";
+import { type Failure, type FailureError, isRetryable, toFailure } from "./failure.js";
 
 /** The part of a call that a session needs; tests have one of their own. */
 export interface CallLike {
@@ -13,20 +14,45 @@ export interface CallLike {
   leave(): void;
 }
 
+/** What a connection is to go on with: the token that the server gave, and the newest event that came. */
+export interface Resume {
+  token: string;
+  lastSeq: number;
+}
+
+/** Makes a connection. `stream` is what it sends; null: events only. */
+export type Open = (stream: MediaStream | null, signal: AbortSignal, resume: Resume | null) => Promise<CallLike>;
+
 /** Where a session stands, and why. */
 export type Status =
   | { phase: "idle" }
   /** `failure` is what ended the attempt before this one. */
   | { phase: "connecting"; attempt: number; failure: Failure | null }
-  | { phase: "live" }
+  /** `resumed`: it is the conversation from before the break, and nothing was missed. */
+  | { phase: "live"; resumed: boolean }
   | { phase: "interrupted" }
   | { phase: "waiting"; failure: Failure; retryInMs: number; attempt: number }
   | { phase: "ended"; failure: Failure | null };
 
-export interface SessionEvents {
+/** What a session tells: each event of the server by its `type`, all of them as `event`, and how the connection does. */
+export type SessionEvents = { [T in ServerEvent["type"]]: EventOf<T> } & {
   status: Status;
   event: ServerEvent;
+  /** A message of a type that this client does not know. */
+  other: OtherEvent;
   problem: string;
+  /** The sound of the answers began to come in. */
+  audio: MediaStream;
+  /** After a break events are missing that the server could not keep: what the conversation holds must be asked for anew. */
+  resync: string;
+};
+
+/** What else can be said with a question. */
+export interface AskOptions {
+  /** A picture: JPEG or PNG, as a data URI or a blob. */
+  image?: string | Blob | undefined;
+  /** Instead of the session's instructions. */
+  instructions?: string | undefined;
 }
 
 /** What memory is to forget; times count from the start of the memory. */
@@ -38,27 +64,38 @@ export const MAX_ATTEMPTS = 6;
 /** A call that held this long counts as a good one: after it, counting starts again. */
 export const STEADY_MS = 10000;
 
-/** The pause before attempt number `attempt` (1, 2, …), or null when it is time to give up. */
-export function retryDelay(failure: Failure, attempt: number): number | null {
+/**
+ * The pause before attempt number `attempt` (1, 2, …), or null when it is time to give up. `chance` in `0..1` takes up to half of it away, so
+ * that the clients of a server that comes back do not all come at once.
+ */
+export function retryDelay(failure: Failure, attempt: number, chance = 1): number | null {
   if (!isRetryable(failure) || attempt > MAX_ATTEMPTS) return null;
-  const backoff = Math.min(500 * 2 ** (attempt - 1), 15000);
+  const backoff = Math.min(500 * 2 ** (attempt - 1), 15000) * (0.5 + chance / 2);
   return Math.max(backoff, failure.retryAfterMs ?? 0);
 }
+
+const object = (v: unknown): Record<string, unknown> => (typeof v === "object" && v !== null ? (v as Record<string, unknown>) : {});
+/** Unique within a conversation is all it has to be. */
+const newId = (kind: string): string => `${kind}_${Date.now().toString(36)}${Math.random().toString(36).slice(2, 12)}`;
 
 /**
  * A conversation that survives its calls: when one breaks, the next is made after a pause that grows.
  *
- * The server starts anew with each call; what was said before is only on the page.
+ * Where the server gives a token for it, the next call resumes: the same conversation, with the events that were missed. Elsewhere the server starts
+ * anew with each call.
  */
 export class Session extends Emitter<SessionEvents> {
   private call: CallLike | undefined;
-  private stream: MediaStream | undefined;
+  private stream: MediaStream | null = null;
+  private running = false;
+  private token: string | null = null;
+  private lastSeq = 0;
   private attempt = 0;
   private abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private current: Status = { phase: "idle" };
 
-  constructor(private readonly open: (stream: MediaStream, signal: AbortSignal) => Promise<CallLike>) {
+  constructor(private readonly open: Open, private readonly chance: () => number = Math.random) {
     super();
   }
 
@@ -67,16 +104,19 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   /** Starts, or starts again with another stream. */
-  async start(stream: MediaStream): Promise<void> {
+  async start(stream: MediaStream | null): Promise<void> {
     await this.drop();
     this.stream = stream;
+    this.running = true;
+    this.token = null;
+    this.lastSeq = 0;
     this.attempt = 0;
     await this.connect();
   }
 
   /** Ends it. */
   async stop(): Promise<void> {
-    this.stream = undefined;
+    this.running = false;
     const done = this.drop();
     this.set({ phase: "ended", failure: null });
     await done;
@@ -84,6 +124,7 @@ export class Session extends Emitter<SessionEvents> {
 
   /** Ends it from `pagehide`. */
   leave(): void {
+    this.running = false;
     this.call?.leave();
     this.call = undefined;
     this.abort.abort();
@@ -101,14 +142,45 @@ export class Session extends Emitter<SessionEvents> {
     return this.call?.send(event) ?? false;
   }
 
-  /** Asks a question in writing. Returns the id of the message, or null when there is no connection. */
-  ask(text: string): string | null {
-    // Unique within a conversation is all it has to be.
-    const id = `item_${Date.now().toString(36)}${Math.random().toString(36).slice(2, 12)}`;
-    const item = { id, type: "message", role: "user" as const, content: [{ type: "input_text", text }] };
+  /** Asks a question in writing, for a page that shows the events itself. Returns the id of the message, or null when there is no connection. */
+  say(text: string): string | null {
+    const id = newId("item");
+    const item: ItemCreate = { id, type: "message", role: "user", content: [{ type: "input_text", text }] };
     if (!this.send({ type: "conversation.item.create", item })) return null;
     this.send({ type: "response.create" });
     return id;
+  }
+
+  /** Asks a question in writing, with a picture if there is one, and gives the words of its answer as they come. */
+  ask(text: string, options: AskOptions = {}): Answer {
+    const id = newId("ask");
+    const answer = new Answer(id, {
+      onMessage: (listener) => {
+        const stops = [this.on("event", (e) => listener(e as unknown as OtherEvent)), this.on("other", listener)];
+        return () => stops.forEach((stop) => stop());
+      },
+      onEnd: (listener) =>
+        this.on("status", (s) => {
+          const anew = s.phase === "live" && !s.resumed;
+          if (s.phase === "ended" || anew) listener((s.phase === "ended" ? s.failure : null) ?? { kind: "lost", detail: "the conversation ended before the answer did" });
+        }),
+      cancel: (responseId) => void this.send({ type: "response.cancel", response_id: responseId }),
+    });
+    void this.put(id, text, options).catch((error: unknown) => answer.fail(toFailure(error)));
+    return answer;
+  }
+
+  private async put(id: string, text: string, options: AskOptions): Promise<void> {
+    const content: PartCreate[] = [{ type: "input_text", text }];
+    if (options.image !== undefined) {
+      const address = typeof options.image === "string" ? options.image : await dataUri(options.image);
+      content.unshift({ type: "input_image", image_url: address });
+    }
+    const item: ItemCreate = { type: "message", role: "user", content };
+    const sent = this.send({ type: "conversation.item.create", event_id: id, item });
+    const instructions = options.instructions === undefined ? {} : { instructions: options.instructions };
+    const asked = sent && this.send({ type: "response.create", event_id: `${id}_create`, response: { metadata: { ask: id }, ...instructions } });
+    if (!asked) throw new Error("there is no connection");
   }
 
   /** Stops the answer that is being given. */
@@ -143,6 +215,40 @@ export class Session extends Emitter<SessionEvents> {
     return (await this.call?.replaceTrack(kind, track)) ?? false;
   }
 
+  /** Shows the camera of a track: at once where the call has a place for it, else by a new call. */
+  addCamera(track: MediaStreamTrack): Promise<void> {
+    return this.addTrack("video", track);
+  }
+
+  /** The same for a microphone. */
+  addMicrophone(track: MediaStreamTrack): Promise<void> {
+    return this.addTrack("audio", track);
+  }
+
+  /** Sends silence, or nothing new to see, until `unmute`. The device stays open. */
+  mute(kind: "audio" | "video" = "audio"): void {
+    this.enable(kind, false);
+  }
+
+  /** Ends `mute`. */
+  unmute(kind: "audio" | "video" = "audio"): void {
+    this.enable(kind, true);
+  }
+
+  private enable(kind: "audio" | "video", on: boolean): void {
+    for (const track of this.stream?.getTracks() ?? []) if (track.kind === kind) track.enabled = on;
+  }
+
+  private async addTrack(kind: "audio" | "video", track: MediaStreamTrack): Promise<void> {
+    const stream = this.stream ?? new MediaStream();
+    for (const old of stream.getTracks()) if (old.kind === kind && old !== track) stream.removeTrack(old);
+    stream.addTrack(track);
+    this.stream = stream;
+    if (await this.replaceTrack(kind, track)) return;
+    await this.drop();
+    if (this.running) await this.connect();
+  }
+
   private async drop(): Promise<void> {
     this.abort.abort();
     this.abort = new AbortController();
@@ -154,44 +260,80 @@ export class Session extends Emitter<SessionEvents> {
 
   private async connect(): Promise<void> {
     clearTimeout(this.timer);
-    const { stream } = this;
-    if (!stream) return;
+    if (!this.running) return;
     const { signal } = this.abort;
     const failure = this.current.phase === "waiting" ? this.current.failure : null;
     this.set({ phase: "connecting", attempt: this.attempt, failure });
+    const resume = this.token === null ? null : { token: this.token, lastSeq: this.lastSeq };
     try {
-      const call = await this.open(stream, signal);
+      const call = await this.open(this.stream, signal, resume);
       if (signal.aborted) return void call.hangUp();
-      this.adopt(call);
+      this.adopt(call, resume !== null);
     } catch (error) {
-      if (!signal.aborted) this.onFailure(toFailure(error));
+      if (signal.aborted) return;
+      const failed = toFailure(error as FailureError);
+      if (resume !== null && ["refused", "unauthorised"].includes(failed.kind)) {
+        // The server knows that conversation no longer: a new one, rather than none.
+        this.token = null;
+        return this.connect();
+      }
+      this.onFailure(failed);
     }
   }
 
-  private adopt(call: CallLike): void {
+  private adopt(call: CallLike, resumed: boolean): void {
     this.call = call;
     this.timer = setTimeout(() => (this.attempt = 0), STEADY_MS);
     let lastError: string | undefined;
+    let replaced = false;
     call.on("event", (event) => {
+      if (!this.isNew(event as unknown as OtherEvent)) return;
       if (event.type === "error") lastError = event.error.message;
-      if (event.type === "session.closed") lastError = event.reason ?? lastError;
       this.emit("event", event);
+      this.emit(event.type, event as never);
+      replaced ||= this.onSessionMessage(event as unknown as OtherEvent);
+    });
+    call.on("other", (message) => {
+      if (!this.isNew(message)) return;
+      this.emit("other", message);
+      replaced ||= this.onSessionMessage(message);
     });
     call.on("problem", (problem) => this.emit("problem", problem));
-    call.on("interrupted", (now) => this.set({ phase: now ? "interrupted" : "live" }));
+    call.on("audio", (stream) => this.emit("audio", stream));
+    call.on("interrupted", (now) => this.set(now ? { phase: "interrupted" } : { phase: "live", resumed: true }));
     call.on("lost", (failure) => {
       if (this.call !== call) return;
       this.call = undefined;
+      if (replaced) return this.onFailure({ kind: "replaced" });
       const closed = failure.kind === "closed" && lastError !== undefined;
       this.onFailure(closed ? { ...failure, detail: lastError as string } : failure);
     });
-    this.set({ phase: "live" });
+    this.set({ phase: "live", resumed });
+  }
+
+  /** Whether a message was not seen before; keeps the number of the newest. */
+  private isNew(message: OtherEvent): boolean {
+    const seq = message["server_event_seq"];
+    if (typeof seq !== "number") return true;
+    // A new session counts from the beginning.
+    if (message.type === "session.created") this.lastSeq = 0;
+    if (seq <= this.lastSeq) return false;
+    this.lastSeq = seq;
+    return true;
+  }
+
+  /** What concerns the connection itself. True: this conversation goes on over another one. */
+  private onSessionMessage(message: OtherEvent): boolean {
+    const token = message["resume_token"] ?? object(message["session"])["resume_token"];
+    if (message.type.startsWith("session.") && typeof token === "string") this.token = token;
+    if (message.type === "session.resync_required") this.emit("resync", String(message["reason"] ?? ""));
+    return message.type === "session.replaced";
   }
 
   private onFailure(failure: Failure): void {
     clearTimeout(this.timer);
     this.attempt += 1;
-    const delay = retryDelay(failure, this.attempt);
+    const delay = retryDelay(failure, this.attempt, this.chance());
     if (delay === null) {
       this.set({ phase: "ended", failure });
       return;
@@ -204,4 +346,13 @@ export class Session extends Emitter<SessionEvents> {
     this.current = status;
     this.emit("status", status);
   }
+}
+
+/** A picture as text. */
+async function dataUri(blob: Blob): Promise<string> {
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  let text = "";
+  // In pieces: a call takes only so many arguments.
+  for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  return `data:${blob.type};base64,${btoa(text)}`;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { describe, expect, it } from "vitest";
-import { FailureError, explain } from "./failure";
-import { type Endpoint, endCall, nameRefusal, offerCall, parseRetryAfter } from "./signalling";
+import { FailureError, explain } from "./failure.js";
+import { type Endpoint, endCall, nameRefusal, offerCall, parseRetryAfter } from "./signalling.js";
 
 const endpoint: Endpoint = { base: "", ext: ["latency", "scene"] };
 const never = new AbortController().signal;

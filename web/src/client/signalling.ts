@@ -1,14 +1,33 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import type { Extension } from "./events";
-import { type Failure, FailureError } from "./failure";
+import type { Extension } from "./events.js";
+import { type Failure, FailureError } from "./failure.js";
+import type { Resume } from "./session.js";
 
 export interface Endpoint {
   /** Address of the server without a slash at the end; empty for the page's own. */
   base: string;
   apiKey?: string | undefined;
-  ext: readonly Extension[];
+  /** Additions to the protocol that are wanted; names that the server does not have are passed over. */
+  ext: readonly (Extension | (string & {}))[];
+  /** Any name; the server shows which is in force. */
+  model?: string | undefined;
   /** The access token of a memory that the next call is to continue. */
   memory?: string | undefined;
+  /** STUN and TURN servers, for networks in which the server's own addresses cannot be reached. */
+  iceServers?: readonly RTCIceServer[] | undefined;
+  /** The answers may be spoken: the call takes sound in, too. */
+  speech?: boolean | undefined;
+}
+
+/** What stands behind the `?` when a session is opened. */
+export function sessionQuery(endpoint: Endpoint, resume: Resume | null): string {
+  const asked = [
+    ...(endpoint.model === undefined ? [] : [`model=${encodeURIComponent(endpoint.model)}`]),
+    ...(endpoint.ext.length > 0 ? [`ext=${endpoint.ext.join(",")}`] : []),
+    ...(endpoint.memory === undefined ? [] : [`memory=${encodeURIComponent(endpoint.memory)}`]),
+    ...(resume === null ? [] : [`resume=${encodeURIComponent(resume.token)}`, `last_seq=${resume.lastSeq}`]),
+  ];
+  return asked.length > 0 ? `?${asked.join("&")}` : "";
 }
 
 /** What the server gave for an offer. */
@@ -25,12 +44,8 @@ function headers(endpoint: Endpoint, more: Record<string, string> = {}): Record<
 }
 
 /** Offers a call. Throws a `FailureError` that names what went wrong. */
-export async function offerCall(endpoint: Endpoint, sdp: string, signal: AbortSignal, send: Fetch = fetch): Promise<Accepted> {
-  const asked = [
-    ...(endpoint.ext.length > 0 ? [`ext=${endpoint.ext.join(",")}`] : []),
-    ...(endpoint.memory === undefined ? [] : [`memory=${encodeURIComponent(endpoint.memory)}`]),
-  ];
-  const query = asked.length > 0 ? `?${asked.join("&")}` : "";
+export async function offerCall(endpoint: Endpoint, sdp: string, signal: AbortSignal, send: Fetch = fetch, resume: Resume | null = null): Promise<Accepted> {
+  const query = sessionQuery(endpoint, resume);
   let response: Response;
   try {
     response = await send(`${endpoint.base}/v1/realtime/calls${query}`, {

@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { describe, expect, it } from "vitest";
 import type { ServerEvent } from "../client";
+import { type Loose, whole } from "../client/testing";
 import { Conversation, MAX_TURNS } from "./conversation";
 
 const T = "conversation.item.input_audio_transcription";
-const run = (...events: ServerEvent[]) => {
+type Event = Loose<ServerEvent>;
+const apply = (conversation: Conversation, event: Event | undefined) => conversation.apply(whole<ServerEvent>(event ?? {}));
+const run = (...events: Event[]) => {
   const conversation = new Conversation();
-  events.forEach((e) => conversation.apply(e));
+  events.forEach((e) => apply(conversation, e));
   return conversation;
 };
-const spoken = (id: string): ServerEvent[] => [
+const spoken = (id: string): Event[] => [
   { type: "input_audio_buffer.speech_started", item_id: id, audio_start_ms: 0 },
   { type: "input_audio_buffer.speech_stopped", item_id: id, audio_end_ms: 900 },
 ];
-const answered = (id: string, ...tokens: string[]): ServerEvent[] => [
+const answered = (id: string, ...tokens: string[]): Event[] => [
   { type: "response.created", response: { id, status: "in_progress" } },
-  ...tokens.map((delta): ServerEvent => ({ type: "response.output_text.delta", response_id: id, item_id: "x", delta })),
+  ...tokens.map((delta): Event => ({ type: "response.output_text.delta", response_id: id, item_id: "x", delta })),
 ];
 
 describe("Conversation", () => {
   it("shows a question from the first sound to the final words", () => {
-    const c = run(spoken("i1")[0] as ServerEvent);
+    const c = run(...spoken("i1").slice(0, 1));
     expect(c.turns).toMatchObject([{ state: "listening", text: "" }]);
-    c.apply(spoken("i1")[1] as ServerEvent);
+    apply(c, spoken("i1")[1]);
     expect(c.turns).toMatchObject([{ state: "transcribing" }]);
-    c.apply({ type: `${T}.delta`, item_id: "i1", delta: "What do " });
+    apply(c, { type: `${T}.delta`, item_id: "i1", delta: "What do " });
     expect(c.turns).toMatchObject([{ text: "What do " }]);
-    c.apply({ type: `${T}.completed`, item_id: "i1", transcript: "What do you see? " });
+    apply(c, { type: `${T}.completed`, item_id: "i1", transcript: "What do you see? " });
     expect(c.turns).toMatchObject([{ kind: "user", state: "final", text: "What do you see?", via: "voice" }]);
   });
 
@@ -41,7 +44,7 @@ describe("Conversation", () => {
   it("puts tokens together and keeps the time of the answer", () => {
     const c = run(...answered("r1", "A red", " mug."), { type: "response.latency", response_id: "r1", total_ms: 640, budget_ms: 1000 });
     expect(c.active?.id).toBe("r1");
-    c.apply({ type: "response.done", response: { id: "r1", status: "completed" } });
+    apply(c, { type: "response.done", response: { id: "r1", status: "completed" } });
     expect(c.turns).toMatchObject([{ text: "A red mug.", state: "done", totalMs: 640 }]);
     expect(c.active).toBeNull();
   });
@@ -60,14 +63,14 @@ describe("Conversation", () => {
 
   it("shows no token that comes after the stop", () => {
     const c = run(...answered("r1", "A"), { type: "response.done", response: { id: "r1", status: "cancelled" } });
-    c.apply({ type: "response.output_text.delta", response_id: "r1", item_id: "x", delta: " late" });
+    apply(c, { type: "response.output_text.delta", response_id: "r1", item_id: "x", delta: " late" });
     expect(c.turns).toMatchObject([{ text: "A" }]);
   });
 
   it("keeps a typed question once when the server echoes it", () => {
     const c = new Conversation();
     c.typed("item_1", "what is it?");
-    c.apply({ type: "conversation.item.added", item: { id: "item_1", type: "message", role: "user", content: [{ type: "input_text", text: "what is it?" }] } });
+    apply(c, { type: "conversation.item.added", item: { id: "item_1", type: "message", role: "user", content: [{ type: "input_text", text: "what is it?" }] } });
     expect(c.turns).toHaveLength(1);
   });
 
@@ -81,11 +84,11 @@ describe("Conversation", () => {
   });
 
   it("keeps with an answer what it stands on, and that nobody asked for it", () => {
-    const fired = { type: "memory.watch.fired", watch: { id: "w", condition: "a cup comes into view" }, response_id: "r1" } as unknown as ServerEvent;
-    const memory = { type: "response.memory", response_id: "r1", citations: [{ event_id: "ev_1", start_ms: 1, end_ms: 2 }] } as unknown as ServerEvent;
+    const fired = { type: "memory.watch.fired", watch: { id: "w", condition: "a cup comes into view" }, response_id: "r1" } as unknown as Event;
+    const memory = { type: "response.memory", response_id: "r1", citations: [{ event_id: "ev_1", start_ms: 1, end_ms: 2 }] } as unknown as Event;
     const c = run(fired, ...answered("r1"), memory, ...answered("r1", "A cup."));
     expect(c.turns).toMatchObject([{ kind: "answer", text: "A cup.", watch: "a cup comes into view", citations: [{ eventId: "ev_1" }] }]);
-    expect(run({ ...fired, response_id: null } as unknown as ServerEvent).turns).toMatchObject([{ kind: "note", text: "Looked out for, and seen: a cup comes into view" }]);
+    expect(run({ ...fired, response_id: null } as unknown as Event).turns).toMatchObject([{ kind: "note", text: "Looked out for, and seen: a cup comes into view" }]);
   });
 
   it("leaves nothing hanging when the connection breaks", () => {

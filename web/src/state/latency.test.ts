@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { describe, expect, it } from "vitest";
-import { LatencyHistory, breakdown, formatMs, reducedText } from "./latency";
+import type { ResponseLatency } from "../client";
+import { type Loose, whole } from "../client/testing";
+import { LatencyHistory, breakdown as read, formatMs, reducedText } from "./latency";
+
+const breakdown = (event: Loose<ResponseLatency>) => read(whole<ResponseLatency>(event));
 
 describe("breakdown", () => {
   it("accounts for every millisecond of the total, once", () => {

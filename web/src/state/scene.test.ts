@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { describe, expect, it } from "vitest";
 import type { Box, SceneFacts } from "../client";
+import { type Loose, whole } from "../client/testing";
 import { chips, marks, place } from "./scene";
 
-const facts = (more: Partial<SceneFacts>): SceneFacts => ({ type: "scene.facts", objects: [], labels: [], texts: [], at_ms: 0, ...more });
+const facts = (more: Loose<SceneFacts>): SceneFacts => whole<SceneFacts>({ type: "scene.facts", objects: [], labels: [], texts: [], at_ms: 0, ...more });
 
 describe("place", () => {
   it("keeps size and stays inside, mirrored or not", () => {
@@ -54,8 +55,8 @@ describe("chips", () => {
     expect(chips(facts({})).main).toBeNull();
   });
 
-  it("takes colours in either form, without repeats", () => {
-    expect(chips(facts({ colours: ["red", { colour: "red", share: 0.2 }, { colour: "blue", share: 0.1 }] })).colours).toEqual(["red", "blue"]);
+  it("takes colours without repeats", () => {
+    expect(chips(facts({ colours: [{ colour: "red", share: 0.5 }, { colour: "red", share: 0.2 }, { colour: "blue", share: 0.1 }] })).colours).toEqual(["red", "blue"]);
   });
 
   it("says why nothing can be seen", () => {

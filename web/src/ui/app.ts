@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import { Call, type Device, type Endpoint, FailureError, type Forget, type MediaWish, type ServerEvent, Session, type Status, checkBrowser, openMedia, toFailure } from "../client";
+import { Call, type Device, type Endpoint, FailureError, type Forget, type MediaWish, type Resume, type ServerEvent, Session, type Status, checkBrowser, openMedia, toFailure } from "../client";
 import { Conversation } from "../state/conversation";
 import { LatencyHistory, breakdown, reducedText } from "../state/latency";
 import { type Citation, NOTHING, keyframePath, remember } from "../state/memory";
@@ -45,7 +45,7 @@ export class App implements Actions {
   private pending: { text: string; timer: ReturnType<typeof setTimeout> } | null = null;
 
   constructor(root: HTMLElement, private readonly params: Params) {
-    this.session = new Session((stream, signal) => this.call(stream, signal));
+    this.session = new Session((stream, signal, resume) => this.call(stream ?? new MediaStream(), signal, resume));
     this.view = {
       status: this.session.status, asking: false, failure: null, problems: [], devices: { camera: "none", microphone: "none" },
       stream: null, retryAt: 0, speaking: false, facts: null, video: null, reduced: null, mirrored: params.mirrored, boxes: true, turns: [], answering: false,
@@ -69,10 +69,10 @@ export class App implements Actions {
   }
 
   /** Makes a call, which goes on with the memory that the one before had. */
-  private async call(stream: MediaStream, signal: AbortSignal): Promise<Call> {
-    const endpoint: Endpoint = { base: "", ext: ["latency", "scene", "video", "memory"] };
+  private async call(stream: MediaStream, signal: AbortSignal, resume: Resume | null): Promise<Call> {
+    const endpoint: Endpoint = { base: "", ext: ["latency", "scene", "video", "memory", "resume"] };
     const { memory } = this;
-    if (memory === null) return Call.open(endpoint, stream, signal);
+    if (memory === null || resume) return Call.open(endpoint, stream, signal, resume);
     try {
       return await Call.open({ ...endpoint, memory }, stream, signal);
     } catch (error) {
@@ -240,7 +240,7 @@ export class App implements Actions {
     this.view.status = status;
     if (status.phase === "waiting") this.view.retryAt = performance.now() + status.retryInMs;
     if (status.phase === "live" && before === "connecting") {
-      const remembers = this.memory === null ? "The server begins anew: what was said above is not known to it." : "What was seen is still remembered; the conversation begins anew.";
+      const remembers = status.resumed ? "The conversation goes on." : this.memory === null ? "The server begins anew: what was said above is not known to it." : "What was seen is still remembered; the conversation begins anew.";
       if (this.hadCall) this.conversation.note(`Connected again. ${remembers}`);
       this.hadCall = true;
     }
@@ -279,7 +279,7 @@ export class App implements Actions {
   }
 
   private askNow(text: string): void {
-    const id = this.session.ask(text);
+    const id = this.session.say(text);
     if (id === null) this.conversation.note("The question could not be sent: there is no connection.");
     else this.conversation.typed(id, text);
     this.draw();
