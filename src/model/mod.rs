@@ -1,6 +1,6 @@
 //! The models themselves: candle for the language, speech and sentence models, rten for ONNX graphs, earshot for voice activity.
 //!
-//! Floor 2. In: tokens, PCM, RGB frames. Out: logits, transcripts, sightings, vectors. Foreign types stop at each folder's door.
+//! Floor 2. In: tokens, PCM, RGB frames. Out: logits, transcripts, sightings, vectors, speech. Foreign types stop at each folder's door.
 
 pub mod asr;
 pub mod classify;
@@ -12,6 +12,7 @@ pub mod onnx;
 pub mod resize;
 pub mod vad;
 pub mod vision;
+pub mod voice;
 
 pub use device::{DeviceChoice, DeviceError};
 pub use language::{LanguageModel, ModelError, Rendered, TextCodec};
