@@ -13,9 +13,9 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
     const call = site.state.calls[0];
     assert.equal(call.type, "application/sdp");
     assert.match(call.body, /^v=0/);
-    assert.equal(call.query, "?ext=latency,scene,video,memory,resume");
+    assert.equal(call.query, "?ext=latency,scene,video,memory,captions,resume");
     const media = await page.evaluate(() => ({ kinds: window.mock.transceivers.map((x) => `${x.kind} ${x.direction}`), first: window.mock.codecs[0], label: window.mock.peer.channel.label }));
-    assert.deepEqual(media, { kinds: ["audio sendonly", "video sendonly"], first: "video/VP8", label: "oai-events" });
+    assert.deepEqual(media, { kinds: ["audio sendrecv", "video sendonly"], first: "video/VP8", label: "oai-events" });
     await page.waitForFunction(() => document.querySelector("video").videoWidth === 640);
     await page.click("#end");
     await waitText(page, ".panel-title", "Conversation ended");

@@ -92,6 +92,26 @@ describe("questions and answers", { skip, concurrency: false }, () => {
     assert.deepEqual(errors, []);
   });
 
+  test("a question asked while the button is held is the whole turn, and nothing else is", async () => {
+    const hold = async (page) => {
+      await page.click(".menu > summary");
+      await page.check("#talk-push");
+      await page.keyboard.press("Escape");
+      await page.evaluate(() => document.activeElement.blur());
+      // What is said before the button is pressed is nobody's business.
+      const until = (ms) => page.waitForFunction((at) => performance.now() - window.__captureAt > at, ms, { polling: 20, timeout: 60000 });
+      await until(12600);
+      await page.keyboard.down("Space");
+      await until(15600);
+      await page.keyboard.up("Space");
+    };
+    const { turns } = await converse({ url: server.url, picture: drawings["red-circle"], questions: ["Tell me a story.", "What colours do you see?"], lead: 7, gap: 6, name: "push", timeout: PATIENCE, before: hold, turnsExpected: 1 });
+    assert.equal(turns.length, 1);
+    assert.match(turns[0].transcript, /colou?r/i);
+    assert.doesNotMatch(turns[0].transcript, /story/i);
+    assert.match(turns[0].answer, /red/i);
+  });
+
   test("the stop button ends an answer, and the next question is answered", async (t) => {
     const page = await live(t, server.url, drawings["hello-42"]);
     await page.fill("#question", "Describe everything you can see, in as much detail as possible.");

@@ -168,7 +168,7 @@ describe("the timeline of memory", { skip: missing ?? false, concurrency: false 
     site.state.reply = (n) => (n === 2 ? [404, {}, '{"error":{"message":"no such memory"}}'] : []);
     await page.evaluate(() => window.mock.state("failed"));
     await waitText(page, ".turns", "Connected again");
-    assert.deepEqual(site.state.calls.map((c) => c.query), ["?ext=latency,scene,video,memory,resume", `?ext=latency,scene,video,memory,resume&memory=${TOKEN}`, "?ext=latency,scene,video,memory,resume"]);
+    assert.deepEqual(site.state.calls.map((c) => c.query), ["?ext=latency,scene,video,memory,captions,resume", `?ext=latency,scene,video,memory,captions,resume&memory=${TOKEN}`, "?ext=latency,scene,video,memory,captions,resume"]);
     await page.waitForFunction(() => document.querySelector(".memory").hidden);
   });
 

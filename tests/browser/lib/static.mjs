@@ -29,7 +29,7 @@ export async function startStatic() {
         state.ended.push({ method: request.method, path: url.pathname });
         return response.writeHead(200).end();
       }
-      state.calls.push({ body, query: url.search, type: request.headers["content-type"] });
+      state.calls.push({ body, query: url.search, type: request.headers["content-type"], key: request.headers.authorization });
       const [status, headers, answer] = state.reply?.(state.calls.length) ?? [];
       if (status) return response.writeHead(status, headers).end(answer);
       state.made += 1;

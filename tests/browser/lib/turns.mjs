@@ -13,8 +13,8 @@ function markCapture() {
   };
 }
 
-/** Shows a picture, or several one after the other, and asks spoken questions, one after another, then typed ones. Closes the browser afterwards. */
-export async function converse({ url, picture, questions = [], typed = [], lead = 2.5, gap = 9, name = "turn", timeout = 90000, page: pageOptions = {}, before, after }) {
+/** Shows a picture, or several one after the other, and asks spoken questions, one after another, then typed ones. Closes the browser afterwards. `turnsExpected`: not every question is to be answered. */
+export async function converse({ url, picture, questions = [], typed = [], lead = 2.5, gap = 9, name = "turn", timeout = 90000, page: pageOptions = {}, before, after, turnsExpected = Infinity }) {
   const make = Array.isArray(picture) ? makeReel : makeClip;
   const clip = await make(picture, artifact(`${name}.mjpeg`));
   const times = await makeSpeech(questions.map((text, n) => ({ text, at: lead + n * gap })), artifact(`${name}.wav`));
@@ -27,7 +27,7 @@ export async function converse({ url, picture, questions = [], typed = [], lead 
     await page.waitForSelector('.connection[data-phase="live"]', { timeout: 30000 });
     await before?.(page);
     const turns = [];
-    for (const [n, time] of times.entries()) turns.push(await spokenTurn(page, n, time, timeout));
+    for (const [n, time] of times.slice(0, turnsExpected).entries()) turns.push(await spokenTurn(page, n, time, timeout));
     if (questions.length === 0) await waitSeen(page);
     for (const text of typed) turns.push(await typedTurn(page, text, timeout));
     const screenshot = artifact(`${name}.png`);

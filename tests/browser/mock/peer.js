@@ -83,6 +83,15 @@
       mock.peer.dispatchEvent(new Event("connectionstatechange"));
       mock.peer.onconnectionstatechange?.();
     },
+    /** The answers begin to sound: a tone. */
+    sound() {
+      const context = new AudioContext();
+      const tone = context.createOscillator();
+      const out = context.createMediaStreamDestination();
+      tone.connect(out);
+      tone.start();
+      mock.peer.ontrack?.({ track: out.stream.getAudioTracks()[0], streams: [out.stream] });
+    },
     closeChannel() {
       mock.peer.channel.readyState = "closed";
       mock.peer.channel.onclose?.();

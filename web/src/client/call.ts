@@ -62,7 +62,7 @@ export class Call extends Emitter<CallEvents> {
       channel.onmessage = (message: MessageEvent<string>) => early.push(message);
       const senders = addTracks(pc, stream, endpoint.speech === true);
       const sounds: MediaStream[] = [];
-      pc.ontrack = (event) => sounds.push(event.streams[0] ?? new MediaStream([event.track]));
+      pc.ontrack = (event) => void sounds.push(soundOf(event));
       await pc.setLocalDescription(await pc.createOffer());
       await gathered(pc, signal);
       const sdp = pc.localDescription?.sdp ?? "";
@@ -142,6 +142,7 @@ export class Call extends Emitter<CallEvents> {
       this.channel.onmessage = take;
       early.splice(0).forEach(take);
       for (const sound of sounds) this.emit("audio", sound);
+      this.pc.ontrack = (event) => this.emit("audio", soundOf(event));
     }, 0);
   }
 
@@ -169,6 +170,8 @@ export class Call extends Emitter<CallEvents> {
     this.lose((await isAlive(this.endpoint)) ? { kind: "lost" } : { kind: "unreachable" });
   }
 }
+
+const soundOf = (event: RTCTrackEvent): MediaStream => event.streams[0] ?? new MediaStream([event.track]);
 
 function addTracks(pc: RTCPeerConnection, stream: MediaStream, speech: boolean): Map<string, RTCRtpSender> {
   const senders = new Map<string, RTCRtpSender>();

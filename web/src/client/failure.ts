@@ -93,11 +93,11 @@ export function explain(failure: Failure, host: string): Explanation {
         ? "It has as many conversations as it can carry. Try again in a moment."
         : `It has as many conversations as it can carry. Next try in ${seconds} s.`,
     ],
-    unauthorised: ["The server asks for a key", `This server does not accept visitors without one.${said}`],
+    unauthorised: ["The server asks for a key", `Whoever runs it has one, or makes a short-lived one for you (ek_…).${said}`],
     refused: ["The server refused the call", `Starting again rarely helps.${said}`],
     "no-route": [
       "No path for audio and video",
-      "The page reached the server, but WebRTC could not. A firewall probably blocks its UDP ports: see `udp_ports` in the server's configuration.",
+      "The page reached the server, but WebRTC could not. A firewall probably blocks its UDP ports. Open them, or give the server a TURN relay to name: see “Through firewalls” in its README.",
     ],
     lost: ["The connection was lost", "Audio and video stopped getting through."],
     closed: ["The server ended the conversation", failure.detail ?? "Start again to go on."],

@@ -11,10 +11,11 @@ import { header } from "./header";
 import { latency } from "./latency";
 import type { Params } from "./params";
 import { seen } from "./seen";
+import { Speech } from "./speech";
 import { stage } from "./stage";
 import { Thumbs } from "./thumbs";
 import { timeline } from "./timeline";
-import { type Actions, type Part, type View, inSession } from "./view";
+import { type Actions, type Part, type TalkMode, type View, inSession } from "./view";
 
 const KINDS = { camera: "video", microphone: "audio" } as const;
 /** How long a question waits for the answer before it to stop. */
@@ -37,6 +38,8 @@ export class App implements Actions {
   private readonly black = new BlackPicture();
   private readonly parts: Part[];
   private readonly view: View;
+  private readonly speech: Speech;
+  private apiKey: string | undefined;
   private drawing = false;
   private hadCall = false;
   /** The token of the memory that a call made anew goes on with. */
@@ -50,6 +53,7 @@ export class App implements Actions {
       status: this.session.status, asking: false, failure: null, problems: [], devices: { camera: "none", microphone: "none" },
       stream: null, retryAt: 0, speaking: false, facts: null, video: null, reduced: null, mirrored: params.mirrored, boxes: true, turns: [], answering: false,
       latency: null, history: this.history, memory: NOTHING, opened: { seq: 0, citation: null }, host: location.host,
+      talk: { mode: "open", held: false }, captions: { on: true, now: { you: null, answer: null } }, spoken: { possible: false, wanted: false, sound: null, speaker: "" },
     };
     const now = () => performance.now();
     const thumbs = new Thumbs((id) => keyframePath(this.view.memory, id), now);
@@ -59,10 +63,12 @@ export class App implements Actions {
     this.parts = [head, picture, line, bar, time, strip, talk];
     const left = h("div", { class: "left" }, h("section", { class: "card watching", attrs: { "aria-label": "Camera" } }, picture.element, line.element, bar.element), time.element);
     root.replaceChildren(head.element, h("main", { class: "main" }, left, strip.element, talk.element));
+    this.speech = new Speech(this.session, this.view, () => this.draw(), now);
     this.session.on("status", (status) => this.onStatus(status));
     this.session.on("event", (event) => this.onEvent(event));
     this.session.on("problem", (problem) => console.warn(`sightline: ${problem}`));
     addEventListener("pagehide", () => this.leave());
+    navigator.mediaDevices?.addEventListener?.("devicechange", () => void this.onDevices());
     setInterval(() => this.view.status.phase === "waiting" && this.draw(), 250);
     this.draw();
     if (params.autostart) this.start({ camera: params.camera, microphone: params.microphone });
@@ -70,7 +76,7 @@ export class App implements Actions {
 
   /** Makes a call, which goes on with the memory that the one before had. */
   private async call(stream: MediaStream, signal: AbortSignal, resume: Resume | null): Promise<Call> {
-    const endpoint: Endpoint = { base: "", ext: ["latency", "scene", "video", "memory", "resume"] };
+    const endpoint: Endpoint = { base: "", ext: ["latency", "scene", "video", "memory", "captions", "resume"], speech: true, apiKey: this.apiKey };
     const { memory } = this;
     if (memory === null || resume) return Call.open(endpoint, stream, signal, resume);
     try {
@@ -93,6 +99,34 @@ export class App implements Actions {
 
   retry(): void {
     void this.session.retryNow();
+  }
+
+  setMode(mode: TalkMode): void {
+    this.speech.setMode(mode);
+  }
+
+  press(): void {
+    this.speech.press();
+  }
+
+  release(): void {
+    this.speech.release();
+  }
+
+  setCaptions(on: boolean): void {
+    this.speech.setCaptions(on);
+  }
+
+  setSpoken(on: boolean): void {
+    this.speech.setSpoken(on);
+  }
+
+  setSpeaker(id: string): void {
+    void this.speech.setSpeaker(id).catch((error: unknown) => this.conversation.note(`That speaker cannot be used: ${String(error)}`));
+  }
+
+  setKey(key: string): void {
+    this.apiKey = key === "" ? undefined : key;
   }
 
   mirror(): void {
@@ -184,6 +218,7 @@ export class App implements Actions {
   private watchTrack(track: MediaStreamTrack): void {
     const device: Device = track.kind === "video" ? "camera" : "microphone";
     this.view.devices[device] = "on";
+    this.speech.adopt(track);
     track.addEventListener("ended", () => {
       if (!this.view.stream?.getTracks().includes(track)) return;
       this.view.stream.removeTrack(track);
@@ -193,6 +228,14 @@ export class App implements Actions {
       void this.session.replaceTrack(KINDS[device], null);
       this.draw();
     });
+  }
+
+  /** Something was plugged in or out: a kind of device that went away comes back by itself, the same one or another. */
+  private async onDevices(): Promise<void> {
+    const found = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+    for (const device of ["camera", "microphone"] as const) {
+      if (this.view.devices[device] === "lost" && found.some((d) => d.kind === `${KINDS[device]}input`)) await this.acquire(device);
+    }
   }
 
   /** Opens a device, or another one of its kind, while a conversation goes on. */
@@ -248,7 +291,7 @@ export class App implements Actions {
       this.conversation.interrupted();
       Object.assign(this.view, { speaking: false, facts: null, video: null, reduced: null });
     }
-    if (status.phase === "ended") this.release();
+    if (status.phase === "ended") this.releaseDevices();
     this.draw();
   }
 
@@ -295,10 +338,10 @@ export class App implements Actions {
 
   private leave(): void {
     this.session.leave();
-    this.release();
+    this.releaseDevices();
   }
 
-  private release(): void {
+  private releaseDevices(): void {
     this.black.stop();
     const { stream } = this.view;
     this.view.stream = null;

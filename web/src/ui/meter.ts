@@ -12,12 +12,16 @@ export function loudness(samples: Float32Array): number {
   return Math.min(1, Math.max(0, 1 - db / FLOOR_DB));
 }
 
-/** Watches how loud a track is and writes it to `--level` of an element. Nothing leaves the page. */
+/** Watches how loud a track is and writes it to `--level` of its elements. Nothing leaves the page. */
 export class Meter {
   private context: AudioContext | undefined;
   private frame = 0;
 
-  constructor(private readonly element: HTMLElement) {}
+  private readonly elements: HTMLElement[];
+
+  constructor(...elements: HTMLElement[]) {
+    this.elements = elements;
+  }
 
   attach(track: MediaStreamTrack | null): void {
     this.detach();
@@ -34,7 +38,7 @@ export class Meter {
       analyser.getFloatTimeDomainData(samples);
       // Rises at once, falls slowly: a meter that flickers cannot be read.
       level = Math.max(loudness(samples), level * 0.88);
-      this.element.style.setProperty("--level", level.toFixed(3));
+      this.set(level.toFixed(3));
       this.frame = requestAnimationFrame(draw);
     };
     draw();
@@ -44,6 +48,10 @@ export class Meter {
     cancelAnimationFrame(this.frame);
     void this.context?.close().catch(() => undefined);
     this.context = undefined;
-    this.element.style.setProperty("--level", "0");
+    this.set("0");
+  }
+
+  private set(level: string): void {
+    for (const element of this.elements) element.style.setProperty("--level", level);
   }
 }

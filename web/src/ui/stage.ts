@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { type Failure, explain } from "../client";
+import { captions } from "./captions";
 import { h, setText, show } from "./dom";
 import { icon } from "./icons";
 import { overlay } from "./overlay";
@@ -18,9 +19,16 @@ function startPanel(actions: Actions): Part {
     button.addEventListener("click", () => actions.start({ camera, microphone: !camera }));
     return button;
   };
+  const key = h("input", { type: "password", id: "key", autocomplete: "off", placeholder: "Key of the server", attrs: { "aria-label": "Key of the server" } });
+  const keyForm = h("form", { class: "panel-key" }, key);
+  keyForm.addEventListener("submit", (e) => {
+    e.preventDefault();
+    main.click();
+  });
+  key.addEventListener("input", () => actions.setKey(key.value.trim()));
   const others = h("div", { class: "panel-others" }, only(false, "Microphone only", "start-microphone"), only(true, "Camera only", "start-camera"));
   const detail = h("p", { class: "panel-detail" });
-  const element = h("div", { class: "panel" }, mark, title, body, main, others, detail);
+  const element = h("div", { class: "panel" }, mark, title, body, keyForm, main, others, detail);
   let drawn = "";
   return {
     element,
@@ -37,6 +45,7 @@ function startPanel(actions: Actions): Part {
       setText(title, words.title);
       setText(body, words.body);
       setText(main, words.button);
+      show(keyForm, failure?.kind === "unauthorised" && !view.asking);
       main.disabled = view.asking;
       show(others, !view.asking);
       setText(detail, failure?.kind === "internal" ? "" : "Audio and video go to this server and nowhere else.");
@@ -104,12 +113,13 @@ export function stage(actions: Actions, now: () => number): Part {
   const boxes = overlay();
   const panel = startPanel(actions);
   const strip = banner(actions, now);
+  const words = captions();
   const hearing = h("div", { class: "pill hearing" }, icon("wave"), "Hearing you");
   const connecting = h("div", { class: "pill connecting" }, h("span", { class: "spinner" }), h("span", {}, "Connecting"));
   const blankText = h("p", {});
   const blank = h("div", { class: "blank" }, icon("camera-off"), blankText);
   const picture = h("div", { class: "picture" }, video, boxes.element);
-  const element = h("div", { class: "stage" }, picture, blank, hearing, connecting, strip.element, panel.element);
+  const element = h("div", { class: "stage" }, picture, blank, words.element, hearing, connecting, strip.element, panel.element);
   video.addEventListener("resize", () => {
     if (video.videoWidth > 0) element.style.setProperty("--ratio", String(video.videoWidth / video.videoHeight));
   });
@@ -126,7 +136,7 @@ export function stage(actions: Actions, now: () => number): Part {
       setText(blankText, NO_PICTURE[camera] ?? "");
       show(hearing, view.speaking && view.status.phase === "live");
       show(connecting, view.status.phase === "connecting");
-      for (const part of [boxes, panel, strip]) part.update(view);
+      for (const part of [boxes, words, panel, strip]) part.update(view);
     },
   };
 }

@@ -10,13 +10,14 @@ import type { View } from "./view";
 
 const KINDS: FailureKind[] = [
   "insecure", "unsupported", "denied", "denied-by-system", "dismissed", "no-camera", "no-microphone", "no-devices", "in-use", "device-lost",
-  "unreachable", "capacity", "unauthorised", "refused", "no-route", "lost", "closed", "aborted", "internal",
+  "unreachable", "capacity", "unauthorised", "refused", "no-route", "lost", "closed", "replaced", "aborted", "internal",
 ];
 
 const view = (more: Partial<View>): View => ({
   status: { phase: "idle" }, asking: false, failure: null, problems: [], devices: { camera: "none", microphone: "none" }, stream: null,
   retryAt: 0, speaking: false, facts: null, video: null, reduced: null, mirrored: false, boxes: true, turns: [], answering: false, latency: null,
-  history: new LatencyHistory(), memory: NOTHING, opened: { seq: 0, citation: null }, host: "localhost:8080", ...more,
+  history: new LatencyHistory(), memory: NOTHING, opened: { seq: 0, citation: null }, host: "localhost:8080", talk: { mode: "open", held: false },
+  captions: { on: true, now: { you: null, answer: null } }, spoken: { possible: false, wanted: false, sound: null, speaker: "" }, ...more,
 });
 
 describe("words", () => {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import type { Device, Failure, Forget, SceneFacts, Status, VideoStats } from "../client";
+import type { Caption } from "../state/captions";
 import type { Turn } from "../state/conversation";
 import type { Breakdown, LatencyHistory } from "../state/latency";
 import type { Citation, MemoryState } from "../state/memory";
 
 /** `off` was switched off by the user, `none` was never there, `lost` went away. */
 export type DeviceState = "on" | "off" | "none" | "lost";
+
+/** The server hears all the time and finds the end of a turn, or a button is held. */
+export type TalkMode = "open" | "push";
 
 /** Everything the parts draw from. The app changes it; parts only read. */
 export interface View {
@@ -37,6 +41,10 @@ export interface View {
   memory: MemoryState;
   /** The citation that was clicked last; `seq` grows with every click. */
   opened: { seq: number; citation: Citation | null };
+  talk: { mode: TalkMode; held: boolean };
+  captions: { on: boolean; now: Caption };
+  /** Answers aloud: whether this server can, whether the user wants them, the sound, and where it comes out. */
+  spoken: { possible: boolean; wanted: boolean; sound: MediaStream | null; speaker: string };
   host: string;
 }
 
@@ -47,6 +55,15 @@ export interface Actions {
   retry(): void;
   toggle(device: Device): void;
   choose(device: Device, id: string): void;
+  setMode(mode: TalkMode): void;
+  /** The button to talk is held, or let go. */
+  press(): void;
+  release(): void;
+  setCaptions(on: boolean): void;
+  setSpoken(on: boolean): void;
+  setSpeaker(id: string): void;
+  /** A key for a server that asks for one. */
+  setKey(key: string): void;
   mirror(): void;
   toggleBoxes(): void;
   ask(text: string): void;
