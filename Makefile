@@ -128,6 +128,10 @@ soak-memory: ## eight hours through the memory in virtual time: bytes per tier, 
 needle: models setup-test ## a generated day, asked about at ages of ten seconds to an hour: recall with and without memory (NEEDLE="--seed 2" draws another)
 	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench needle -- --data $(abspath $(DATA)) --svg $(CURDIR)/target/needle.svg $(NEEDLE)
 
+.PHONY: interruptions
+interruptions: models ## what is said, coughed, played and broadcast into an answer, and whether it stops (needs espeak-ng)
+	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench interruptions
+
 # A folder with photographs and what people say about them (captions.jsonl); not part of the repository.
 PICTURES ?= $(wildcard ../shared/data/scenes)
 # The folder with pictures/labels.tsv, scenes/ and video/ that `make needle` builds its day from.

@@ -56,6 +56,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rten", &["src/model/onnx/"]),
     ("rten_tensor", &["src/model/onnx/"]),
     ("earshot", &["src/model/vad/"]),
+    ("sonora", &["src/model/echo/"]),
     ("axum", &["src/server/"]),
     ("tower_http", &["src/server/"]),
     ("tokio_rustls", &["src/server/tls/"]),

@@ -12,6 +12,7 @@ use crate::dialogue::Limits;
 use crate::engine::{Engine, EngineConfig};
 use crate::ingest::{IngestConfig, PortPool};
 use crate::listen::ListenConfig;
+use crate::model::echo::Aec3;
 use crate::model::llm::Sampling;
 use crate::model::vad::EarshotVad;
 use crate::session::{Services, Sessions, WatchConfig};
@@ -58,6 +59,7 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
         ingest,
         decode: decode.clone(),
         vad: Arc::new(|| Box::new(EarshotVad::new())),
+        echo: Arc::new(|| Box::new(Aec3::new())),
         listen: listen_config(config),
         watch: watch_config(config),
         names: names(config),

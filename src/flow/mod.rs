@@ -46,6 +46,13 @@ pub const DECODE_TO_LISTEN: QueueSpec = QueueSpec {
     capacity: 250,
     when_full: "refuse and count as an error of ours; speech is never dropped before video",
 };
+/// Our own voice, as it is played, to the listener: 2 s in pieces of 20 ms.
+pub const PLAYED_TO_LISTEN: QueueSpec = QueueSpec {
+    name: "PLAYED_TO_LISTEN",
+    item: "Pcm as it is played",
+    capacity: 100,
+    when_full: "drop oldest: nothing is heard that could echo it",
+};
 /// Watcher to engine.
 pub const WATCH_TO_ENGINE: QueueSpec =
     QueueSpec { name: "WATCH_TO_ENGINE", item: "kept RgbFrame", capacity: 1, when_full: "drop oldest" };
@@ -75,11 +82,12 @@ pub const SOCKET_TO_SESSION: QueueSpec = QueueSpec {
 };
 
 /// Every queue on the data path.
-pub const TABLE: [QueueSpec; 9] = [
+pub const TABLE: [QueueSpec; 10] = [
     PEER_TO_DECODE,
     PEER_TO_SESSION,
     DECODE_TO_WATCH,
     DECODE_TO_LISTEN,
+    PLAYED_TO_LISTEN,
     WATCH_TO_ENGINE,
     SESSION_TO_ENGINE,
     ENGINE_TO_SESSION,

@@ -7,8 +7,10 @@ pub enum Interjection {
     Nothing,
     /// "mm-hm", "yeah", "okay, right", a laugh: go on.
     Backchannel,
-    /// "stop", "wait", "no", a question: stop at once.
+    /// "stop", "wait", "no": stop at once.
     Stop,
+    /// A question, "but", "actually": something of their own begins.
+    Turn,
     /// This many words of their own.
     Content(usize),
 }
@@ -71,6 +73,8 @@ const BACKCHANNELS: &[&str] = &[
     "i know",
     "i understand",
     "of course",
+    "course",
+    "on course",
     "thats right",
     "that is right",
     "makes sense",
@@ -124,32 +128,34 @@ const NOISE: &[&str] = &[
     "t",
 ];
 
-/// Words that nobody says to encourage a speaker.
+/// Orders to stop.
 const STOPS: &[&str] = &[
     "stop",
     "wait",
     "no",
     "nope",
-    "nah",
     "hold on",
     "hang on",
     "hold it",
     "pause",
-    "quiet",
-    "silence please",
+    "be quiet",
     "enough",
     "thats enough",
     "shut up",
-    "be quiet",
     "cancel",
     "never mind",
     "nevermind",
-    "forget it",
     "excuse me",
     "one moment",
     "one second",
-    "a second",
     "just a second",
+];
+
+/// How people take the floor.
+const TURNS: &[&str] = &[
+    "nah",
+    "quiet",
+    "forget it",
     "actually",
     "but",
     "listen",
@@ -232,12 +238,15 @@ pub fn weigh(text: &str) -> Interjection {
         if stop > sign {
             return Interjection::Stop;
         }
+        if begins_with(rest, TURNS) > sign {
+            return Interjection::Turn;
+        }
         if sign > 0 {
             signs += 1;
             at += sign;
             continue;
         }
-        content += usize::from(!LITTLE.contains(&rest[0].as_str()));
+        content += usize::from(rest[0].len() > 1 && !LITTLE.contains(&rest[0].as_str()));
         at += 1;
     }
     match (content, signs) {
@@ -290,6 +299,7 @@ mod tests {
                 Interjection::Nothing => "nothing",
                 Interjection::Backchannel => "backchannel",
                 Interjection::Stop => "stop",
+                Interjection::Turn => "turn",
                 Interjection::Content(1) => "one word",
                 Interjection::Content(_) => "words",
             };

@@ -5,9 +5,12 @@
 
 use std::time::Duration;
 
-use super::interject::{Interjection, is_our_own, weigh};
+use super::interject::{Interjection, is_our_own, plain, weigh};
 use super::voicing::Evidence;
 use crate::base::MediaTime;
+
+/// Silence after which an early reading covers all that was said.
+const WHOLE_AFTER: Duration = Duration::from_millis(160);
 
 /// How much it takes to stop an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +21,8 @@ pub struct InterruptConfig {
     pub wordless: Duration,
     /// Near voice with a pitch that an early reading must rest on: recognisers read words into noise. Default 64 ms.
     pub least_pitched: Duration,
+    /// Share of the time that is near voice when a person speaks. Default 0.5: of a television only the loudest words are near.
+    pub dense: f32,
     /// Share of near voice that has a pitch when it is speech. Default 0.35: a cough has less than a tenth.
     pub pitched_share: f32,
     /// Silence after which what was said is over, and play-out goes on. Default 240 ms.
@@ -32,6 +37,7 @@ impl Default for InterruptConfig {
             voice_alone: Duration::from_millis(640),
             wordless: Duration::from_millis(1_120),
             least_pitched: Duration::from_millis(64),
+            dense: 0.5,
             pitched_share: 0.35,
             over: Duration::from_millis(240),
             hold: Duration::from_millis(800),
@@ -111,6 +117,10 @@ pub struct Judge {
     most: (Duration, Duration),
     /// The newest reading, and the near voice that it covers.
     reading: Option<(Read, Duration)>,
+    /// Near voice of the stretch up to which it was all signs of listening, or ours.
+    harmless_until: Duration,
+    /// Its words.
+    words: Vec<String>,
 }
 
 /// What a reading found.
@@ -120,14 +130,25 @@ enum Read {
     Backchannel,
     OurOwn,
     OneWord,
+    /// A turn of their own, as far as the beginning tells.
+    Own,
 }
 
 impl Judge {
     /// Begins at `since`, when something was first heard.
     #[must_use]
-    pub const fn new(config: InterruptConfig, since: MediaTime) -> Self {
+    pub fn new(config: InterruptConfig, since: MediaTime) -> Self {
         let most = (Duration::ZERO, Duration::ZERO);
-        Self { config, verdict: Verdict::Open, since, newest: None, most, reading: None }
+        Self {
+            config,
+            verdict: Verdict::Open,
+            since,
+            newest: None,
+            most,
+            reading: None,
+            harmless_until: Duration::ZERO,
+            words: Vec::new(),
+        }
     }
 
     /// What is known so far.
@@ -162,20 +183,17 @@ impl Judge {
         };
         if self.newest.is_some_and(|last| last.onset != e.onset) {
             // Another stretch: what was read belongs to the one before.
-            self.reading = None;
+            (self.reading, self.harmless_until) = (None, Duration::ZERO);
         }
         self.newest = Some(e);
         self.most = (self.most.0.max(e.near), self.most.1.max(e.pitched));
-        let needed = match self.reading {
-            None => self.config.voice_alone,
+        let alone = match self.reading {
             Some((Read::Nothing, _)) => self.config.wordless,
-            // One word of their own and still talking.
-            Some((Read::OneWord, _)) => self.config.voice_alone * 3 / 4,
-            // Signs of listening follow each other; each reading says how far they went.
-            Some((Read::Backchannel | Read::OurOwn, read)) => read + self.config.voice_alone,
+            _ => self.config.voice_alone,
         };
-        let voice = e.pitched.as_secs_f32() >= self.config.pitched_share * e.near.as_secs_f32();
-        self.verdict = if e.near >= needed && voice {
+        // Signs of listening follow each other; each reading says how far they went.
+        let needed = self.harmless_until + alone;
+        self.verdict = if e.near >= needed && self.is_voice(e) {
             Verdict::Real(Proof::Voice)
         } else if e.silent >= self.config.over || e.at.since(e.onset) >= self.config.hold {
             Verdict::Passing(self.harmless())
@@ -185,49 +203,65 @@ impl Judge {
         self.verdict
     }
 
+    /// Near voice without great gaps, with a pitch.
+    fn is_voice(&self, e: Evidence) -> bool {
+        let span = e.at.since(e.onset).saturating_sub(e.silent);
+        let near = e.near.as_secs_f32();
+        e.pitched.as_secs_f32() >= self.config.pitched_share * near && near >= self.config.dense * span.as_secs_f32()
+    }
+
     /// An early reading of the first `near` of the stretch. `ours` is what we are saying aloud, empty when nothing is.
     pub fn read(&mut self, words: &str, near: Duration, ours: &str) -> Verdict {
         if let Verdict::Real(_) = self.verdict {
             return self.verdict;
         }
-        let pitched = self.most.1 >= self.config.least_pitched;
+        let Some(e) = self.newest.filter(|e| e.pitched >= self.config.least_pitched) else { return self.verdict };
+        // Read after the voice fell silent, it is all there is; otherwise it may be half a word.
+        let whole = e.silent >= WHOLE_AFTER && e.near <= near + Duration::from_millis(48);
+        self.words = plain(words);
         let read = if is_our_own(words, ours) {
             Read::OurOwn
         } else {
             match weigh(words) {
-                Interjection::Stop if pitched => {
-                    self.verdict = Verdict::Real(Proof::StopWord);
-                    return self.verdict;
+                Interjection::Stop if self.is_voice(e) => return self.prove(Proof::StopWord),
+                Interjection::Turn | Interjection::Content(2..) if self.is_voice(e) => {
+                    // Recognisers read much into half a word, and something else into the next half.
+                    if whole || matches!(self.reading, Some((Read::Own, _))) {
+                        return self.prove(Proof::Words);
+                    }
+                    Read::Own
                 }
-                Interjection::Content(2..) if pitched => {
-                    self.verdict = Verdict::Real(Proof::Words);
-                    return self.verdict;
-                }
-                // Recognisers read words into noise.
-                Interjection::Stop | Interjection::Content(_) if !pitched => return self.verdict,
-                Interjection::Stop | Interjection::Content(_) => Read::OneWord,
+                Interjection::Stop | Interjection::Turn | Interjection::Content(_) => Read::OneWord,
                 Interjection::Backchannel => Read::Backchannel,
                 Interjection::Nothing => Read::Nothing,
             }
         };
         self.reading = Some((read, near));
         if matches!(read, Read::Backchannel | Read::OurOwn) {
+            self.harmless_until = near;
             self.verdict = Verdict::Passing(self.harmless());
         }
         self.verdict
     }
 
-    /// The utterance is over and these are all its words: final, and never [`Verdict::Open`].
+    fn prove(&mut self, proof: Proof) -> Verdict {
+        self.verdict = Verdict::Real(proof);
+        self.verdict
+    }
+
+    /// The utterance is over and these are all its words: final, and never [`Verdict::Open`]. A single word, or the beginning of more, must have
+    /// been read before too if anything was read before: what is read differently each time is noise.
     pub fn end(&mut self, words: &str, ours: &str) -> Verdict {
         if let Verdict::Real(_) = self.verdict {
             return self.verdict;
         }
-        let near = self.was_near() && self.most.1 >= self.config.least_pitched;
+        let near = self.most.1 >= self.config.least_pitched;
+        let agreed = self.reading.is_none() || plain(words).iter().any(|w| self.words.contains(w));
         self.verdict = match weigh(words) {
             _ if !self.was_near() => Verdict::Passing(Harmless::Far),
             _ if is_our_own(words, ours) => Verdict::Passing(Harmless::OurOwn),
             Interjection::Stop if near => Verdict::Real(Proof::StopWord),
-            Interjection::Content(_) if near => Verdict::Real(Proof::Words),
+            Interjection::Turn | Interjection::Content(_) if near && agreed => Verdict::Real(Proof::Words),
             Interjection::Backchannel => Verdict::Passing(Harmless::Backchannel),
             _ => Verdict::Passing(Harmless::Noise),
         };

@@ -226,6 +226,11 @@ impl Listener {
         self.voicing.guard(on);
     }
 
+    /// Whether our own voice is being taken out of what is heard, and a little of the person's with it.
+    pub const fn cleaned(&mut self, on: bool) {
+        self.voicing.cleaned(on);
+    }
+
     /// The near voice that goes on, with a little of what came before it, each time that it is worth reading early: at most the newest 3 s.
     pub fn early(&mut self) -> Option<Arc<[f32]>> {
         let onset = self.voicing.evidence()?.onset;

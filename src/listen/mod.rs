@@ -3,6 +3,7 @@
 //! Floor 1. In: 40 ms `Pcm`. Out: [`ListenEvent`]. Loses: `UtteranceBounds`.
 
 mod config;
+mod echo;
 mod interject;
 mod interrupt;
 mod level;
@@ -12,6 +13,7 @@ mod timeline;
 mod voicing;
 
 pub use config::{ConfigError, ListenConfig, TurnDetection};
+pub use echo::{Cleaner, EchoCancel};
 pub use interject::{Interjection, is_our_own, weigh};
 pub use interrupt::{Harmless, InterruptConfig, Judge, Proof, Verdict};
 pub use level::{SILENCE_DBFS, dbfs};

@@ -9,14 +9,16 @@ use super::level::{SILENCE_DBFS, dbfs};
 use super::timeline::duration;
 use crate::base::MediaTime;
 
-/// Quieter than the person's usual voice by more than this, in decibels, is somebody or something else. Distance: three times as far is 10 dB.
-const FARTHER_DB: f32 = 10.0;
+/// Quieter than the person's usual voice by more than this, in decibels, is somebody or something else. A television is 15 dB and more below; its loudest syllables are 6 dB above its average.
+const FARTHER_DB: f32 = 8.0;
+/// The same while our own voice is taken out of the sound: what the canceller takes with it, up to 12 dB of a voice over an equally loud echo.
+const FARTHER_CLEANED_DB: f32 = 16.0;
 /// Over the noise by this much is near, as long as the person's own voice is not known.
 const OVER_NOISE_DB: f32 = 10.0;
 /// Nothing closer to the noise than this is near, however loud the person is.
 const LEAST_OVER_NOISE_DB: f32 = 5.0;
 /// What the envelope falls by in each frame: the quiet parts of a word belong to it.
-const FALL_DB: f32 = 2.0;
+const FALL_DB: f32 = 1.0;
 /// The noise floor rises by this in each frame, and falls at once.
 const FLOOR_RISE_DB: f32 = 0.03;
 /// Voice comes in stretches; a pause of this length ends one.
@@ -31,7 +33,7 @@ const WINDOW: usize = 256;
 /// Samples that the search for a pitch takes.
 pub(super) const PITCH_SAMPLES: usize = WINDOW + LONGEST;
 /// Near voice between two early readings of the words.
-const READ_EVERY: Duration = Duration::from_millis(280);
+const READ_EVERY: Duration = Duration::from_millis(240);
 /// Silence after which the words are read at once: what was said was short.
 const READ_AFTER_SILENCE: Duration = Duration::from_millis(112);
 
@@ -64,6 +66,8 @@ pub(super) struct Voicing {
     spoken: (f32, u32),
     /// Voices that come now may not be the person's: an answer is under way.
     guarded: bool,
+    /// Our own voice is being taken out of the sound.
+    cleaned: bool,
 }
 
 impl Default for Voicing {
@@ -76,6 +80,7 @@ impl Default for Voicing {
             read: Duration::ZERO,
             spoken: (0.0, 0),
             guarded: false,
+            cleaned: false,
         }
     }
 }
@@ -132,6 +137,11 @@ impl Voicing {
         self.spoken = (0.0, 0);
     }
 
+    /// Whether our own voice is being taken out of what is heard.
+    pub(super) const fn cleaned(&mut self, on: bool) {
+        self.cleaned = on;
+    }
+
     /// An utterance ended: the person's own voice is as loud as that, more or less. A louder voice counts more than a quieter one.
     pub(super) fn learn(&mut self) {
         let (sum, count) = std::mem::take(&mut self.spoken);
@@ -155,8 +165,9 @@ impl Voicing {
 
     fn is_near(&self) -> bool {
         let over_noise = self.envelope - self.floor;
+        let farther = if self.cleaned { FARTHER_CLEANED_DB } else { FARTHER_DB };
         match self.usual {
-            Some(usual) => self.envelope >= usual - FARTHER_DB && over_noise >= LEAST_OVER_NOISE_DB,
+            Some(usual) => self.envelope >= usual - farther && over_noise >= LEAST_OVER_NOISE_DB,
             None => over_noise >= OVER_NOISE_DB,
         }
     }

@@ -1,10 +1,11 @@
-//! The models themselves: candle for the language, speech and sentence models, rten for ONNX graphs, earshot for voice activity.
+//! The models themselves: candle for the language, speech and sentence models, rten for ONNX graphs, earshot for voice activity, sonora for echo cancellation.
 //!
 //! Floor 2. In: tokens, PCM, RGB frames. Out: logits, transcripts, sightings, vectors, speech. Foreign types stop at each folder's door.
 
 pub mod asr;
 pub mod classify;
 pub mod device;
+pub mod echo;
 pub mod embed;
 pub mod language;
 pub mod llm;

@@ -70,7 +70,7 @@ pub(super) async fn place(services: &Services, opening: Opening, offer: &str) ->
 }
 
 fn sinks(services: &Services, media: MediaIn, cell: &PeerCell) -> MediaSinks {
-    let MediaIn { frames, sound, progress: _ } = media;
+    let MediaIn { frames, sound, played: _, progress: _ } = media;
     let mut video = VideoLane { services: services.clone(), frames, peer: Arc::clone(cell), decoder: None };
     let mut audio = AudioLane { services: services.clone(), sound, decoder: None };
     MediaSinks { video: Box::new(move |unit| video.push(unit)), audio: Box::new(move |unit| audio.push(unit)) }

@@ -6,7 +6,7 @@ use super::actor::Msg;
 use crate::base::{MediaTime, Pcm};
 use crate::decode::{Resampler, WireAudio};
 use crate::flow::Rx;
-use crate::listen::{ListenConfig, ListenEvent, Listener};
+use crate::listen::{Cleaner, ListenConfig, ListenEvent, Listener};
 use crate::wire::{AudioFormat, WireError};
 
 /// Sound buffers between two `audio.level` reports: 5 × 40 ms.
@@ -30,6 +30,10 @@ pub(super) enum HearCommand {
 /// The task. See [`Hearing::run`].
 pub(super) struct Hearing {
     pub(super) sound: Rx<Pcm>,
+    /// Our own voice, as it is played.
+    pub(super) played: Rx<Pcm>,
+    /// Takes it out of the sound.
+    pub(super) cleaner: Cleaner,
     pub(super) commands: mpsc::Receiver<HearCommand>,
     pub(super) out: mpsc::Sender<Msg>,
     pub(super) listener: Listener,
@@ -62,7 +66,7 @@ impl Hearing {
         loop {
             tokio::select! {
                 pcm = self.sound.recv(), if track_open => match pcm {
-                    Some(pcm) => self.hear(&pcm).await,
+                    Some(pcm) => self.hear(pcm).await,
                     None => track_open = false,
                 },
                 command = self.commands.recv() => match command {
@@ -73,8 +77,12 @@ impl Hearing {
         }
     }
 
-    async fn hear(&mut self, pcm: &Pcm) {
-        let heard = self.listener.push(pcm);
+    async fn hear(&mut self, pcm: Pcm) {
+        while let Some(played) = self.played.try_recv() {
+            self.cleaner.played(&played);
+        }
+        self.listener.cleaned(self.cleaner.is_at_work(pcm.start));
+        let heard = self.listener.push(&self.cleaner.clean(pcm));
         for lost in heard.lost {
             metrics::counter!("sightline_audio_lost_total", "reason" => lost.reason.label()).increment(1);
         }
@@ -155,6 +163,6 @@ impl Hearing {
         let pcm = Pcm { start: wire.next, samples: samples.into() };
         let length = std::time::Duration::from_micros(pcm.samples.len() as u64 * 1_000_000 / u64::from(Pcm::RATE_HZ));
         wire.next = (wire.next + length).max(now.saturating_sub(std::time::Duration::from_millis(500)));
-        self.hear(&pcm).await;
+        self.hear(pcm).await;
     }
 }

@@ -36,12 +36,15 @@ use crate::decode::DecodeConfig;
 use crate::dialogue::{Limits, TokenCounter};
 use crate::engine::EngineHandle;
 use crate::ingest::{IngestConfig, PortPool};
-use crate::listen::{ListenConfig, SpeechProbability};
+use crate::listen::{EchoCancel, ListenConfig, SpeechProbability};
 use crate::model::llm::Sampling;
 use crate::wire::{Extension, Names, TurnDetection, TurnPatch};
 
 /// Makes a voice activity model for one session.
 pub type MakeVad = Arc<dyn Fn() -> Box<dyn SpeechProbability> + Send + Sync>;
+
+/// Makes an echo canceller for one session.
+pub type MakeEcho = Arc<dyn Fn() -> Box<dyn EchoCancel> + Send + Sync>;
 
 /// What all conversations share.
 #[derive(Clone)]
@@ -58,6 +61,8 @@ pub struct Services {
     pub decode: DecodeConfig,
     /// Voice activity, one per session.
     pub vad: MakeVad,
+    /// Echo cancellation, one per session.
+    pub echo: MakeEcho,
     /// Listening defaults.
     pub listen: ListenConfig,
     /// Watching.

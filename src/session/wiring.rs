@@ -20,8 +20,8 @@ use super::work::Worker;
 use super::{OpenOptions, Services, SessionError};
 use crate::base::{MediaTime, Pcm, RgbFrame, SessionId};
 use crate::dialogue::{Conversation, MemorySetup, Setup};
-use crate::flow::{DECODE_TO_LISTEN, DECODE_TO_WATCH, SOCKET_TO_SESSION, Tx, WhenFull, queue};
-use crate::listen::Listener;
+use crate::flow::{DECODE_TO_LISTEN, DECODE_TO_WATCH, PLAYED_TO_LISTEN, SOCKET_TO_SESSION, Tx, WhenFull, queue};
+use crate::listen::{Cleaner, Listener};
 use crate::wire::{SessionPatch, TurnPatch, parse_session};
 
 /// Commands that may wait for the watcher or the listener: a burst of appended sound, then back-pressure on the session.
@@ -39,6 +39,8 @@ pub struct MediaIn {
     pub frames: Tx<RgbFrame>,
     /// Sound; never dropped.
     pub sound: Tx<Pcm>,
+    /// Our own voice as it is played, 16 kHz, by the clock: what of it comes back is taken out of `sound`. At most 2 s wait.
+    pub played: Tx<Pcm>,
     /// Capture time of the newest picture that was fully dealt with.
     pub progress: watch::Receiver<Option<MediaTime>>,
 }
@@ -119,6 +121,7 @@ pub(super) async fn open(
     let (hear_commands, for_hearing) = mpsc::channel(COMMANDS);
     let (frames, frames_out) = queue(DECODE_TO_WATCH, WhenFull::DropOldest);
     let (sound, sound_out) = queue(DECODE_TO_LISTEN, WhenFull::Refuse);
+    let (played, played_out) = queue(PLAYED_TO_LISTEN, WhenFull::DropOldest);
     let (progress, progress_out) = watch::channel(None);
 
     let (conversation, greeting) = Conversation::open(setup, services.clock.now());
@@ -134,6 +137,8 @@ pub(super) async fn open(
     };
     let hearing = Hearing {
         sound: sound_out,
+        played: played_out,
+        cleaner: Cleaner::new((services.echo)()),
         commands: for_hearing,
         out: inbox.clone(),
         listener: Listener::new((services.vad)(), services.listen)?,
@@ -191,5 +196,5 @@ pub(super) async fn open(
         drop(permit);
     };
     tasks.spawn(conversation.instrument(span));
-    Ok(Opened { clients, media: MediaIn { frames, sound, progress: progress_out } })
+    Ok(Opened { clients, media: MediaIn { frames, sound, played, progress: progress_out } })
 }
