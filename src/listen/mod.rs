@@ -16,7 +16,7 @@ pub use config::{ConfigError, ListenConfig, TurnDetection};
 pub use echo::{Cleaner, EchoCancel};
 pub use interject::{Interjection, is_our_own, weigh};
 pub use interrupt::{Harmless, InterruptConfig, Judge, Proof, Verdict};
-pub use level::{SILENCE_DBFS, dbfs};
+pub use level::{SILENCE_DBFS, dbfs, loud_part};
 pub use listener::{CommitError, Heard, Listener, Lost};
 pub use speech::{ListenEvent, SpeechProbability, Transcribe, TranscribeError, Transcript, Utterance};
 pub use voicing::Evidence;

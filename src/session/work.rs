@@ -80,6 +80,8 @@ impl Worker {
                 samples.into()
             }
         };
+        let worth = crate::listen::loud_part(&samples);
+        let samples = if worth.len() < samples.len() { samples[worth].into() } else { samples };
         let deadline = self.clock.now() + self.transcribe_budget;
         let done = self.engine.transcribe(samples, deadline).await.map_err(|e| e.to_string())?;
         metrics::histogram!("sightline_asr_seconds").record(done.took.as_secs_f64());
