@@ -13,8 +13,34 @@ use crate::wire::{
 /// Least sound that can be committed, milliseconds.
 const MIN_COMMIT_MS: u64 = 100;
 
+/// Events of a client that wait for its commit to be done, which takes the listener some milliseconds.
+const BEHIND_COMMIT: usize = 8;
+
 impl Conversation {
     pub(crate) fn on_client(&mut self, event: ClientEvent, now: MediaTime, out: &mut Vec<Output>) {
+        let about_sound = matches!(event.body, ClientBody::AudioAppend { .. } | ClientBody::AudioClear);
+        if self.committing.is_none() || about_sound {
+            return self.take_client(event, now, out);
+        }
+        // What follows a commit is meant to come after its item: a `response.create` sent in the same breath is about it.
+        if self.behind_commit.len() < BEHIND_COMMIT {
+            self.behind_commit.push_back(event);
+        } else {
+            let error = WireError::busy("too much was sent behind a commit that is not done yet");
+            self.refuse(error, event.event_id.as_deref(), out);
+        }
+    }
+
+    /// The commit is done: what came behind it is taken in, up to the next one.
+    pub(crate) fn after_commit(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+        while self.committing.is_none()
+            && let Some(event) = self.behind_commit.pop_front()
+        {
+            self.take_client(event, now, out);
+        }
+    }
+
+    fn take_client(&mut self, event: ClientEvent, now: MediaTime, out: &mut Vec<Output>) {
         let id = event.event_id.as_deref();
         let result = match event.body {
             ClientBody::SessionUpdate(patch) => {
@@ -75,9 +101,6 @@ impl Conversation {
         // Over a media track sound comes without being appended: then only the listener knows what there is.
         if !self.audio_track && self.appended_ms < MIN_COMMIT_MS {
             return Err(commit_empty(self.appended_ms));
-        }
-        if self.committing.is_some() {
-            return Err(WireError::busy("the commit before this one is not done yet"));
         }
         self.committing = Some(event_id.map(str::to_owned));
         out.push(Output::CommitAudio);

@@ -1,5 +1,6 @@
 //! One session's state machine: inputs in, outputs out, no task, no socket, no clock.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::answer::Answer;
@@ -11,7 +12,8 @@ use crate::base::MediaTime;
 use crate::budget::{Deadlines, Ladder, Step, TurnTiming};
 use crate::watch::SceneFacts;
 use crate::wire::{
-    Extension, IdGen, IdKind, ItemStatus, Names, ServerBody, ServerEvent, SessionConfig, SessionPatch, WireError, code,
+    ClientEvent, Extension, IdGen, IdKind, ItemStatus, Names, ServerBody, ServerEvent, SessionConfig, SessionPatch,
+    WireError, code,
 };
 
 /// An utterance on its way to an answer.
@@ -53,6 +55,8 @@ pub struct Conversation {
     pub(crate) over_answer: bool,
     /// The client's id of a commit that waits for the listener.
     pub(crate) committing: Option<Option<String>>,
+    /// What the client sent behind that commit, oldest first.
+    pub(crate) behind_commit: VecDeque<ClientEvent>,
     /// Milliseconds of sound appended since the last commit.
     pub(crate) appended_ms: u64,
     /// A turn ended while another was being answered.
@@ -100,6 +104,7 @@ impl Conversation {
             asides: Vec::new(),
             over_answer: false,
             committing: None,
+            behind_commit: VecDeque::new(),
             appended_ms: 0,
             queued_turn: None,
             video: setup.video,
@@ -176,7 +181,10 @@ impl Conversation {
             Input::SpeechStopped { utterance, decided } => self.on_speech_stopped(utterance, decided, now, &mut out),
             Input::Voice { evidence, at, sound } => self.on_voice(evidence, at, sound, now, &mut out),
             Input::Overheard { item_id, near, result } => self.on_overheard(&item_id, near, result, now, &mut out),
-            Input::Committed { utterance } => self.on_committed(utterance, now, &mut out),
+            Input::Committed { utterance } => {
+                self.on_committed(utterance, now, &mut out);
+                self.after_commit(now, &mut out);
+            }
             Input::Transcribed { item_id, result } => self.on_transcribed(&item_id, result, now, &mut out),
             Input::Scene(facts) => self.on_scene(facts, now, &mut out),
             Input::Look { facts, image, keyframe } => self.on_look(facts, image, keyframe, now, &mut out),

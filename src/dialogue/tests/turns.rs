@@ -398,3 +398,32 @@ fn no_event_of_a_client_in_any_order_breaks_a_session() {
     assert!(created > 100, "{created}");
     assert!(created - done <= 2, "{created} created, {done} done");
 }
+
+#[test]
+fn what_is_sent_behind_a_commit_comes_after_its_item() {
+    let mut t = Talk::new(|s| s.video = VideoState::None);
+    t.client(json!({"type": "session.update", "session": {"type": "realtime", "audio": {"input": {"turn_detection": null}}}}));
+    let audio = crate::wire::encode_base64(&vec![0; 48_000]);
+    t.client(json!({"type": "input_audio_buffer.append", "audio": audio}));
+    t.client(json!({"type": "input_audio_buffer.commit"}));
+    // Before the listener has answered.
+    assert!(t.client(json!({"type": "response.create"})).is_empty());
+    let kinds: Vec<_> = events(&t.put(Input::Committed { utterance: Some(utterance(10_000)) }))
+        .iter()
+        .map(|e| e["type"].as_str().expect("type").to_owned())
+        .collect();
+    let at = |kind: &str| kinds.iter().position(|k| k == kind).unwrap_or_else(|| panic!("{kind}: {kinds:?}"));
+    assert!(at("conversation.item.done") < at("response.created"), "{kinds:?}");
+
+    // Not without end, and a commit of nothing holds nobody up.
+    t.client(json!({"type": "input_audio_buffer.append", "audio": audio}));
+    t.client(json!({"type": "input_audio_buffer.commit"}));
+    let mut refused = 0;
+    for _ in 0..20 {
+        let out = t.client(json!({"type": "conversation.item.retrieve", "item_id": "none"}));
+        refused += usize::from(!out.is_empty() && code_of(&out) == "rate_limit_exceeded");
+    }
+    assert_eq!(refused, 12);
+    let out = events(&t.put(Input::Committed { utterance: None }));
+    assert_eq!(out.len(), 9, "the refusal of the commit, and eight answers: {out:?}");
+}
