@@ -49,6 +49,15 @@ describe("Conversation", () => {
     expect(c.active).toBeNull();
   });
 
+  it("shows the words of an answer that is spoken", () => {
+    const c = run(...answered("r1"));
+    for (const delta of ["A red", " mug."]) c.spoken({ type: "response.output_audio_transcript.delta", response_id: "r1", delta });
+    expect(c.turns).toMatchObject([{ text: "A red mug.", state: "streaming" }]);
+    c.spoken({ type: "response.output_audio_transcript.done", response_id: "r1", transcript: "A red mug!" });
+    expect(c.spoken({ type: "session.resumed" })).toBe(false);
+    expect(c.turns).toMatchObject([{ text: "A red mug!" }]);
+  });
+
   it.each([
     ["cancelled", "turn_detected", "cancelled", "you spoke"],
     ["cancelled", "client_cancelled", "cancelled", "stopped"],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import type { Item, Response, ResponseLatency, ServerEvent } from "../client";
+import type { Item, OtherEvent, Response, ResponseLatency, ServerEvent } from "../client";
 import { type Citation, readCitations } from "./memory";
 
 /** What somebody said or typed. */
@@ -113,14 +113,8 @@ export class Conversation {
       case "response.created":
         this.response(event.response.id);
         return true;
-      case "response.output_text.delta": {
-        const turn = this.response(event.response_id);
-        // A late token of an answer that was stopped is not shown.
-        if (turn.state !== "thinking" && turn.state !== "streaming") return false;
-        turn.text += event.delta;
-        turn.state = "streaming";
-        return true;
-      }
+      case "response.output_text.delta":
+        return this.more(event.response_id, event.delta);
       case "response.output_text.done":
         this.response(event.response_id).text = event.text;
         return true;
@@ -135,8 +129,27 @@ export class Conversation {
       case "memory.watch.fired":
         return this.fired(event.response_id, event.watch.condition);
       default:
-        return false;
+        return this.spoken(event as unknown as OtherEvent);
     }
+  }
+
+  /** The words of an answer that is spoken; true when it was about one. */
+  spoken(message: OtherEvent): boolean {
+    const id = message["response_id"];
+    if (typeof id !== "string") return false;
+    if (message.type === "response.output_audio_transcript.delta") return this.more(id, String(message["delta"] ?? ""));
+    if (message.type !== "response.output_audio_transcript.done" || typeof message["transcript"] !== "string") return false;
+    this.response(id).text = message["transcript"];
+    return true;
+  }
+
+  private more(id: string, words: string): boolean {
+    const turn = this.response(id);
+    // A late token of an answer that was stopped is not shown.
+    if (turn.state !== "thinking" && turn.state !== "streaming") return false;
+    turn.text += words;
+    turn.state = "streaming";
+    return true;
   }
 
   private user(id: string, state: UserTurn["state"]): UserTurn {

@@ -66,6 +66,7 @@ export class App implements Actions {
     this.speech = new Speech(this.session, this.view, () => this.draw(), now);
     this.session.on("status", (status) => this.onStatus(status));
     this.session.on("event", (event) => this.onEvent(event));
+    this.session.on("other", (message) => this.conversation.spoken(message) && this.draw());
     this.session.on("problem", (problem) => console.warn(`sightline: ${problem}`));
     addEventListener("pagehide", () => this.leave());
     navigator.mediaDevices?.addEventListener?.("devicechange", () => void this.onDevices());
