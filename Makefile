@@ -112,6 +112,10 @@ lint: ## formatting, clippy, licences and advisories
 bench: ## micro-benchmarks
 	$(CARGO) bench --locked $(addprefix --bench ,assemble watch wire prompt engine memory route)
 
+.PHONY: voice
+voice: ## what our recognisers understand of the voice, and how fast it speaks (`sightline models pull kokoro-82m` first)
+	$(CARGO) test --release --locked --lib voice::tests -- --nocapture --test-threads=1
+
 .PHONY: bench-e2e
 bench-e2e: web build models tests/browser/node_modules/.package-lock.json ## p50 and p95 per stage over spoken turns in Chromium
 	cd tests/browser && SIGHTLINE_BIN=$(CURDIR)/$(BIN) $(NPM) run bench

@@ -251,7 +251,7 @@ fn every_command_the_docs_name_is_there() {
     let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
     let makefile = read("Makefile");
     let sightline = |word: &str| {
-        ["serve", "ask", "doctor", "models", "memory", "schemas"].contains(&word) || word.starts_with("--")
+        ["serve", "ask", "say", "doctor", "models", "memory", "schemas"].contains(&word) || word.starts_with("--")
     };
     let mut broken = Vec::new();
     let mut seen = 0;

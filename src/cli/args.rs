@@ -58,6 +58,8 @@ pub(super) enum Command {
     Serve,
     /// Ask one question about a recorded file, through the same path as a live camera
     Ask(Ask),
+    /// Speak a text into a WAV file, and say how long it took and when each word is heard
+    Say(Say),
     /// Say what is missing on this machine and how to mend it
     Doctor {
         /// One JSON object instead of lines
@@ -90,6 +92,26 @@ pub(super) struct Ask {
     /// Ask at this point of the file instead of at its end: seconds, or hh:mm:ss
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Say {
+    /// What is said (English)
+    pub(super) text: String,
+    /// The file that is written
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: PathBuf,
+    /// Which voice (models.voice, or the first of the manifest)
+    #[arg(long, value_name = "NAME")]
+    pub(super) voice: Option<String>,
+    /// How fast; 1 is the voice's own pace
+    #[arg(long, default_value_t = 1.0, value_name = "0.5-2", value_parser = pace)]
+    pub(super) speed: f32,
+}
+
+fn pace(text: &str) -> Result<f32, String> {
+    let pace = text.parse().ok().filter(|p| (0.5..=2.0).contains(p));
+    pace.ok_or_else(|| "between 0.5 and 2".to_owned())
 }
 
 impl From<Ask> for AskArgs {

@@ -8,6 +8,7 @@ mod doctor;
 mod memory;
 mod models;
 mod progress;
+mod say;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -114,6 +115,7 @@ fn run(cli: Cli, env: Vec<(String, String)>) -> Result<ExitCode, Failure> {
             app::ask(&config, &ask.into())?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Say(say) => say::run(&config, &say),
         Command::Doctor { json } => doctor::run(&config, json),
         Command::Models(command) => models::run(&config, command),
         Command::Schemas { out } => write_schemas(&out),

@@ -108,6 +108,9 @@ fn chosen<'m>(
         for name in [&m.llm, &m.asr, &m.detector, &m.classifier, &m.ocr, &m.embedder] {
             wanted.push(manifest.find(name)?);
         }
+        if let Some(name) = &m.voice {
+            wanted.push(manifest.find(name)?);
+        }
     }
     if defaults {
         wanted.extend(manifest.models.iter().filter(|m| m.default));
@@ -226,6 +229,6 @@ fn convert(
     Ok(ExitCode::SUCCESS)
 }
 
-fn line(text: &str) -> Result<(), Failure> {
+pub(super) fn line(text: &str) -> Result<(), Failure> {
     Ok(writeln!(io::stdout(), "{text}")?)
 }

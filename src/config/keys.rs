@@ -294,6 +294,12 @@ pub(super) const KEYS: &[Key] = &[
         "Finds what is remembered by its meaning (English). Without it memory goes by words and times.",
     ),
     key(
+        "models.voice",
+        Kind::Text(100),
+        "\"\"",
+        "Speaks the answers (English), for clients that ask for audio: `kokoro-82m`. Empty: answers are text only.",
+    ),
+    key(
         "engine.device",
         Kind::Choice(&["auto", "cpu", "cuda", "metal"]),
         "\"auto\"",

@@ -167,6 +167,7 @@ fn models(r: &Reader<'_>) -> Models {
         classifier: r.get("models.classifier").text(),
         ocr: r.get("models.ocr").text(),
         embedder: r.get("models.embedder").text(),
+        voice: r.some_text("models.voice"),
     }
 }
 
@@ -246,6 +247,9 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
         if let Err(text) = check_model(role, name) {
             refuse(key, text);
         }
+    }
+    if let Some(Err(text)) = c.models.voice.as_ref().map(|name| check_model(Role::Voice, name)) {
+        refuse("models.voice", text);
     }
     problems
 }

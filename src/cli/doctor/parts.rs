@@ -3,7 +3,7 @@
 use super::{Check, Verdict};
 use crate::config::Config;
 use crate::decode::{self, DecodeConfig};
-use crate::weights::{FileState, Manifest, Store};
+use crate::weights::{FileState, Manifest, Role, Store};
 
 pub(super) fn checks(config: &Config) -> Vec<Check> {
     let mut all = media(config);
@@ -60,7 +60,20 @@ fn weights(config: &Config) -> Vec<Check> {
             }
         }
     };
-    names.into_iter().map(check).collect()
+    let mut all: Vec<Check> = names.into_iter().chain(&m.voice).map(check).collect();
+    if m.voice.is_none() {
+        let there = manifest.models.iter().find(|m| m.role == Role::Voice && store.inspect(m).word() != "missing");
+        all.push(Check::good(
+            "voice",
+            match there {
+                Some(voice) => {
+                    format!("{0} is installed, not used: `models.voice` = \"{0}\" lets answers be spoken", voice.name)
+                }
+                None => "none is installed: answers are text (`sightline models pull kokoro-82m` gets one)".to_owned(),
+            },
+        ));
+    }
+    all
 }
 
 fn page(config: &Config) -> Check {

@@ -148,6 +148,11 @@ impl Graph {
         OnnxError::Other { path: self.path.clone(), expert, reason }
     }
 
+    /// The value named `name`.
+    pub(super) fn node(&self, name: &str, expert: &'static str) -> Result<NodeId, OnnxError> {
+        self.model.node_id(name).map_err(|_| self.other(expert, format!("it has no input {name:?}")))
+    }
+
     /// Runs the graph on one tensor (batch, channels, rows, columns).
     pub(super) fn run(&self, shape: [usize; 4], data: Vec<f32>) -> Result<Vec<Output>, String> {
         let want: usize = shape.iter().product();
@@ -155,9 +160,13 @@ impl Graph {
             return Err(format!("this is a bug: {} values for shape {shape:?}", data.len()));
         }
         let tensor = NdTensor::from_data(shape, data);
+        self.run_with(vec![(self.input, ValueOrView::from(tensor))])
+    }
+
+    /// Runs the graph on inputs of any kind; the outputs are the ones asked for at loading.
+    pub(super) fn run_with(&self, inputs: Vec<(NodeId, ValueOrView<'_>)>) -> Result<Vec<Output>, String> {
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads.0)));
-        let input = vec![(self.input, ValueOrView::from(tensor))];
-        let values = self.model.run(input, &self.outputs, Some(options)).map_err(|e| e.to_string())?;
+        let values = self.model.run(inputs, &self.outputs, Some(options)).map_err(|e| e.to_string())?;
         let unpack = |value: rten::Value| {
             let tensor = value.into_tensor::<f32>().ok_or_else(|| "an output is not of f32".to_owned())?;
             Ok(Output { shape: tensor.shape().to_vec(), data: tensor.into_data() })

@@ -1,12 +1,14 @@
-//! ONNX graphs on the processor (rten): detector and reader.
+//! ONNX graphs on the processor (rten): detector, reader and the voice's graph.
 //!
-//! Floor 2. In: `RgbFrame`. Out: [`crate::watch::Sighting`]s. Loses: nothing.
+//! Floor 2. In: `RgbFrame`, symbols. Out: [`crate::watch::Sighting`]s, sound. Loses: nothing.
 //! rten's types stay in this folder.
 
 mod detector;
 mod graph;
 mod reader;
+mod speaker;
 
 pub use detector::{Detector, DetectorConfig};
 pub use graph::{OnnxError, Threads};
 pub use reader::{Reader, ReaderConfig};
+pub use speaker::{STYLE_SIZE, Speaker, Spoken};

@@ -1,12 +1,21 @@
-//! Sentences spoken aloud: the trait a voice stands behind, and what it gives.
+//! Sentences spoken aloud: the trait a voice stands behind, and Kokoro, the one there is.
 //!
 //! Floor 2. In: a sentence. Out: mono samples and when each word is heard. Loses: nothing.
 
+mod dictionary;
 mod error;
 #[cfg(test)]
 pub(crate) mod hum;
+mod kokoro;
+mod letters;
+mod normalise;
+mod numbers;
+mod sounding;
+mod symbols;
+mod written;
 
 pub use error::VoiceError;
+pub use kokoro::Kokoro;
 
 use std::ops::Range;
 
@@ -54,3 +63,6 @@ pub trait Voice: Send {
     /// [`VoiceError`] when the model fails. Text it cannot read is not an error: it is left out.
     fn speak(&mut self, sentence: &str, speed: f32) -> Result<Speech, VoiceError>;
 }
+
+#[cfg(test)]
+mod tests;
