@@ -203,3 +203,45 @@ describe("ask", () => {
     await expect(late.text()).rejects.toThrow("no connection");
   });
 });
+
+describe("media", () => {
+  class FakeStream {
+    constructor(private tracks: { kind: string; enabled: boolean }[] = []) {}
+    getTracks() {
+      return [...this.tracks];
+    }
+    addTrack(track: { kind: string; enabled: boolean }) {
+      if (!this.tracks.includes(track)) this.tracks.push(track);
+    }
+    removeTrack(track: { kind: string; enabled: boolean }) {
+      this.tracks = this.tracks.filter((t) => t !== track);
+    }
+  }
+  const track = (kind: string) => ({ kind, enabled: true }) as unknown as MediaStreamTrack;
+
+  it("mutes and unmutes what it sends", async () => {
+    const { session } = setUp();
+    const [sound, picture] = [track("audio"), track("video")];
+    await session.start(new FakeStream([sound, picture]) as unknown as MediaStream);
+    session.mute();
+    expect([sound.enabled, picture.enabled]).toEqual([false, true]);
+    session.unmute();
+    session.mute("video");
+    expect([sound.enabled, picture.enabled]).toEqual([true, false]);
+  });
+
+  it("shows a camera that comes later by a new call, and another one in its place", async () => {
+    vi.stubGlobal("MediaStream", FakeStream);
+    const { session, calls } = setUp();
+    await session.start(null);
+    await session.addCamera(track("video"));
+    expect(calls).toHaveLength(2);
+    expect(calls[0]?.ended).toBe(1);
+    const place = vi.spyOn(calls[1] as FakeCall, "replaceTrack").mockResolvedValue(true);
+    const other = track("video");
+    await session.addCamera(other);
+    expect(place).toHaveBeenCalledWith("video", other);
+    expect(calls).toHaveLength(2);
+    vi.unstubAllGlobals();
+  });
+});
