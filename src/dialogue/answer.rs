@@ -226,7 +226,11 @@ impl Conversation {
     /// Until when the answer waits for a fresh look; `None` when it need not.
     fn look_first(&mut self, id: &str, asked: &Asked, now: MediaTime, out: &mut Vec<Output>) -> Option<MediaTime> {
         let wants_look = asked.picture.is_none() && asked.is_visual();
-        if wants_look {
+        // Reading is the slowest expert and the first to be left out: that there is nothing to read is said only after a look for it.
+        let unread = asked.reads() && self.scene.as_ref().is_none_or(|s| s.texts.is_empty());
+        if wants_look && unread {
+            self.look_now(out);
+        } else if wants_look {
             self.look_if_stale(now, out);
         }
         if !wants_look || self.live_look.is_none() {
@@ -234,7 +238,7 @@ impl Conversation {
         }
         self.timing_of(id).start(Stage::Perceive, now);
         // With nothing known at all there is nothing to answer from: then it is worth a longer wait.
-        let patience = if self.scene.is_some() { 1 } else { 10 };
+        let patience = if self.scene.is_some() && !unread { 1 } else { 10 };
         Some(now + self.deadlines.perceive * patience)
     }
 

@@ -289,7 +289,14 @@ impl Conversation {
     /// Asks for a look at the newest frame when what is known is stale and none is under way.
     pub(crate) fn look_if_stale(&mut self, now: MediaTime, out: &mut Vec<Output>) {
         let fresh = self.scene.as_ref().is_some_and(|s| now.since(s.at) <= self.limits.stale_after);
-        if self.video == VideoState::Live && !fresh && self.live_look.is_none() {
+        if !fresh {
+            self.look_now(out);
+        }
+    }
+
+    /// Has the newest frame looked at by every expert, unless that is under way.
+    pub(crate) fn look_now(&mut self, out: &mut Vec<Output>) {
+        if self.video == VideoState::Live && self.live_look.is_none() {
             let look = self.new_look();
             self.live_look = Some(look);
             out.push(Output::LookNow { look, reason: LookReason::Question });

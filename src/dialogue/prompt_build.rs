@@ -85,6 +85,11 @@ impl Asked {
         this
     }
 
+    /// Whether it asks what something says.
+    pub(crate) fn reads(&self) -> bool {
+        question::analyse(&self.question) == Ask::Read
+    }
+
     /// Whether it takes eyes to answer.
     pub(crate) fn is_visual(&self) -> bool {
         !matches!(question::analyse(&self.question), Ask::Nothing | Ask::Chat | Ask::General)

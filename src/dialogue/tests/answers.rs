@@ -28,6 +28,14 @@ pub(super) fn prompt_of(scene: Option<SceneFactsArc>, question: &str) -> (Prompt
     if let Some(what) = asked {
         out.extend(c.handle(Input::Embedded { what, result: Err("no encoder here".into()) }, now));
     }
+    // Before it is said that there is nothing to read, somebody looks; here nothing new is seen.
+    let look = out.iter().find_map(|o| match o {
+        Output::LookNow { look, .. } => Some(*look),
+        _ => None,
+    });
+    if let Some(look) = look {
+        out.extend(c.handle(Input::Looked { look, result: Err("nobody looks here".into()) }, now));
+    }
     let generate = out.into_iter().find_map(|o| match o {
         Output::Generate { prompt, max_tokens, .. } => Some((prompt, max_tokens)),
         _ => None,
