@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { type Failure, FailureError } from "./failure.js";
+import { object } from "./fields.js";
 
 /** What an answer needs of the session that it came from. */
 export interface AnswerSource {
@@ -13,7 +14,6 @@ export interface AnswerSource {
 /** Where the words of an answer stand: written, or spoken. */
 const WORDS = ["response.output_text.delta", "response.output_audio_transcript.delta"];
 
-const object = (v: unknown): Record<string, unknown> => (typeof v === "object" && v !== null ? (v as Record<string, unknown>) : {});
 
 /**
  * The answer to one question: `for await (const words of answer)` gives its words as they come, `await answer.text()` all of them.

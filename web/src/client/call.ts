@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import { Emitter } from "./emitter.js";
-import { type ClientEvent, type OtherEvent, type ServerEvent, parseServerEvent } from "./events.js";
+import type { ClientEvent, OtherEvent, ServerEvent } from "./events.js";
 import { type Failure, FailureError } from "./failure.js";
+import { Line } from "./line.js";
 import type { Resume } from "./session.js";
 import { type Endpoint, endCall, endCallOnLeave, isAlive, offerCall } from "./signalling.js";
 
@@ -31,7 +31,7 @@ export interface CallEvents {
 }
 
 /** One call: a peer connection with the tracks of a stream and the data channel of the events. */
-export class Call extends Emitter<CallEvents> {
+export class Call extends Line {
   private over = false;
   private resumable = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -127,15 +127,10 @@ export class Call extends Emitter<CallEvents> {
   private listen(early: MessageEvent<string>[], sounds: MediaStream[]): void {
     this.pc.onconnectionstatechange = () => this.onState();
     this.channel.onclose = () => void this.onChannelClosed();
-    const take = (message: MessageEvent<string>) => {
-      const read = parseServerEvent(String(message.data));
-      if ("problem" in read) this.emit("problem", read.problem);
-      else if ("event" in read) {
-        if (read.event.type === "session.created" || read.event.type === "session.updated") this.resumable = "resume_token" in read.event || "resume_token" in read.event.session;
-        this.emit("event", read.event);
-      }
-      else this.emit("other", read.other);
-    };
+    this.on("event", (event) => {
+      if (event.type === "session.created" || event.type === "session.updated") this.resumable = "resume_token" in event || "resume_token" in event.session;
+    });
+    const take = (message: MessageEvent<string>) => this.take(String(message.data));
     // After the caller has had its turn to subscribe: not a microtask, since the promise of `open` takes some of those.
     setTimeout(() => {
       if (this.over) return;

@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { CallEvents } from "./call.js";
-import { Emitter } from "./emitter.js";
-import type { ClientEvent, OtherEvent, ServerEvent } from "./events.js";
+import type { OtherEvent, ServerEvent } from "./events.js";
 import { type Failure, FailureError } from "./failure.js";
-import { type CallLike, type Resume, Session, retryDelay } from "./session.js";
-import { type Loose, whole } from "./testing.js";
+import { type Resume, Session, retryDelay } from "./session.js";
+import { FakeLine, type Loose, whole } from "./testing.js";
 
-class FakeCall extends Emitter<CallEvents> implements CallLike {
-  sent: ClientEvent[] = [];
-  ended = 0;
-  send(event: ClientEvent) {
-    this.sent.push(event);
-    return true;
-  }
-  async replaceTrack() {
-    return false;
-  }
-  async hangUp() {
-    this.ended += 1;
-  }
-  leave() {
-    this.ended += 1;
-  }
+class FakeCall extends FakeLine {
+  protected override readonly places = false;
   event(event: Loose<ServerEvent> & { server_event_seq?: number }) {
     this.emit("event", whole<ServerEvent>(event));
   }

@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CallEvents } from "./call.js";
-import { Emitter } from "./emitter.js";
-import type { ClientEvent, ServerEvent } from "./events.js";
-import { whole } from "./testing.js";
+import type { ServerEvent } from "./events.js";
+import { FakeLine, whole } from "./testing.js";
 import { type Failure, FailureError } from "./failure.js";
 import { MAX_ATTEMPTS, STEADY_MS, Session, type Status, retryDelay } from "./session.js";
 
-class FakeCall extends Emitter<CallEvents> {
-  sent: ClientEvent[] = [];
-  ended = 0;
-  send(event: ClientEvent) {
-    this.sent.push(event);
-    return true;
-  }
-  async replaceTrack() {
-    return true;
-  }
-  async hangUp() {
-    this.ended += 1;
-  }
-  leave() {
-    this.ended += 1;
-  }
+class FakeCall extends FakeLine {
   fire<K extends keyof CallEvents>(name: K, value: CallEvents[K]) {
     this.emit(name, value);
   }

@@ -4,6 +4,7 @@ import type { CallEvents } from "./call.js";
 import { Emitter } from "./emitter.js";
 import type { ClientEvent, EventOf, ItemCreate, OtherEvent, PartCreate, ServerEvent } from "./events.js";
 import { type Failure, type FailureError, isRetryable, toFailure } from "./failure.js";
+import { object } from "./fields.js";
 
 /** The part of a call that a session needs; tests have one of their own. */
 export interface CallLike {
@@ -74,7 +75,6 @@ export function retryDelay(failure: Failure, attempt: number, chance = 1): numbe
   return Math.max(backoff, failure.retryAfterMs ?? 0);
 }
 
-const object = (v: unknown): Record<string, unknown> => (typeof v === "object" && v !== null ? (v as Record<string, unknown>) : {});
 /** Unique within a conversation is all it has to be. */
 const newId = (kind: string): string => `${kind}_${Date.now().toString(36)}${Math.random().toString(36).slice(2, 12)}`;
 

@@ -39,7 +39,8 @@ export interface Accepted {
 
 type Fetch = typeof fetch;
 
-function headers(endpoint: Endpoint, more: Record<string, string> = {}): Record<string, string> {
+/** Headers of a request, with the key where there is one. */
+export function authorised(endpoint: Endpoint, more: Record<string, string> = {}): Record<string, string> {
   return endpoint.apiKey ? { ...more, Authorization: `Bearer ${endpoint.apiKey}` } : more;
 }
 
@@ -50,7 +51,7 @@ export async function offerCall(endpoint: Endpoint, sdp: string, signal: AbortSi
   try {
     response = await send(`${endpoint.base}/v1/realtime/calls${query}`, {
       method: "POST",
-      headers: headers(endpoint, { "Content-Type": "application/sdp" }),
+      headers: authorised(endpoint, { "Content-Type": "application/sdp" }),
       body: sdp,
       signal,
     });
@@ -98,7 +99,7 @@ function errorMessage(body: string): string | undefined {
 /** Ends a call and tells nobody when that fails: the server notices by itself, only later. */
 export async function endCall(endpoint: Endpoint, location: string, send: Fetch = fetch): Promise<void> {
   try {
-    await send(location, { method: "DELETE", headers: headers(endpoint), keepalive: true });
+    await send(location, { method: "DELETE", headers: authorised(endpoint), keepalive: true });
   } catch {
     // The server is gone, and the call with it.
   }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import type { CallEvents } from "./call.js";
-import { Emitter } from "./emitter.js";
-import { type ClientEvent, parseServerEvent } from "./events.js";
+import type { ClientEvent } from "./events.js";
 import { type Failure, FailureError } from "./failure.js";
+import { Line } from "./line.js";
 import type { CallLike, Resume } from "./session.js";
-import { type Endpoint, nameRefusal, sessionQuery } from "./signalling.js";
+import { type Endpoint, authorised, nameRefusal, sessionQuery } from "./signalling.js";
 
 /** How long the server may take to accept the socket. */
 const OPEN_MS = 15000;
@@ -28,7 +27,7 @@ export type SocketMaker = new (url: string, protocols: string[]) => SocketLike;
 const OPEN = 1;
 
 /** A conversation over a WebSocket: events only; pictures and sound travel inside them. */
-export class Socket extends Emitter<CallEvents> implements CallLike {
+export class Socket extends Line implements CallLike {
   private over = false;
 
   private constructor(private readonly socket: SocketLike) {
@@ -78,12 +77,6 @@ export class Socket extends Emitter<CallEvents> implements CallLike {
   }
 
   private listen(early: string[]): void {
-    const take = (text: string) => {
-      const read = parseServerEvent(text);
-      if ("problem" in read) this.emit("problem", read.problem);
-      else if ("event" in read) this.emit("event", read.event);
-      else this.emit("other", read.other);
-    };
     this.socket.onclose = (event: { code?: number; reason?: string }) => {
       if (this.over) return;
       this.over = true;
@@ -92,8 +85,8 @@ export class Socket extends Emitter<CallEvents> implements CallLike {
     this.socket.onerror = null;
     // After the caller has had its turn to subscribe.
     setTimeout(() => {
-      early.splice(0).forEach(take);
-      this.socket.onmessage = (message: { data: unknown }) => take(String(message.data));
+      for (const text of early.splice(0)) this.take(text);
+      this.socket.onmessage = (message: { data: unknown }) => this.take(String(message.data));
     }, 0);
   }
 }
@@ -124,8 +117,7 @@ function opened(socket: SocketLike, signal: AbortSignal): Promise<void> {
 /** A WebSocket does not tell why it was not opened: the same address, asked as a page, does. */
 async function whyNot(address: string, endpoint: Endpoint, resume: Resume | null): Promise<Failure> {
   try {
-    const headers: Record<string, string> = endpoint.apiKey ? { Authorization: `Bearer ${endpoint.apiKey}` } : {};
-    const response = await fetch(address.replace(/^ws/, "http"), { headers, signal: AbortSignal.timeout(2000) });
+    const response = await fetch(address.replace(/^ws/, "http"), { headers: authorised(endpoint), signal: AbortSignal.timeout(2000) });
     const body = await response.text();
     if (response.status !== 400) return nameRefusal(response.status, response.headers.get("Retry-After"), body);
     // It wants a WebSocket there and would not take ours: a session that cannot be resumed, or no room.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import type { OtherEvent } from "../client";
+import { object } from "../client/fields";
 
 /** How long words stay after they were said. */
 export const STAY_MS = 6000;
@@ -28,7 +29,6 @@ interface Side {
 }
 
 const text = (v: unknown): string => (typeof v === "string" ? v : "");
-const object = (v: unknown): Record<string, unknown> => (typeof v === "object" && v !== null ? (v as Record<string, unknown>) : {});
 
 /** The end of a text, from the beginning of a word. */
 export function tail(words: string): string {

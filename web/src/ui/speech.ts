@@ -35,7 +35,7 @@ export class Speech {
     private readonly session: Session,
     private readonly view: View,
     private readonly draw: () => void,
-    now: () => number,
+    private readonly now: () => number,
   ) {
     this.push = new PushToTalk({
       send: (event) => session.send(event),
@@ -47,19 +47,12 @@ export class Speech {
     view.talk.mode = remembered("talk") === "push" ? "push" : "open";
     view.captions.on = remembered("captions") !== "off";
     view.spoken.wanted = remembered("spoken") === "on";
-    session.on("event", (event) => this.onMessage(event as unknown as OtherEvent, now()));
-    session.on("other", (message) => this.onMessage(message, now()));
+    session.on("event", (event) => this.onMessage(event as unknown as OtherEvent));
+    session.on("other", (message) => this.onMessage(message));
     session.on("session.created", (event) => this.onSession(event));
     session.on("audio", (stream) => this.hear(stream));
     session.on("status", (status) => this.onStatus(status));
-    this.tick = () => {
-      view.captions.now = this.captions.at(now());
-      if (!this.captions.moving(now())) this.stopTicking();
-      this.draw();
-    };
   }
-
-  private readonly tick: () => void;
 
   press(): void {
     if (this.view.talk.mode === "push" && this.view.stream?.getAudioTracks().length) this.push.press();
@@ -129,10 +122,21 @@ export class Speech {
     this.draw();
   }
 
-  private onMessage(message: OtherEvent, now: number): void {
+  private onMessage(message: OtherEvent): void {
+    const now = this.now();
     this.captions.apply(message, now);
+    this.showCaptions(now);
+    if (this.captions.moving(now)) this.ticking ??= setInterval(() => this.tick(), 150);
+  }
+
+  private tick(): void {
+    const now = this.now();
+    this.showCaptions(now);
+    if (!this.captions.moving(now)) this.stopTicking();
+  }
+
+  private showCaptions(now: number): void {
     this.view.captions.now = this.captions.at(now);
-    if (this.captions.moving(now)) this.ticking ??= setInterval(this.tick, 150);
     this.draw();
   }
 
