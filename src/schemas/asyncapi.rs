@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::wire::schema::event_name;
+use crate::wire::schema::{event_name, kinds};
 
 /// `client` and `server` are the schemas of both sides.
 pub(super) fn document(client: &Value, server: &Value) -> Value {
@@ -78,17 +78,4 @@ fn query() -> Value {
         );
     }
     json!({"type": "object", "properties": properties})
-}
-
-/// `type` and first line of the description of every event in a schema.
-pub(super) fn kinds(schema: &Value) -> Vec<(String, String)> {
-    let choice = schema["oneOf"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let named = choice.iter().filter_map(|r| r["$ref"].as_str()?.strip_prefix("#/$defs/"));
-    named
-        .map(|name| {
-            let event = &schema["$defs"][name];
-            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-            (text(&event["properties"]["type"]["const"]), text(&event["description"]))
-        })
-        .collect()
 }

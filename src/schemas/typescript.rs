@@ -12,7 +12,7 @@ const HEAD: &str = "// SPDX-License-Identifier: MIT OR Apache-2.0
 /* eslint-disable */
 ";
 
-/// The types of both sides. Definitions of the same name have the same content, or the second gets its side's name before it.
+/// The types of both sides. Definitions of the same name are one definition: a test holds them to it.
 pub(super) fn types(client: &Value, server: &Value) -> String {
     let mut out = HEAD.to_owned();
     let mut defs: BTreeMap<String, Value> = BTreeMap::new();
@@ -33,7 +33,7 @@ pub(super) fn types(client: &Value, server: &Value) -> String {
     }
     for schema in [server, client] {
         let name = schema["title"].as_str().unwrap_or_default();
-        let kinds = super::asyncapi::kinds(schema);
+        let kinds = crate::wire::schema::kinds(schema);
         let choice: Vec<String> =
             kinds.iter().map(|(k, _)| format!("\n  | {}", crate::wire::schema::event_name(k))).collect();
         let _ = write!(
@@ -52,7 +52,7 @@ fn guards(server: &Value) -> String {
     let mut out = "\n/** The fields that each event of the server always has, with what `typeof` says of them; `\"any\"` may be null. */\n\
                    export const SERVER_EVENT_FIELDS: { readonly [K in ServerEvent[\"type\"]]: Readonly<Record<string, string>> } = {\n"
         .to_owned();
-    for (kind, _) in super::asyncapi::kinds(server) {
+    for (kind, _) in crate::wire::schema::kinds(server) {
         let def = &server["$defs"][crate::wire::schema::event_name(&kind)];
         let required = def["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let fields: Vec<String> = required

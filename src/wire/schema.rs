@@ -58,6 +58,20 @@ pub fn event_name(kind: &str) -> String {
     name + "Event"
 }
 
+/// `type` and of the description of every event in a schema.
+#[must_use]
+pub fn kinds(schema: &Value) -> Vec<(String, String)> {
+    let choice = schema["oneOf"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let named = choice.iter().filter_map(|r| r["$ref"].as_str()?.strip_prefix("#/$defs/"));
+    named
+        .map(|name| {
+            let event = &schema["$defs"][name];
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            (text(&event["properties"]["type"]["const"]), text(&event["description"]))
+        })
+        .collect()
+}
+
 /// An object with a choice of variants becomes a choice of objects with names, each with the common fields in it.
 fn events<T: JsonSchema>(generator: SchemaGenerator, title: &str, description: &str) -> Value {
     let mut root = generator.into_root_schema_for::<T>().to_value();
