@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 pub(crate) struct Scene {
     pub name: String,
     pub kind: Kind,
-    pub held_out: bool,
+    pub second_half: bool,
     pub microphone: Vec<f32>,
     /// Empty when answers are text.
     pub played: Vec<f32>,
@@ -60,7 +60,7 @@ struct Event {
 impl Maker {
     /// A scene of person `who`; `interrupts` is the moment from which the answer should stop.
     fn add(&mut self, name: &str, who: usize, events: Vec<Event>, interrupts: Option<u64>, echo: Option<(f32, usize)>) {
-        let held_out = self.list.len() % 2 == 1;
+        let second_half = self.list.len() % 2 == 1;
         let (voice, question) = PEOPLE[who % PEOPLE.len()];
         let seed = self.list.len() as u32 + 1;
         let mut chance = Chance::new(seed);
@@ -77,7 +77,7 @@ impl Maker {
             mix(&mut microphone, event.at, &event.sound);
         }
         let kind = interrupts.map_or(Kind::Harmless, |onset| Kind::Interrupts { onset });
-        self.list.push(Scene { name: name.into(), kind, held_out, microphone, played });
+        self.list.push(Scene { name: name.into(), kind, second_half, microphone, played });
     }
 
     fn says(who: usize, text: &str, at: u64, level: f32) -> Event {
