@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::barge::for_the_model;
 use super::conversation::Conversation;
 use super::items::{Item, Picture, Place};
 use super::prompt_build::{self, Asked, Built, Sight};
@@ -430,7 +429,7 @@ impl Conversation {
         let own = answer.own.as_ref();
         let items: Vec<&Item> = match own {
             Some(own) => own.iter().collect(),
-            None => for_the_model(self.items.iter()).filter(|i| i.view.id != answer.item_id).collect(),
+            None => self.items.for_the_model().filter(|i| i.view.id != answer.item_id).collect(),
         };
         Asked::from_items(&items)
     }
@@ -468,7 +467,7 @@ impl Conversation {
     }
 
     pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
-        let items: Vec<&Item> = for_the_model(self.items.iter()).collect();
+        let items: Vec<&Item> = self.items.for_the_model().collect();
         let asked = Asked::from_items(&items);
         let sight = self.sight(&asked);
         prompt_build::warm(&self.config.instructions, &asked, sight, now, self.limits.prompt_tokens, &*self.count)

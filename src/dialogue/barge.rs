@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::Output;
 use super::conversation::{Conversation, SpokenTurn};
-use super::items::Item;
 use crate::base::MediaTime;
-use crate::budget::TurnTiming;
 use crate::listen::{Evidence, Interjection, InterruptConfig, Judge, Utterance, Verdict, weigh};
 use crate::wire::{ItemRole, ServerBody};
 
 /// Speech of which the listener tells nothing more is taken for an interruption after this.
 const UNHEARD: Duration = Duration::from_millis(700);
+/// What is being said aloud, which is known again when the microphone hears it: answers are text, so nothing is.
+const ALOUD: &str = "";
 /// A stretch of voice with no more than this behind it has just begun.
 const JUST_BEGUN: Duration = Duration::from_millis(160);
 
@@ -105,15 +105,14 @@ impl Conversation {
         now: MediaTime,
         out: &mut Vec<Output>,
     ) {
-        let ours = self.aloud();
         if let Some(barge) = self.barge.as_mut().filter(|b| b.item_id == item_id) {
             barge.reading = false;
             if let Ok(words) = result {
-                let verdict = barge.judge.read(&words, near, &ours);
+                let verdict = barge.judge.read(&words, near, ALOUD);
                 self.judged(verdict, now, out);
             }
         } else if let (Some(i), Ok(words)) = (self.asides.iter().position(|a| a.turn.item_id == item_id), result)
-            && let Verdict::Real(_) = self.asides[i].judge.read(&words, near, &ours)
+            && let Verdict::Real(_) = self.asides[i].judge.read(&words, near, ALOUD)
         {
             self.promote(i, now, out);
         }
@@ -159,8 +158,7 @@ impl Conversation {
     /// The words of an aside: it becomes a turn, or nothing. True when there is a turn to go on with.
     pub(crate) fn weigh_aside(&mut self, item_id: &str, words: &str, now: MediaTime, out: &mut Vec<Output>) -> bool {
         let Some(i) = self.asides.iter().position(|a| a.turn.item_id == item_id) else { return true };
-        let ours = self.aloud();
-        let verdict = self.asides[i].judge.end(words, &ours);
+        let verdict = self.asides[i].judge.end(words, ALOUD);
         let reply = weigh(words) == Interjection::Backchannel && self.has_asked();
         if matches!(verdict, Verdict::Real(_)) {
             self.promote(i, now, out);
@@ -203,12 +201,6 @@ impl Conversation {
         self.commit_turn(turn, now, out);
     }
 
-    /// What is being said aloud, so that it is known again when the microphone hears it. Answers are text: nothing is.
-    #[expect(clippy::unused_self, reason = "spoken answers will have words here")]
-    fn aloud(&self) -> String {
-        String::new()
-    }
-
     /// Whether the newest answer asks something, so that "yes" is a reply to it.
     pub(crate) fn has_asked(&self) -> bool {
         let ours = self.items.iter().rev().find(|i| i.is_from(ItemRole::Assistant));
@@ -229,15 +221,4 @@ impl Conversation {
 
 fn asks(text: &str) -> bool {
     text.trim_end().ends_with('?')
-}
-
-/// A turn's own timing and length, before anybody knows of it.
-pub(crate) fn turn_of(item_id: String, utterance: &Utterance, answer: bool, timing: TurnTiming) -> SpokenTurn {
-    let seconds = utterance.samples.len() as f64 / f64::from(crate::base::Pcm::RATE_HZ);
-    SpokenTurn { item_id, answer, timing, seconds, over_answer: false }
-}
-
-/// Items that the model is shown.
-pub(crate) fn for_the_model<'a>(items: impl Iterator<Item = &'a Item>) -> impl Iterator<Item = &'a Item> {
-    items.filter(|i| !i.aside)
 }

@@ -8,8 +8,9 @@ use super::barge::{Aside, Barge};
 use super::items::{Item, Items, Picture, Place};
 use super::remember::Remembering;
 use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
-use crate::base::MediaTime;
+use crate::base::{MediaTime, Pcm};
 use crate::budget::{Deadlines, Ladder, Step, TurnTiming};
+use crate::listen::Utterance;
 use crate::watch::SceneFacts;
 use crate::wire::{
     ClientEvent, Extension, IdGen, IdKind, ItemStatus, Names, ServerBody, ServerEvent, SessionConfig, SessionPatch,
@@ -26,6 +27,13 @@ pub(crate) struct SpokenTurn {
     pub(crate) seconds: f64,
     /// It began during an answer that it may not interrupt.
     pub(crate) over_answer: bool,
+}
+
+impl SpokenTurn {
+    pub(crate) fn new(item_id: String, utterance: &Utterance, answer: bool, timing: TurnTiming) -> Self {
+        let seconds = utterance.samples.len() as f64 / f64::from(Pcm::RATE_HZ);
+        Self { item_id, answer, timing, seconds, over_answer: false }
+    }
 }
 
 /// One session.

@@ -85,6 +85,11 @@ impl Items {
         self.list.iter()
     }
 
+    /// Those that the model is shown.
+    pub(crate) fn for_the_model(&self) -> impl Iterator<Item = &Item> {
+        self.list.iter().filter(|i| !i.aside)
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Item> {
         self.list.iter_mut()
     }

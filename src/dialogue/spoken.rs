@@ -1,6 +1,5 @@
 //! From speech to an item with words, and to an answer.
 
-use super::barge::turn_of;
 use super::client::commit_empty;
 use super::conversation::{Conversation, SpokenTurn};
 use super::items::{Item, Place};
@@ -54,7 +53,7 @@ impl Conversation {
         // The listener is handed sound in buffers, so the end is known a little after the sample that decided it.
         timing.end(Stage::VadEnd, now.max(decided));
         timing.start(Stage::Asr, now);
-        let mut turn = turn_of(item_id, &utterance, turn_detection.create_response, timing);
+        let mut turn = SpokenTurn::new(item_id, &utterance, turn_detection.create_response, timing);
         turn.over_answer = std::mem::take(&mut self.over_answer);
         if self.end_barge(&utterance, turn.clone(), out) {
             return;
@@ -76,7 +75,7 @@ impl Conversation {
         timing.start(Stage::Asr, now);
         // The client says itself that something was said.
         self.barge = None;
-        self.take_utterance(turn_of(item_id, &utterance, false, timing), utterance, now, out);
+        self.take_utterance(SpokenTurn::new(item_id, &utterance, false, timing), utterance, now, out);
     }
 
     fn take_utterance(&mut self, turn: SpokenTurn, utterance: Utterance, now: MediaTime, out: &mut Vec<Output>) {
