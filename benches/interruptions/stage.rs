@@ -113,7 +113,7 @@ pub(crate) fn play(scene: &Scene, asr: &mut dyn Transcribe, asr_ms: u64) -> Outc
     let (c, _) = Conversation::open(setup, MediaTime::ZERO);
     let mut s = Stage { c, asr, asr_ms, later: BTreeMap::new(), answer: None, outcome: Outcome::default(), counter: 0 };
     let mut listener = Listener::new(Box::new(EarshotVad::new()), ListenConfig::default()).expect("defaults");
-    let mut cleaner = Cleaner::new(Box::new(Aec3::new()));
+    let mut cleaner = Cleaner::new(|| Box::new(Aec3::new()));
     let mut attends = false;
     for (i, heard) in scene.microphone.chunks(640).enumerate() {
         let (start, now) = (40 * i as u64, 40 * (i as u64 + 1));

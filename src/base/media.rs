@@ -93,4 +93,10 @@ impl Pcm {
     pub const RATE_HZ: u32 = 16_000;
     /// Samples in one decoder buffer: 40 ms.
     pub const BUFFER_SAMPLES: usize = 640;
+
+    /// A sample as every stage may take it: what is no number is silence, what is too loud is cut at full scale.
+    #[must_use]
+    pub const fn sane(sample: f32) -> f32 {
+        if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
+    }
 }

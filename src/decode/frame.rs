@@ -6,7 +6,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use crate::base::{FrameId, MediaTime, RgbFrame};
+use crate::base::{FrameId, MediaTime, Pcm, RgbFrame};
 
 /// Copies a packed RGB sample out of GStreamer's memory, without its row padding.
 pub(super) fn rgb_frame(sample: &gst::Sample, id: FrameId, capture: MediaTime) -> Result<RgbFrame, String> {
@@ -39,8 +39,7 @@ pub(super) fn rgb_frame(sample: &gst::Sample, id: FrameId, capture: MediaTime) -
 /// Copies 32-bit samples (the graph ends in F32LE, one channel) out of GStreamer's memory.
 pub(super) fn samples_f32(sample: &gst::Sample) -> Result<Vec<f32>, String> {
     let map = sample.buffer().ok_or("a sample without data")?.map_readable().map_err(|e| e.to_string())?;
-    let finite = |v: f32| if v.is_finite() { v.clamp(-1.0, 1.0) } else { 0.0 };
-    Ok(map.chunks_exact(4).map(|b| finite(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect())
+    Ok(map.chunks_exact(4).map(|b| Pcm::sane(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect())
 }
 
 /// The time on the buffer.

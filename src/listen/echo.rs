@@ -24,12 +24,14 @@ pub trait EchoCancel: Send {
     fn enhancement_db(&self) -> Option<f32>;
 }
 
-/// Cleans one microphone. Fails open: as long as nothing was played, sound passes through untouched and at no cost.
+/// Cleans one microphone. Fails open: as long as nothing was played, sound passes through untouched and at no cost; the canceller is made
+/// when there first is an echo to take out.
 ///
 /// Both sounds are counted in samples since start-up, so that nothing drifts. Memory: 4 s of played sound and less than one block of the
 /// microphone's.
 pub struct Cleaner {
-    canceller: Box<dyn EchoCancel>,
+    make: Box<dyn Fn() -> Box<dyn EchoCancel> + Send + Sync>,
+    canceller: Option<Box<dyn EchoCancel>>,
     /// What was played, oldest first, without gaps: silence stands where nothing was.
     played: VecDeque<f32>,
     /// The sample after the newest of `played`.
@@ -45,9 +47,10 @@ pub struct Cleaner {
 impl Cleaner {
     /// A cleaner to which nothing was played yet.
     #[must_use]
-    pub fn new(canceller: Box<dyn EchoCancel>) -> Self {
+    pub fn new(make: impl Fn() -> Box<dyn EchoCancel> + Send + Sync + 'static) -> Self {
         Self {
-            canceller,
+            make: Box::new(make),
+            canceller: None,
             played: VecDeque::new(),
             played_until: 0,
             sounded_until: None,
@@ -71,7 +74,7 @@ impl Cleaner {
             self.played.extend(std::iter::repeat_n(0.0, samples(duration(gap as usize))));
             self.played_until = start;
         }
-        self.played.extend(pcm.samples.iter().map(|v| if v.is_finite() { v.clamp(-1.0, 1.0) } else { 0.0 }));
+        self.played.extend(pcm.samples.iter().copied().map(Pcm::sane));
         self.played_until += pcm.samples.len() as u64;
         if pcm.samples.iter().any(|v| v.abs() > 1e-4) {
             self.sounded_until = Some(self.played_until);
@@ -89,7 +92,7 @@ impl Cleaner {
     /// How much quieter the echo is made at present, in decibels, as far as is known.
     #[must_use]
     pub fn enhancement_db(&self) -> Option<f32> {
-        self.canceller.enhancement_db()
+        self.canceller.as_ref()?.enhancement_db()
     }
 
     /// What was heard, without our own voice; up to 10 ms of it wait for the next buffer.
@@ -107,14 +110,15 @@ impl Cleaner {
         }
         let first = self.heard_until - self.left.len() as u64;
         let mut sound = std::mem::take(&mut self.left);
-        sound.extend(heard.samples.iter().map(|v| if v.is_finite() { v.clamp(-1.0, 1.0) } else { 0.0 }));
+        sound.extend(heard.samples.iter().copied().map(Pcm::sane));
         self.heard_until += length;
-        let block = self.canceller.block_samples().max(1);
+        let canceller = self.canceller.get_or_insert_with(&self.make);
+        let block = canceller.block_samples().max(1);
         let whole = sound.len() / block * block;
         let mut played = vec![0.0; block];
         for (i, part) in sound[..whole].chunks_exact_mut(block).enumerate() {
-            self.played_at(first + (i * block) as u64, &mut played);
-            self.canceller.cancel(&played, part);
+            played_at(&self.played, self.played_until, first + (i * block) as u64, &mut played);
+            canceller.cancel(&played, part);
         }
         if self.may_echo(self.heard_until) {
             self.left = sound.split_off(whole);
@@ -125,17 +129,17 @@ impl Cleaner {
     fn may_echo(&self, at: u64) -> bool {
         self.sounded_until.is_some_and(|until| at < until + count(TAIL))
     }
+}
 
-    /// What is played from `at` on.
-    fn played_at(&self, at: u64, block: &mut [f32]) {
-        block.fill(0.0);
-        let begin = self.played_until - self.played.len() as u64;
-        let (skip, from) = (begin.saturating_sub(at), at.saturating_sub(begin));
-        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        for (place, sample) in block.iter_mut().skip(skip).zip(self.played.iter().skip(from)) {
-            *place = *sample;
-        }
+/// What is played from `at` on; the sample after the newest of `known` is `until`.
+fn played_at(known: &VecDeque<f32>, until: u64, at: u64, block: &mut [f32]) {
+    block.fill(0.0);
+    let begin = until - known.len() as u64;
+    let (skip, from) = (begin.saturating_sub(at), at.saturating_sub(begin));
+    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    for (place, sample) in block.iter_mut().skip(skip).zip(known.iter().skip(from)) {
+        *place = *sample;
     }
 }
 
@@ -177,7 +181,7 @@ mod tests {
 
     #[test]
     fn with_nothing_played_the_very_same_buffer_comes_back() {
-        let mut c = Cleaner::new(Box::new(Exact));
+        let mut c = Cleaner::new(|| Box::new(Exact));
         let samples: Arc<[f32]> = ramp(0, 640).into();
         let out = c.clean(Pcm { samples: Arc::clone(&samples), start: at(7) });
         assert!(Arc::ptr_eq(&out.samples, &samples) && out.start == at(7));
@@ -185,7 +189,7 @@ mod tests {
 
     #[test]
     fn played_and_heard_are_laid_side_by_side_by_the_clock_whatever_the_buffers() {
-        let mut c = Cleaner::new(Box::new(Exact));
+        let mut c = Cleaner::new(|| Box::new(Exact));
         for i in 0..20 {
             c.played(&Pcm { samples: ramp(i * 1_600, 1_600).into(), start: at(1_000 + 100 * i as u64) });
         }
@@ -202,7 +206,7 @@ mod tests {
 
     #[test]
     fn it_stops_working_after_the_tail_and_hands_out_what_waited() {
-        let mut c = Cleaner::new(Box::new(Exact));
+        let mut c = Cleaner::new(|| Box::new(Exact));
         c.played(&Pcm { samples: ramp(0, 1_600).into(), start: at(0) });
         let mut out = 0;
         for i in 0..100 {
@@ -215,7 +219,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut c = Cleaner::new(Box::new(Exact));
+        let mut c = Cleaner::new(|| Box::new(Exact));
         for i in 0..100 {
             c.played(&Pcm { samples: ramp(0, 1_600).into(), start: at(100 * i) });
         }

@@ -151,7 +151,7 @@ impl Listener {
         while !rest.is_empty() {
             let wanted = frame - (self.held.len() - self.judged);
             let (now, later) = rest.split_at(wanted.min(rest.len()));
-            self.held.extend(now.iter().map(|v| if v.is_finite() { v.clamp(-1.0, 1.0) } else { 0.0 }));
+            self.held.extend(now.iter().copied().map(Pcm::sane));
             self.timeline.advance(now.len());
             rest = later;
             if self.held.len() - self.judged == frame {

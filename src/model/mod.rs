@@ -7,10 +7,13 @@ pub mod classify;
 pub mod device;
 pub mod echo;
 pub mod embed;
+mod file;
 pub mod language;
 pub mod llm;
 pub mod onnx;
 pub mod resize;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod vad;
 pub mod vision;
 pub mod voice;

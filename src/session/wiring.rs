@@ -135,10 +135,12 @@ pub(super) async fn open(
         config: services.watch.clone(),
         state: State::new(&services.watch),
     };
+    let echo = Arc::clone(&services.echo);
+    let make_echo = move || echo();
     let hearing = Hearing {
         sound: sound_out,
         played: played_out,
-        cleaner: Cleaner::new((services.echo)()),
+        cleaner: Cleaner::new(make_echo),
         commands: for_hearing,
         out: inbox.clone(),
         listener: Listener::new((services.vad)(), services.listen)?,

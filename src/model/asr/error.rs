@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::base::ErrorClass;
+use crate::model::file::{self, Unread};
 
 /// Why a recogniser could not be loaded or its weights not be converted. Every variant names the file.
 #[derive(Debug, Error)]
@@ -84,11 +85,9 @@ impl AsrError {
 }
 
 /// Reads a whole file whose size was looked at first.
-pub(super) fn read_bounded(file: &Path, limit: u64) -> Result<Vec<u8>, AsrError> {
-    let unreadable = |e: std::io::Error| AsrError::Unreadable { file: file.to_owned(), why: e.to_string() };
-    let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
-    if bytes > limit {
-        return Err(AsrError::TooLarge { file: file.to_owned(), bytes, limit });
-    }
-    std::fs::read(file).map_err(unreadable)
+pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, AsrError> {
+    file::read_bounded(path, limit).map_err(|e| match e {
+        Unread::Io(e) => AsrError::Unreadable { file: path.to_owned(), why: e.to_string() },
+        Unread::TooLarge(bytes) => AsrError::TooLarge { file: path.to_owned(), bytes, limit },
+    })
 }

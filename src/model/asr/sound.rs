@@ -28,11 +28,7 @@ pub(super) fn check_length(samples: &[f32], limit_s: usize) -> Result<(), Transc
 /// The samples with values that are no number silenced and loud ones cut at full scale; `None` if nothing can be heard.
 pub(super) fn audible(samples: &[f32]) -> Option<Cow<'_, [f32]>> {
     let fine = samples.iter().all(|v| v.abs() <= 1.0);
-    let samples = if fine {
-        Cow::Borrowed(samples)
-    } else {
-        samples.iter().map(|v| if v.is_finite() { v.clamp(-1.0, 1.0) } else { 0.0 }).collect()
-    };
+    let samples = if fine { Cow::Borrowed(samples) } else { samples.iter().copied().map(Pcm::sane).collect() };
     let loudest = samples.chunks(WINDOW_SAMPLES).map(mean_square).fold(0.0f32, f32::max);
     (loudest >= AUDIBLE_RMS * AUDIBLE_RMS).then_some(samples)
 }

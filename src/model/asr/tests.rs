@@ -1,10 +1,10 @@
 //! Tests that need weights: `SIGHTLINE_MODELS` (default `models/`), skipped with a line when they are not there.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use super::*;
 use crate::listen::TranscribeError;
+use crate::model::testing::espeak;
 
 fn folder(name: &str) -> Option<PathBuf> {
     let models = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from);
@@ -24,14 +24,9 @@ fn recognisers() -> Vec<Box<dyn Transcribe>> {
 
 /// 16 kHz mono speech from espeak-ng with 0.3 s before and 0.15 s after, or `None` with a line if it is not installed.
 fn spoken(text: &str) -> Option<Vec<f32>> {
-    let wav = Command::new("espeak-ng").args(["-v", "en-us", "-s", "150", "--stdout", text]).output();
-    let Some(wav) = wav.ok().filter(|o| o.status.success()) else {
-        println!("skipped: espeak-ng is not on PATH");
-        return None;
-    };
-    let samples = wav.stdout[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0);
+    let samples = espeak(&["-v", "en-us", "-s", "150"], text)?;
     let mut sound = vec![0.0; 4_800];
-    sound.extend(to_16_khz(&samples.collect::<Vec<_>>()));
+    sound.extend(to_16_khz(&samples));
     sound.extend([0.0; 2_400]);
     Some(sound)
 }

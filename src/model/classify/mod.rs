@@ -10,7 +10,6 @@ mod net;
 mod tflite;
 mod words;
 
-use std::fs;
 use std::path::Path;
 
 use net::Net;
@@ -21,6 +20,7 @@ pub use error::ClassifyError;
 pub use words::{CLASSES, Class, Guess, LABELS, softmax};
 
 use crate::base::{BBox, RgbFrame};
+use crate::model::file::{Unread, read_bounded};
 use crate::model::resize::{Part, resample};
 use crate::watch::{CLASSIFIER, Perceive, PerceiveError, Pixels, Sighting};
 
@@ -62,13 +62,12 @@ impl Classifier {
     /// [`ClassifyError`] when the file is missing, damaged or another model.
     pub fn load(file: &Path, config: ClassifierConfig) -> Result<Self, ClassifyError> {
         let path = file.to_path_buf();
-        let unreadable =
-            |e: std::io::Error| ClassifyError::Unreadable { path: file.to_path_buf(), reason: e.to_string() };
-        let bytes = fs::metadata(file).map_err(unreadable)?.len();
-        if bytes > MOST_BYTES {
-            return Err(ClassifyError::Damaged { path, reason: format!("it has {bytes} bytes") });
-        }
-        let data = fs::read(file).map_err(unreadable)?;
+        let data = read_bounded(file, MOST_BYTES).map_err(|e| match e {
+            Unread::Io(e) => ClassifyError::Unreadable { path: path.clone(), reason: e.to_string() },
+            Unread::TooLarge(bytes) => {
+                ClassifyError::Damaged { path: path.clone(), reason: format!("it has {bytes} bytes") }
+            }
+        })?;
         let Some(model) = TfModel::read(&data) else {
             return Err(ClassifyError::Damaged { path, reason: "this is not a whole TFLite file".into() });
         };

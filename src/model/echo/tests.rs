@@ -1,29 +1,16 @@
 //! Our own voice from the loudspeaker: what is left of it, and whether the person is still heard.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use super::Aec3;
 use crate::base::{MediaTime, Pcm};
 use crate::listen::{Cleaner, EchoCancel, InterruptConfig, Judge, ListenConfig, ListenEvent, Listener, Verdict};
+use crate::model::testing::{espeak, roughly_16_khz};
 use crate::model::vad::EarshotVad;
 
-/// 16 kHz mono speech from espeak-ng, or `None` with a line if it is not installed.
+/// 16 kHz mono speech from espeak-ng at half its level, or `None` with a line if it is not installed.
 fn spoken(voice: &str, text: &str) -> Option<Vec<f32>> {
-    let wav = Command::new("espeak-ng").args(["-v", voice, "--stdout", text]).output();
-    let Some(wav) = wav.ok().filter(|o| o.status.success()) else {
-        println!("skipped: espeak-ng is not on PATH");
-        return None;
-    };
-    let wide: Vec<f32> =
-        wav.stdout[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0).collect();
-    let count = wide.len() * 16_000 / 22_050;
-    let at = |n: usize| {
-        let x = n as f64 * 22_050.0 / 16_000.0;
-        let (i, f) = (x as usize, x.fract() as f32);
-        (wide[i] * (1.0 - f) + wide.get(i + 1).unwrap_or(&0.0) * f) * 0.5
-    };
-    Some((0..count).map(at).collect())
+    Some(roughly_16_khz(&espeak(&["-v", voice], text)?).into_iter().map(|v| v * 0.5).collect())
 }
 
 fn random(seed: &mut u32) -> f32 {
@@ -61,7 +48,7 @@ struct Course {
 }
 
 fn run(played: &[f32], microphone: &[f32], cancel: bool) -> Course {
-    let mut cleaner = Cleaner::new(Box::new(Aec3::new()));
+    let mut cleaner = Cleaner::new(|| Box::new(Aec3::new()));
     let mut listener = Listener::new(Box::new(EarshotVad::new()), ListenConfig::default()).expect("defaults");
     let mut judge = Judge::new(InterruptConfig::default(), MediaTime::ZERO);
     let mut course = Course::default();

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::base::ErrorClass;
 use crate::model::DeviceError;
+use crate::model::file::{self, Unread};
 
 /// Why the text encoder cannot be loaded. Variants about a file name it.
 #[derive(Debug, Error)]
@@ -59,11 +60,9 @@ impl EmbedError {
 }
 
 /// Reads a whole file whose size was looked at first.
-pub(super) fn read_bounded(file: &Path, limit: u64) -> Result<Vec<u8>, EmbedError> {
-    let unreadable = |e: std::io::Error| EmbedError::Unreadable { file: file.to_owned(), why: e.to_string() };
-    let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
-    if bytes > limit {
-        return Err(EmbedError::TooLarge { file: file.to_owned(), bytes, limit });
-    }
-    std::fs::read(file).map_err(unreadable)
+pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, EmbedError> {
+    file::read_bounded(path, limit).map_err(|e| match e {
+        Unread::Io(e) => EmbedError::Unreadable { file: path.to_owned(), why: e.to_string() },
+        Unread::TooLarge(bytes) => EmbedError::TooLarge { file: path.to_owned(), bytes, limit },
+    })
 }

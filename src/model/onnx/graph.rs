@@ -2,7 +2,6 @@
 //!
 //! Floor 2. In: a file, f32 tensors. Out: f32 tensors. Loses: nothing.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use rten_tensor::prelude::*;
 use thiserror::Error;
 
 use crate::base::ErrorClass;
+use crate::model::file::{Unread, read_bounded};
 
 /// Weights that cannot be used.
 #[derive(Debug, Error)]
@@ -92,13 +92,14 @@ impl Graph {
         outputs: &[&str],
         threads: &Threads,
     ) -> Result<Self, OnnxError> {
-        let unreadable = |e: std::io::Error| OnnxError::Unreadable { path: path.into(), reason: e.to_string() };
-        let damaged = |reason: String| OnnxError::Damaged { path: path.into(), reason };
-        let bytes = fs::metadata(path).map_err(unreadable)?.len();
-        if bytes == 0 || bytes > MOST_BYTES {
-            return Err(damaged(format!("it has {bytes} bytes")));
+        let damaged = |bytes: u64| OnnxError::Damaged { path: path.into(), reason: format!("it has {bytes} bytes") };
+        let data = read_bounded(path, MOST_BYTES).map_err(|e| match e {
+            Unread::Io(e) => OnnxError::Unreadable { path: path.into(), reason: e.to_string() },
+            Unread::TooLarge(bytes) => damaged(bytes),
+        })?;
+        if data.is_empty() {
+            return Err(damaged(0));
         }
-        let data = fs::read(path).map_err(unreadable)?;
         Self::from_bytes(data, path, expert, outputs, threads)
     }
 

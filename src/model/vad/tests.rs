@@ -1,28 +1,14 @@
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::EarshotVad;
 use crate::base::{MediaTime, Pcm};
 use crate::listen::{ListenConfig, ListenEvent, Listener, SpeechProbability};
+use crate::model::testing::{espeak, roughly_16_khz};
 
 /// 16 kHz mono speech from espeak-ng, or `None` with a line if it is not installed.
 fn spoken(text: &str) -> Option<Vec<f32>> {
-    let wav = Command::new("espeak-ng").args(["-v", "en-us", "--stdout", text]).output();
-    let Some(wav) = wav.ok().filter(|o| o.status.success()) else {
-        println!("skipped: espeak-ng is not on PATH");
-        return None;
-    };
-    let at_22050: Vec<f32> =
-        wav.stdout[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0).collect();
-    // Linear interpolation is good enough to be recognised as a voice.
-    let count = at_22050.len() * 16_000 / 22_050;
-    let at = |n: usize| {
-        let x = n as f64 * 22_050.0 / 16_000.0;
-        let (i, f) = (x as usize, x.fract() as f32);
-        at_22050[i] * (1.0 - f) + at_22050.get(i + 1).unwrap_or(&0.0) * f
-    };
-    Some((0..count).map(at).collect())
+    Some(roughly_16_khz(&espeak(&["-v", "en-us"], text)?))
 }
 
 fn noise(count: usize, gain: f32) -> Vec<f32> {

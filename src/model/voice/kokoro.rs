@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use super::dictionary::Dictionary;
 use super::sounding::{Stretch, sound};
 use super::{Speech, SpokenWord, Voice, VoiceError, symbols};
+use crate::base::Pcm;
+use crate::model::file::{Unread, read_bounded};
 use crate::model::onnx::{STYLE_SIZE, Speaker, Spoken, Threads};
 
 const RATE_HZ: u32 = 24_000;
@@ -98,9 +100,7 @@ fn append(speech: &mut Speech, stretch: &Stretch, spoken: Spoken) {
     let lead = (spoken.frames[0] * MS_PER_FRAME) as usize * SAMPLES_PER_MS;
     let cut = loud.saturating_sub(LEAD_MS * SAMPLES_PER_MS).min(lead);
     let before = speech.samples.len() / SAMPLES_PER_MS;
-    speech
-        .samples
-        .extend(spoken.samples.iter().skip(cut).map(|s| if s.is_finite() { s.clamp(-1.0, 1.0) } else { 0.0 }));
+    speech.samples.extend(spoken.samples.iter().skip(cut).copied().map(Pcm::sane));
     let end = speech.samples.len() / SAMPLES_PER_MS;
     let mut starts = Vec::with_capacity(spoken.frames.len() + 1);
     let mut at = 0.0;
@@ -125,13 +125,12 @@ fn files(file: &Path, why: impl ToString) -> VoiceError {
     VoiceError::Files { file: PathBuf::from(file), why: why.to_string() }
 }
 
-/// A whole file whose size was looked at first.
+/// A whole file, or what is wrong with it.
 fn read(file: &Path, limit: u64) -> Result<Vec<u8>, VoiceError> {
-    let bytes = std::fs::metadata(file).map_err(|e| files(file, e))?.len();
-    if bytes > limit {
-        return Err(files(file, format!("it has {bytes} bytes, {limit} allowed")));
-    }
-    std::fs::read(file).map_err(|e| files(file, e))
+    read_bounded(file, limit).map_err(|e| match e {
+        Unread::Io(e) => files(file, e),
+        Unread::TooLarge(bytes) => files(file, format!("it has {bytes} bytes, {limit} allowed")),
+    })
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ const SHOUTED: &[&str] = &[
     "A", "I", "AM", "AN", "AND", "ARE", "AS", "AT", "BE", "BY", "CAN", "DO", "EXIT", "FOR", "GO", "HE", "IF", "IN",
     "IS", "IT", "ME", "MY", "NO", "NOT", "NOW", "OF", "OFF", "OH", "OK", "ON", "OPEN", "OR", "OUT", "PUSH", "PULL",
     "SO", "STOP", "THE", "TO", "UP", "WE", "WET", "YES", "YOU", "FIRE", "SALE", "STAY", "HELP", "PAINT", "NEW", "ONE",
-    "TWO", "RED", "BUS", "TAXI", "CAFE", "SHOP", "FREE", "GATE", "EXIT",
+    "TWO", "RED", "BUS", "TAXI", "CAFE", "SHOP", "FREE", "GATE",
 ];
 
 /// Whether the chunk, with the point after it, is an abbreviation whose point is not the end of a sentence.

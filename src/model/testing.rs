@@ -1,0 +1,27 @@
+//! Speech for the tests of this folder.
+
+use std::process::Command;
+
+/// Rate of espeak-ng's sound.
+const ESPEAK_HZ: usize = 22_050;
+
+/// 22.05 kHz mono speech from espeak-ng, or `None` with a line if it is not installed.
+pub(crate) fn espeak(options: &[&str], text: &str) -> Option<Vec<f32>> {
+    let wav = Command::new("espeak-ng").args(options).args(["--stdout", text]).output();
+    let Some(wav) = wav.ok().filter(|o| o.status.success()) else {
+        println!("skipped: espeak-ng is not on PATH");
+        return None;
+    };
+    let samples = wav.stdout[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0);
+    Some(samples.collect())
+}
+
+/// 22.05 kHz to 16 kHz by linear interpolation: good enough to be recognised as a voice, not for its words.
+pub(crate) fn roughly_16_khz(wide: &[f32]) -> Vec<f32> {
+    let at = |n: usize| {
+        let x = n as f64 * ESPEAK_HZ as f64 / 16_000.0;
+        let (i, f) = (x as usize, x.fract() as f32);
+        wide[i] * (1.0 - f) + wide.get(i + 1).unwrap_or(&0.0) * f
+    };
+    (0..wide.len() * 16_000 / ESPEAK_HZ).map(at).collect()
+}
