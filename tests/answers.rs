@@ -56,6 +56,14 @@ async fn answer(
     if let Some(what) = meaning {
         outputs.extend(conversation.handle(Input::Embedded { what, result: Err("no encoder".into()) }, now));
     }
+    // Before it is said that there is nothing to read, somebody looks; here nothing new is seen.
+    let look = outputs.iter().find_map(|o| match o {
+        Output::LookNow { look, .. } => Some(*look),
+        _ => None,
+    });
+    if let Some(look) = look {
+        outputs.extend(conversation.handle(Input::Looked { look, result: Err("nobody looks here".into()) }, now));
+    }
     let begun = outputs.into_iter().find_map(|o| match o {
         Output::Generate { response_id, prompt, max_tokens } => Some((response_id, prompt, max_tokens)),
         _ => None,

@@ -19,7 +19,10 @@ pub(super) fn run(config: &Config, say: &Say) -> Result<ExitCode, Failure> {
     let name = say.voice.clone().or_else(|| config.models.voice.clone()).or(first).unwrap_or_default();
     let model = manifest.find(&name)?;
     if model.role != Role::Voice {
-        return Err(Failure { class: ErrorClass::Invalid, message: format!("`{name}` is no voice") });
+        return Err(Failure {
+            class: ErrorClass::Invalid,
+            message: format!("`{name}` is no voice; `sightline models list` shows which are"),
+        });
     }
     let store = Store::new(&config.models.dir);
     if store.inspect(model).word() == "missing" {

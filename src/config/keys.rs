@@ -297,7 +297,7 @@ pub(super) const KEYS: &[Key] = &[
         "models.voice",
         Kind::Text(100),
         "\"\"",
-        "Speaks the answers (English), for clients that ask for audio: `kokoro-82m`. Empty: answers are text only.",
+        "The voice of `sightline say` (English): `kokoro-82m`. Answers of the server are text whatever stands here: it does not speak yet.",
     ),
     key(
         "engine.device",

@@ -67,9 +67,9 @@ fn weights(config: &Config) -> Vec<Check> {
             "voice",
             match there {
                 Some(voice) => {
-                    format!("{0} is installed, not used: `models.voice` = \"{0}\" lets answers be spoken", voice.name)
+                    format!("{} is installed: `sightline say` uses it; answers of the server are text", voice.name)
                 }
-                None => "none is installed: answers are text (`sightline models pull kokoro-82m` gets one)".to_owned(),
+                None => "none is installed: `sightline say` needs one (`sightline models pull kokoro-82m`)".to_owned(),
             },
         ));
     }
