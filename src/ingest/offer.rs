@@ -199,7 +199,8 @@ pub fn check(text: &str, rules: &OfferRules<'_>) -> Result<Offer, OfferError> {
                 "an offer begins with `v=0`: send the text of the local description as it is",
             ));
         }
-        let is_candidate = kind == 'a' && (value.starts_with("candidate:") || value == "end-of-candidates");
+        let name = value.split_once(':').map_or(value, |(name, _)| name);
+        let is_candidate = kind == 'a' && matches!(name, "candidate" | "end-of-candidates");
         if is_candidate {
             candidates += 1;
             within("ICE candidates", candidates, limits.max_candidates)?;
