@@ -24,7 +24,11 @@ fn client(c: &mut Criterion) {
 
 fn server(c: &mut Criterion) {
     let at = At { response_id: "resp_1".into(), item_id: "item_1".into(), output_index: 0, content_index: 0 };
-    let event = ServerEvent { event_id: "event_1".into(), body: ServerBody::TextDelta { at, delta: " word".into() } };
+    let event = ServerEvent {
+        event_id: "event_1".into(),
+        server_event_seq: None,
+        body: ServerBody::TextDelta { at, delta: " word".into() },
+    };
     c.bench_function("wire/server/text_delta", |b| b.iter(|| std::hint::black_box(&event).to_json()));
 }
 

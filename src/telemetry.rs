@@ -65,6 +65,8 @@ const fn seconds(name: &'static str, help: &'static str) -> Metric {
 /// Every metric of the process. A test finds names in `src/` that are not here.
 pub const METRICS: &[Metric] = &[
     gauge("sightline_sessions_active", Unit::Count, "conversations going on"),
+    gauge("sightline_sessions_away", Unit::Count, "conversations that wait for their client to come back"),
+    counter("sightline_resume_total", "clients that came back, or did not; label: outcome"),
     counter("sightline_sessions_total", "conversations begun"),
     counter("sightline_sessions_ended_total", "conversations ended"),
     counter("sightline_admission_rejected_total", "conversations refused; label: reason"),

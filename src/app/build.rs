@@ -71,6 +71,7 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
         sampling: Sampling { temperature: config.dialogue.temperature, ..Sampling::default() },
         count: Arc::new(move |text| counter.count_tokens(text)),
         max_sessions: config.server.max_sessions,
+        resume_grace: config.server.resume_grace,
         instructions: config.dialogue.system_prompt.clone(),
         memories,
     };

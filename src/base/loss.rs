@@ -31,6 +31,8 @@ pub enum LossReason {
     Closing,
     /// The disk of the archive is full, broken or too slow: the picture stays in memory only.
     ArchiveBehind,
+    /// A client came back too late for events that were kept for it.
+    JournalGap,
     /// A connection that was to be encrypted never came to be: too slow, or it spoke something else.
     Handshake,
 }
@@ -54,6 +56,7 @@ impl LossReason {
             Self::Corrupt => "corrupt",
             Self::Closing => "closing",
             Self::ArchiveBehind => "archive_behind",
+            Self::JournalGap => "journal_gap",
             Self::Handshake => "handshake",
         }
     }

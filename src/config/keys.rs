@@ -85,6 +85,12 @@ pub(super) const KEYS: &[Key] = &[
         "Conversations at once; the next one is refused with 503. Two CPU cores carry about two.",
     ),
     key(
+        "server.resume_grace_ms",
+        Kind::Int(0, HOUR_MS),
+        "30000",
+        "How long a session waits for a client that asked for `resume` and lost its connection, with its place. Whoever is away longest makes room when all are taken. 0: not at all.",
+    ),
+    key(
         "server.max_message_bytes",
         Kind::Int(64 << 10, 256 * MIB),
         "16777216",

@@ -107,6 +107,7 @@ fn server(r: &Reader<'_>) -> Server {
         tls: tls(r),
         allow_anonymous: r.get("server.allow_anonymous").bool(),
         max_sessions: r.number("server.max_sessions"),
+        resume_grace: r.ms("server.resume_grace_ms"),
         max_message_bytes: r.number("server.max_message_bytes"),
         write_deadline: r.ms("server.write_deadline_ms"),
         ping_interval: r.ms("server.ping_interval_ms"),

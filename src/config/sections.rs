@@ -19,6 +19,8 @@ pub struct Server {
     pub allow_anonymous: bool,
     /// Conversations at once.
     pub max_sessions: usize,
+    /// How long a session waits for a client that lost its connection.
+    pub resume_grace: Duration,
     /// Longest message of a client, bytes.
     pub max_message_bytes: usize,
     /// A client that takes longer to accept one message is closed.

@@ -77,6 +77,8 @@ impl Conversation {
             ClientBody::ItemDelete { item_id } => self.on_delete(item_id, now, out),
             ClientBody::ResponseCreate(request) => self.on_response_create(*request, now, out),
             ClientBody::ResponseCancel { response_id } => self.on_cancel(response_id.as_deref(), now, out),
+            // What was sent is the session's to keep.
+            ClientBody::EventAck { .. } => Ok(()),
             // There is no sound going out that could be cut off.
             ClientBody::OutputAudioClear => Ok(()),
             ClientBody::TimelineGet => {

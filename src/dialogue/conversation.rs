@@ -125,8 +125,13 @@ impl Conversation {
             memory: Remembering::new(setup.memory, now),
         };
         let mut out = Vec::new();
-        let session = Box::new(this.config.clone());
-        this.send(ServerBody::SessionCreated { session }, &mut out);
+        match setup.restore {
+            Some(snapshot) => this.restore(snapshot, now, &mut out),
+            None => {
+                let session = Box::new(this.config.clone());
+                this.send(ServerBody::SessionCreated { session }, &mut out);
+            }
+        }
         out.push(Output::ConfigureListener { turn_detection: this.config.audio.input.turn_detection.clone() });
         this.warm(now, &mut out);
         (this, out)
@@ -206,6 +211,7 @@ impl Conversation {
             Input::AudioLevel { dbfs, speaking } => {
                 self.send_vendor(ServerBody::AudioLevel { dbfs, speaking }, &mut out);
             }
+            Input::Cut => self.on_cut(&mut out),
             Input::Tick => {}
         }
         self.on_time(now, &mut out);
@@ -342,7 +348,7 @@ impl Conversation {
     }
 
     pub(crate) fn event(&mut self, body: ServerBody) -> ServerEvent {
-        ServerEvent { event_id: self.ids.next(IdKind::Event), body }
+        ServerEvent { event_id: self.ids.next(IdKind::Event), server_event_seq: None, body }
     }
 
     pub(crate) fn send(&mut self, body: ServerBody, out: &mut Vec<Output>) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Prompt;
 use super::remember::{EmbedFor, Keep, MemorySetup};
+use super::{Prompt, Snapshot};
 use crate::base::MediaTime;
 use crate::budget::{Deadlines, LadderConfig, Step};
 use crate::listen::{Evidence, Utterance, Verdict};
@@ -50,6 +50,8 @@ pub struct Setup {
     pub count: TokenCounter,
     /// What the session remembers with.
     pub memory: MemorySetup,
+    /// The conversation of before a restart, which goes on.
+    pub restore: Option<Snapshot>,
 }
 
 impl Setup {
@@ -69,6 +71,7 @@ impl Setup {
             limits: Limits::default(),
             count: Arc::new(|text| text.len().div_ceil(4)),
             memory: MemorySetup::default(),
+            restore: None,
         }
     }
 }
@@ -230,6 +233,8 @@ pub enum Input {
         /// Whether it is speech.
         speaking: bool,
     },
+    /// The client's connection broke; it may come back.
+    Cut,
     /// Time passed: see [`super::Conversation::next_deadline`].
     Tick,
 }

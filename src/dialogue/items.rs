@@ -30,11 +30,13 @@ pub(crate) struct Item {
     pub(crate) aside: bool,
     /// When it came into the conversation.
     pub(crate) at: MediaTime,
+    /// The same on the memory's clock, for an item from before a restart: this process's clock does not reach back there.
+    pub(crate) said_at: Option<MediaTime>,
 }
 
 impl Item {
     pub(crate) fn new(view: ItemView, at: MediaTime) -> Self {
-        Self { view, pictures: Vec::new(), awaiting_words: false, aside: false, at }
+        Self { view, pictures: Vec::new(), awaiting_words: false, aside: false, at, said_at: None }
     }
 
     pub(crate) fn is_from(&self, role: ItemRole) -> bool {

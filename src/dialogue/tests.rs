@@ -18,5 +18,6 @@ mod scene_json;
 mod answers;
 mod barge;
 mod memory;
+mod snapshot;
 mod talk;
 mod turns;

@@ -129,11 +129,13 @@ impl Conversation {
 
     /// Items of the conversation that were said in the span; what is being answered now stays.
     fn forget_items(&mut self, span: Span, out: &mut Vec<Output>) {
-        let last = self.items.last_id();
+        // The order itself, where it was said in words.
+        let last = self.items.last_id().filter(|_| self.answers.iter().any(|a| a.in_conversation));
         let gone: Vec<_> = self
             .items
             .iter()
-            .filter(|i| span.contains(self.memory.time(i.at)) && Some(&i.view.id) != last.as_ref())
+            .filter(|i| span.contains(i.said_at.unwrap_or_else(|| self.memory.time(i.at))))
+            .filter(|i| Some(&i.view.id) != last.as_ref())
             .map(|i| i.view.id.clone())
             .collect();
         for item_id in gone {

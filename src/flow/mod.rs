@@ -81,8 +81,16 @@ pub const SOCKET_TO_SESSION: QueueSpec = QueueSpec {
     when_full: "refuse with an `error` event",
 };
 
+/// Session to a client that is away: what it will be sent when it comes back.
+pub const SESSION_TO_JOURNAL: QueueSpec = QueueSpec {
+    name: "SESSION_TO_JOURNAL",
+    item: "numbered server event",
+    capacity: 1024,
+    when_full: "past 1024 events or 1 MiB the oldest go, and whoever missed them is told to resync",
+};
+
 /// Every queue on the data path.
-pub const TABLE: [QueueSpec; 10] = [
+pub const TABLE: [QueueSpec; 11] = [
     PEER_TO_DECODE,
     PEER_TO_SESSION,
     DECODE_TO_WATCH,
@@ -93,4 +101,5 @@ pub const TABLE: [QueueSpec; 10] = [
     ENGINE_TO_SESSION,
     SESSION_TO_SOCKET,
     SOCKET_TO_SESSION,
+    SESSION_TO_JOURNAL,
 ];

@@ -245,6 +245,8 @@ pub(super) fn session_query() -> Vec<Value> {
         query("ext", "string", "Vendor events wanted from the start, with commas between."),
         query("call_id", "string", "Joins the session of this call (WebSocket only)."),
         query("memory", "string", "The access token of a memory to go on with."),
+        query("resume", "string", "The token of a session to come back to (`session.resumable`)."),
+        query("last_seq", "integer", "The `server_event_seq` of the newest event that the client has of it."),
         query("utc_offset", "integer", "Minutes east of UTC, for questions with clock times."),
     ]
 }

@@ -25,6 +25,10 @@ pub(super) struct CallQuery {
     pub(super) memory: Option<String>,
     /// The client's offset from UTC in minutes, east positive, for clock times in questions.
     pub(super) utc_offset: Option<i32>,
+    /// The token of a session to come back to.
+    pub(super) resume: Option<String>,
+    /// The number of the newest event that the client has of it.
+    pub(super) last_seq: Option<u64>,
 }
 
 impl CallQuery {
@@ -33,7 +37,15 @@ impl CallQuery {
         let extensions = extensions.split(',').map(str::trim).filter(|e| !e.is_empty()).map(String::from).collect();
         // From Baker Island to the Line Islands; anything else is nonsense and is passed over.
         let utc_offset_minutes = self.utc_offset.filter(|m| (-720..=840).contains(m)).unwrap_or(0);
-        OpenOptions { model: self.model, extensions, session, memory: self.memory, utc_offset_minutes }
+        OpenOptions {
+            model: self.model,
+            extensions,
+            session,
+            memory: self.memory,
+            utc_offset_minutes,
+            resume: self.resume,
+            last_seq: self.last_seq.unwrap_or(0),
+        }
     }
 }
 

@@ -48,19 +48,24 @@ struct Pump {
 }
 
 enum End {
-    /// The client went.
-    Client,
+    /// The client went without a goodbye: the line broke, say.
+    Lost,
+    /// The client said goodbye.
+    Left,
     /// Close with this code and reason.
     Close(u16, String),
 }
 
 impl Pump {
     async fn run(mut self) {
-        let end = self.pump().await;
-        if let End::Close(code, reason) = end {
-            debug!(code, reason, "closing websocket");
-            let frame = CloseFrame { code, reason: Utf8Bytes::from(reason) };
-            let _ = timeout(self.config().write_deadline, self.socket.send(Message::Close(Some(frame)))).await;
+        match self.pump().await {
+            End::Lost => {}
+            End::Left => self.port.leave(),
+            End::Close(code, reason) => {
+                debug!(code, reason, "closing websocket");
+                let frame = CloseFrame { code, reason: Utf8Bytes::from(reason) };
+                let _ = timeout(self.config().write_deadline, self.socket.send(Message::Close(Some(frame)))).await;
+            }
         }
         self.port.close();
     }
@@ -89,7 +94,7 @@ impl Pump {
                 _ = ping.tick() => {
                     unanswered += 1;
                     if unanswered > 2 {
-                        return End::Client;
+                        return End::Lost;
                     }
                     if let Some(end) = self.write(Message::Ping(axum::body::Bytes::new())).await { return end }
                 }
@@ -104,7 +109,7 @@ impl Pump {
     async fn write(&mut self, message: Message) -> Option<End> {
         match timeout(self.state.config.write_deadline, self.socket.send(message)).await {
             Ok(Ok(())) => None,
-            Ok(Err(_)) => Some(End::Client),
+            Ok(Err(_)) => Some(End::Lost),
             Err(_) => {
                 metrics::counter!("sightline_slow_readers_total").increment(1);
                 Some(End::Close(AGAIN, "client took too long to accept a message".into()))
@@ -114,7 +119,8 @@ impl Pump {
 
     fn on_message(&mut self, incoming: Option<Result<Message, axum::Error>>) -> Option<End> {
         match incoming {
-            None | Some(Ok(Message::Close(_))) => Some(End::Client),
+            None => Some(End::Lost),
+            Some(Ok(Message::Close(frame))) => Some(goodbye(frame.as_ref())),
             Some(Err(e)) => Some(read_error(&e, self.config().max_message_bytes)),
             Some(Ok(Message::Text(text))) => {
                 self.port.send(text.as_str());
@@ -132,10 +138,18 @@ impl Pump {
     }
 }
 
+/// Whether a client that closes is done, or may come back: a page that is reloaded closes with 1001 (going away).
+fn goodbye(frame: Option<&CloseFrame>) -> End {
+    match frame.map(|f| f.code) {
+        None | Some(close_code::NORMAL | close_code::STATUS) => End::Left,
+        Some(_) => End::Lost,
+    }
+}
+
 fn read_error(error: &axum::Error, limit: usize) -> End {
     let text = error.to_string();
     if text.contains("too long") || text.contains("too large") || text.contains("Space limit") {
         return End::Close(close_code::SIZE, format!("a message may have {limit} bytes at most"));
     }
-    End::Client
+    End::Lost
 }

@@ -11,21 +11,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::hearing::HearCommand;
+use super::holder::{End, Returning};
 use super::keeper::KeeperHandle;
 use super::listen_settings;
 use super::ports::Port;
+use super::stay::Stay;
+use super::stream::Stream;
 use super::watcher::WatchCommand;
 use super::work::{self, Worker};
 use crate::base::{Clock, MediaTime, SessionId};
 use crate::budget::Step;
-use crate::dialogue::{Conversation, EmbedFor, EngineEvent, Input, LookId, Output, VideoState};
+use crate::dialogue::{Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, VideoState};
 use crate::engine::EngineSession;
 use crate::listen::{Evidence, ListenConfig, ListenEvent, Utterance};
 use crate::memory::KeyframeId;
+use crate::store::Secret;
 use crate::watch::SceneFacts;
-use crate::wire::{
-    ArchiveView, ClientBody, ClientEvent, ForgetRequest, ServerBody, ServerEvent, TimelineView, VideoStats, WireError,
-};
+use crate::wire::{ArchiveView, ForgetRequest, TimelineView, VideoStats, WireError};
 
 /// Everything that can happen to a session.
 pub(super) enum Msg {
@@ -37,8 +39,14 @@ pub(super) enum Msg {
     Complaint(WireError),
     /// A client came.
     Attach(Port),
-    /// A client went.
-    Detach { port: u64 },
+    /// A client went; `left`: after a goodbye.
+    Gone { port: u64, left: bool },
+    /// Would this token let somebody in?
+    Knock { token: Secret, reply: oneshot::Sender<bool> },
+    /// The holder comes back over another connection.
+    Return(Box<Returning>),
+    /// Somebody else needs the place of a session whose holder is away.
+    MakeRoom,
     /// Voice activity.
     Listen(ListenEvent),
     /// What is heard of it while an answer is under way.
@@ -83,7 +91,10 @@ pub(super) struct Actor {
     pub(super) clients: mpsc::Receiver<Msg>,
     /// What the session's own tasks say. Always read, so that none of them ever waits for long.
     pub(super) inbox: mpsc::Receiver<Msg>,
-    pub(super) ports: Vec<Port>,
+    /// Its clients.
+    pub(super) stream: Stream,
+    /// What it takes to come back to it.
+    pub(super) stay: Stay,
     pub(super) worker: Worker,
     pub(super) engine: Arc<EngineSession>,
     pub(super) clock: Arc<dyn Clock>,
@@ -104,11 +115,18 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    /// Runs until somebody closes the session. What is still under way is cancelled then.
+    /// Runs until somebody closes the session, or nobody comes back to it. What is still under way is cancelled then.
     pub(super) async fn run(mut self, greeting: Vec<Output>) {
         self.act(greeting, None).await;
-        let reason = loop {
-            let wait = self.conversation.next_deadline().map(|at| at.since(self.clock.now()));
+        let end = loop {
+            let now = self.clock.now();
+            if self.stay.is_over(now) {
+                break End::of("nobody came back in time", Some("nobody_came_back"));
+            }
+            if self.stay.is_save_due(now) {
+                self.save(false);
+            }
+            let due = self.conversation.next_deadline().into_iter().chain(self.stay.deadline()).min();
             let next = tokio::select! {
                 Some(message) = self.inbox.recv() => Next::Message(message),
                 message = self.clients.recv(), if self.unheard.is_empty() => message.map_or(Next::Abandoned, Next::Message),
@@ -118,38 +136,48 @@ impl Actor {
                     }
                     continue;
                 }
-                () = sleep(wait) => Next::Time,
+                () = sleep(due.map(|at| at.since(now))) => Next::Time,
                 () = self.ended.cancelled() => Next::Stopped,
             };
             match next {
-                Next::Message(Msg::Close { reason }) => break reason,
+                Next::Message(Msg::Close { reason }) => break End::for_good(reason),
+                Next::Message(Msg::MakeRoom) if !self.stream.is_held() => {
+                    break End::of("it made room for another", Some("room_needed"));
+                }
+                Next::Message(Msg::Gone { port, left }) => {
+                    if let Some(end) = self.on_gone(port, left).await {
+                        break end;
+                    }
+                }
                 Next::Message(message) => self.on_message(message).await,
                 Next::Time => self.handle(Input::Tick, None).await,
-                Next::Abandoned => break "nobody holds the session".to_owned(),
-                Next::Stopped => break "the server closed the session".to_owned(),
+                Next::Abandoned => break End::for_good("nobody holds the session"),
+                Next::Stopped => break End::of("the server closed the session", None),
             }
         };
+        self.finish(end);
+    }
+
+    fn finish(mut self, end: End) {
         for token in self.answers.values() {
             token.cancel();
         }
+        self.say_goodbye(&end);
         self.ended.cancel();
         metrics::counter!("sightline_sessions_ended_total").increment(1);
-        info!(session = %self.id, reason, "session ended");
+        info!(session = %self.id, reason = end.reason, "session ended");
     }
 
     async fn on_message(&mut self, message: Msg) {
         match message {
-            Msg::Client { port, text } => {
-                let input = match ClientEvent::parse(&text) {
-                    Ok(event) => Input::Client(self.with_wants(event, port)),
-                    Err(e) => Input::Refused(e),
-                };
-                self.handle(input, Some(port)).await;
-            }
+            Msg::Client { port, text } => self.on_client(port, &text).await,
             Msg::Refused { port, error } => self.handle(Input::Refused(error), Some(port)).await,
             Msg::Complaint(error) => self.handle(Input::Refused(error), None).await,
             Msg::Attach(port) => self.attach(port),
-            Msg::Detach { port } => self.ports.retain(|p| p.id != port),
+            Msg::Knock { token, reply } => {
+                let _ = reply.send(self.stay.opens(&token, self.stream.is_held(), self.clock.now()));
+            }
+            Msg::Return(returning) => self.on_return(*returning),
             Msg::Listen(ListenEvent::SpeechStarted { at }) => self.handle(Input::SpeechStarted { at }, None).await,
             Msg::Listen(ListenEvent::SpeechStopped { utterance, decided }) => {
                 self.handle(Input::SpeechStopped { utterance, decided }, None).await;
@@ -178,7 +206,8 @@ impl Actor {
             Msg::Engine { response_id, event } => self.on_engine(response_id, event).await,
             Msg::Video(state) => self.handle(Input::Video(state), None).await,
             Msg::VideoStats(stats) => self.handle(Input::VideoStats(stats), None).await,
-            Msg::Close { .. } => {}
+            // Those that end the session are dealt with where that is decided.
+            Msg::Close { .. } | Msg::Gone { .. } | Msg::MakeRoom => {}
         }
     }
 
@@ -187,14 +216,6 @@ impl Actor {
             self.answers.remove(&response_id);
         }
         self.handle(Input::Engine { response_id, event }, None).await;
-    }
-
-    fn attach(&mut self, port: Port) {
-        self.conversation.want(&port.wants);
-        let greeting = self.conversation.greeting(&port.wants, self.clock.now());
-        if greeting.into_iter().all(|event| port.outbox.push(event).is_ok()) {
-            self.ports.push(port);
-        }
     }
 
     /// Tells whoever asked once the disk has forgotten too.
@@ -207,26 +228,10 @@ impl Actor {
         }
     }
 
-    /// Extensions are each client's own: it is sent what it asked for, and the session makes what any of them asked for.
-    fn with_wants(&mut self, mut event: ClientEvent, from: u64) -> ClientEvent {
-        if let ClientBody::SessionUpdate(patch) = &mut event.body
-            && let Some(asked) = &mut patch.extensions
-        {
-            for port in &mut self.ports {
-                if port.id == from {
-                    port.wants.clone_from(asked);
-                }
-            }
-            *asked = self.ports.iter().flat_map(|p| p.wants.iter().copied()).collect();
-            asked.sort_unstable();
-            asked.dedup();
-        }
-        event
-    }
-
-    async fn handle(&mut self, input: Input, from: Option<u64>) {
+    pub(super) async fn handle(&mut self, input: Input, from: Option<u64>) {
         let outputs = self.conversation.handle(input, self.clock.now());
         self.act(outputs, from).await;
+        self.stay.note(self.stream.newest());
         let attends = self.conversation.attends();
         if attends != self.attends {
             self.attends = attends;
@@ -235,9 +240,10 @@ impl Actor {
     }
 
     async fn act(&mut self, outputs: Vec<Output>, from: Option<u64>) {
+        let mut forgot = false;
         for output in outputs {
             match output {
-                Output::Send(event) => self.send(&event, from),
+                Output::Send(event) => self.stream.send(event, from),
                 Output::Transcribe { item_id, sound } => self.worker.transcribe(item_id, sound),
                 Output::Overhear { item_id, near, sound } => self.worker.overhear(item_id, near, sound),
                 Output::Judged { verdict, after } => work::count_judged(verdict, after),
@@ -269,6 +275,7 @@ impl Actor {
                 Output::ClearAudio => self.hear(HearCommand::Clear),
                 Output::Embed { what, text } => self.worker.embed(what, text),
                 Output::Keep(keeps) => {
+                    forgot |= keeps.iter().any(|k| matches!(k, Keep::Forget(_)));
                     if let Some(keeper) = &self.keeper {
                         keeper.keep(keeps);
                     }
@@ -277,6 +284,10 @@ impl Actor {
                 Output::Overrun(overrun) => work::count_overrun(&overrun),
                 Output::Timed(timings) => work::record_timings(&timings),
             }
+        }
+        if forgot {
+            // What is kept of the session for a restart must not tell it any more.
+            self.save(true);
         }
     }
 
@@ -300,16 +311,6 @@ impl Actor {
         // Shorter answers are the conversation's own doing, refusing is the registry's.
         let _ = self.watch.try_send(WatchCommand::Degrade(step));
         self.step.store(step as u8, Ordering::Relaxed);
-    }
-
-    /// Errors go to the client that caused them, vendor events to those who asked, everything else to all.
-    fn send(&mut self, event: &ServerEvent, from: Option<u64>) {
-        let only = from.filter(|_| matches!(event.body, ServerBody::Error { .. }));
-        let vendor = event.body.extension();
-        self.ports.retain(|port| {
-            let others = only.is_some_and(|id| id != port.id) || vendor.is_some_and(|e| !port.wants.contains(&e));
-            others || port.outbox.push(event.clone()).is_ok()
-        });
     }
 }
 

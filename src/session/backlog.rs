@@ -45,11 +45,21 @@ pub(super) struct Backlog {
     /// Newest state of each event; `None`: it is no more.
     pub(super) events: BTreeMap<NodeId, Option<Box<Event>>>,
     pub(super) pictures: VecDeque<Picture>,
+    /// The newest state of the session itself, as the bytes of a record; empty: it was ended.
+    pub(super) session: Option<Vec<u8>>,
+    /// It should not wait: a token was handed out that only this lets in.
+    pub(super) urgent: bool,
 }
 
 impl Backlog {
     pub(super) fn is_empty(&self) -> bool {
-        self.forget == Forgetting::Nothing && self.events.is_empty() && self.pictures.is_empty()
+        let nothing = self.events.is_empty() && self.pictures.is_empty() && self.session.is_none();
+        nothing && self.forget == Forgetting::Nothing
+    }
+
+    /// Whether it should be written at once.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.urgent || self.forget != Forgetting::Nothing
     }
 
     /// Adds what the conversation wants kept; gives back how many pictures had to go for it.
@@ -95,7 +105,8 @@ impl Backlog {
 
     /// What could not be written comes back, unless something newer waits already; pictures are given up. Gives back how many.
     pub(super) fn put_back(&mut self, failed: Self) -> usize {
-        let Self { forget, events, pictures } = failed;
+        let Self { forget, events, pictures, session, urgent: _ } = failed;
+        self.session = self.session.take().or(session);
         for (id, event) in events {
             self.events.entry(id).or_insert(event);
         }

@@ -2,71 +2,63 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::actor::Msg;
-use super::ports::port;
-use super::registry::Admission;
-use super::shelf::Identity;
-use super::wiring::{self, MediaIn, Opened};
+use super::wiring::MediaIn;
 use super::{ClientPort, Outgoing, Services, SessionError};
 use crate::base::{AccessUnit, Codec, LossReason, Pcm, RgbFrame};
 use crate::decode::{AudioDecoder, VideoDecoder};
-use crate::dialogue::{Setup, VideoState};
 use crate::flow::{Pushed, Tx};
 use crate::ingest::{IngestError, MediaSinks, Peer, PeerEvent, PeerEvents};
-
-/// A call that was answered.
-pub(super) struct Placed {
-    pub(super) clients: mpsc::Sender<Msg>,
-    pub(super) answer: String,
-}
 
 /// The decoders' way to the peer, which exists only after them.
 type PeerCell = Arc<OnceLock<Arc<Peer>>>;
 
-/// What a call begins with.
-pub(super) struct Opening {
-    pub(super) admission: Admission,
-    pub(super) setup: Setup,
-    pub(super) identity: Identity,
-    pub(super) port_id: u64,
+/// A peer whose offer was answered.
+pub(super) struct Accepted {
+    peer: Arc<Peer>,
+    events: PeerEvents,
 }
 
-/// Opens the conversation, answers the offer and starts the call's task.
-pub(super) async fn place(services: &Services, opening: Opening, offer: &str) -> Result<Placed, SessionError> {
-    let Opening { admission, mut setup, identity, port_id } = opening;
-    setup.audio_track = offer.lines().any(|l| l.starts_with("m=audio"));
-    let has_video = offer.lines().any(|l| l.starts_with("m=video"));
-    setup.video = if has_video { VideoState::Waiting } else { VideoState::None };
-    let wants = setup.extensions.clone();
-    let (ended, tasks) = (admission.ended.clone(), admission.tasks.clone());
-    let Opened { clients, media } = wiring::open(services, admission, setup, identity).await?;
+impl Accepted {
+    /// Nobody wants it after all.
+    pub(super) async fn close(self) {
+        self.peer.close().await;
+    }
+}
 
+/// Whether an offer has sound, and pictures.
+pub(super) fn media_of(offer: &str) -> (bool, bool) {
+    let has = |kind: &str| offer.lines().any(|l| l.starts_with(kind));
+    (has("m=audio"), has("m=video"))
+}
+
+/// Answers an offer; what comes is decoded into `media`.
+pub(super) async fn accept(
+    services: &Services,
+    media: MediaIn,
+    offer: &str,
+) -> Result<(Accepted, String), SessionError> {
     let cell = PeerCell::default();
     let sinks = sinks(services, media, &cell);
     let clock = Arc::clone(&services.clock);
-    let accepted = Peer::accept(offer, &services.ingest, &services.udp, clock, sinks).await;
-    let (peer, events, answer) = match accepted {
-        Ok(accepted) => accepted,
-        Err(e) => {
-            ended.cancel();
-            return Err(e.into());
-        }
-    };
+    let (peer, events, answer) = Peer::accept(offer, &services.ingest, &services.udp, clock, sinks).await?;
     let peer = Arc::new(peer);
     let _ = cell.set(Arc::clone(&peer));
+    Ok((Accepted { peer, events }, answer))
+}
 
-    let (ours, theirs) = port(port_id, clients.clone(), true, wants);
-    let _ = clients.send(Msg::Attach(ours)).await;
-    let task = CallTask { peer: Arc::clone(&peer), events, port: theirs, open: false };
+/// Starts the call's task: events go between its data channel and `port` until either ends, or the session does.
+pub(super) fn start(accepted: Accepted, port: ClientPort, tasks: &TaskTracker, ended: CancellationToken) {
+    let Accepted { peer, events } = accepted;
+    let task = CallTask { peer: Arc::clone(&peer), events, port, open: false };
     tasks.spawn(async move {
+        // With the task goes its port, by which the session learns that its client is gone.
         ended.run_until_cancelled(task.run()).await;
-        ended.cancel();
         peer.close().await;
     });
-    Ok(Placed { clients, answer })
 }
 
 fn sinks(services: &Services, media: MediaIn, cell: &PeerCell) -> MediaSinks {
@@ -176,7 +168,7 @@ impl CallTask {
                 outgoing = self.port.next(), if self.open => match outgoing {
                     Outgoing::Event(text) => self.send(&text).await,
                     Outgoing::TooSlow(full) => return warn!(error = %full, "data channel reader too slow"),
-                    Outgoing::Ended(_) => return,
+                    Outgoing::Ended(reason) => return info!(reason, "call ended"),
                 },
             }
         }

@@ -26,6 +26,11 @@ pub enum SessionError {
     /// No such memory, or it is somebody else's: which of the two is not told.
     #[error("there is no such memory, or this access token does not open it")]
     NoMemory,
+    /// No such session to come back to: it ended, or the token is not its newest. Which of these is not told.
+    #[error(
+        "there is no session that this token opens: it has ended, or the token was replaced by a newer one; open a new session"
+    )]
+    NoSession,
     /// No such picture in the memory.
     #[error("there is no picture `{0}` in this memory (it may have been merged or forgotten)")]
     NoKeyframe(String),
@@ -58,7 +63,7 @@ impl SessionError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Full { .. } | Self::Overloaded => ErrorClass::Capacity,
-            Self::NoCall(_) | Self::NoMemory | Self::NoKeyframe(_) => ErrorClass::NotFound,
+            Self::NoCall(_) | Self::NoMemory | Self::NoSession | Self::NoKeyframe(_) => ErrorClass::NotFound,
             Self::MemoryInUse => ErrorClass::Invalid,
             Self::Store(e) => e.class(),
             Self::Session(e) => e.class(),
@@ -74,6 +79,7 @@ impl SessionError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoMemory => return "memory_not_found",
+            Self::NoSession => return "session_not_found",
             Self::NoKeyframe(_) => return "keyframe_not_found",
             Self::MemoryInUse => return "memory_in_use",
             Self::Store(_) => return "archive_error",

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::actor::Msg;
-use super::backlog::{Backlog, Forgetting, count_lost};
+use super::backlog::{Backlog, count_lost};
 use super::shelf::{Identity, Shelf};
 use crate::dialogue::Keep;
 
@@ -46,6 +46,15 @@ impl KeeperHandle {
         self.0.changed.notify_one();
     }
 
+    /// Hands over the session itself, as the bytes of a record; empty: it was ended. Never waits.
+    pub(super) fn keep_session(&self, body: Vec<u8>, urgent: bool) {
+        let mut waiting = self.0.lock();
+        waiting.backlog.session = Some(body);
+        waiting.backlog.urgent |= urgent;
+        drop(waiting);
+        self.0.changed.notify_one();
+    }
+
     /// Answers `reply` once everything handed over so far is on disk.
     pub(super) fn when_written(&self, reply: oneshot::Sender<()>) {
         let mut waiting = self.0.lock();
@@ -74,7 +83,7 @@ pub(super) fn keeper(shelf: Shelf, who: Identity, out: mpsc::Sender<Msg>) -> (Ke
 }
 
 impl Keeper {
-    /// Writes until the session has ended, and what is left then.
+    /// Writes until nobody hands over any more (`ended`), and what is left then.
     pub(super) async fn run(mut self, ended: CancellationToken) {
         loop {
             tokio::select! {
@@ -99,7 +108,7 @@ impl Keeper {
     }
 
     fn is_urgent(&self) -> bool {
-        self.failures == 0 && self.shared.lock().backlog.forget != Forgetting::Nothing
+        self.failures == 0 && self.shared.lock().backlog.is_urgent()
     }
 
     async fn urgent(&self) {

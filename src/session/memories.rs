@@ -33,7 +33,7 @@ pub(super) struct Begun {
 }
 
 impl Memories {
-    fn unix_ms(&self, now: MediaTime) -> i64 {
+    pub(super) fn unix_ms(&self, now: MediaTime) -> i64 {
         self.unix_ms_at_zero.saturating_add(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
     }
 

@@ -8,12 +8,16 @@ mod backlog;
 mod call;
 mod error;
 mod hearing;
+mod holder;
 mod keeper;
 mod memories;
 mod ports;
 mod recollections;
 mod registry;
+mod returning;
 mod shelf;
+mod stay;
+mod stream;
 mod watcher;
 mod wiring;
 mod work;
@@ -85,6 +89,8 @@ pub struct Services {
     pub count: TokenCounter,
     /// Conversations at once.
     pub max_sessions: usize,
+    /// How long a conversation waits for a client that asked for `resume` and is gone; zero: not at all.
+    pub resume_grace: Duration,
     /// Instructions in force when the client gives none.
     pub instructions: Option<String>,
     /// What sessions remember with.
@@ -104,6 +110,10 @@ pub struct OpenOptions {
     pub memory: Option<String>,
     /// The client's offset from UTC in minutes, for clock times in questions.
     pub utc_offset_minutes: i32,
+    /// The token of a session to come back to.
+    pub resume: Option<String>,
+    /// The number of the newest event that the client has of it.
+    pub last_seq: u64,
 }
 
 impl OpenOptions {

@@ -16,8 +16,11 @@ impl Weigh for ServerEvent {
     }
 
     fn absorb(&mut self, next: Self) -> Result<(), Self> {
-        let Self { event_id, body } = next;
-        self.body.join(body).map_err(|body| Self { event_id, body })
+        let Self { event_id, server_event_seq, body } = next;
+        self.body.join(body).map_err(|body| Self { event_id, server_event_seq, body })?;
+        // Whoever has the joined event has the last of its parts.
+        self.server_event_seq = server_event_seq;
+        Ok(())
     }
 }
 
@@ -37,7 +40,6 @@ pub struct ClientPort {
     id: u64,
     to_session: mpsc::Sender<Msg>,
     events: OutboxReader<ServerEvent>,
-    owns_session: bool,
     closed: bool,
 }
 
@@ -47,17 +49,27 @@ pub(super) struct Port {
     pub(super) outbox: Outbox<ServerEvent>,
     /// The vendor events this client asked for; it is sent no others.
     pub(super) wants: Vec<Extension>,
+    /// The session is this client's: it ends with the port, or waits for it to come back.
+    pub(super) owner: bool,
 }
 
-/// Makes both ends. When `owns_session`, the session ends with the port.
+/// What a client's outbox holds besides what every outbox holds: the events that it missed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Room {
+    pub(super) events: usize,
+    pub(super) bytes: usize,
+}
+
+/// Makes both ends. The session of an `owner` ends with the port, unless it is to wait for it.
 pub(super) fn port(
     id: u64,
     to_session: mpsc::Sender<Msg>,
-    owns_session: bool,
+    owner: bool,
     wants: Vec<Extension>,
+    more: Room,
 ) -> (Port, ClientPort) {
-    let (writer, events) = outbox(SESSION_TO_SOCKET.capacity, MAX_WAITING_BYTES);
-    (Port { id, outbox: writer, wants }, ClientPort { id, to_session, events, owns_session, closed: false })
+    let (writer, events) = outbox(SESSION_TO_SOCKET.capacity + more.events, MAX_WAITING_BYTES + more.bytes);
+    (Port { id, outbox: writer, wants, owner }, ClientPort { id, to_session, events, closed: false })
 }
 
 impl ClientPort {
@@ -96,17 +108,22 @@ impl ClientPort {
         }
     }
 
-    /// Ends the port, and its session when it has no other reason to live.
+    /// The client said goodbye: its session ends.
+    pub fn leave(&mut self) {
+        self.end(true);
+    }
+
+    /// The client is gone without a word: its session ends, unless it waits for it to come back.
     pub fn close(&mut self) {
+        self.end(false);
+    }
+
+    fn end(&mut self, left: bool) {
         if self.closed {
             return;
         }
         self.closed = true;
-        let message = if self.owns_session {
-            Msg::Close { reason: "the client left".into() }
-        } else {
-            Msg::Detach { port: self.id }
-        };
+        let message = Msg::Gone { port: self.id, left };
         let to_session = self.to_session.clone();
         // A full queue drains: the session always reads. Waiting for it must not hold up whoever drops the port.
         if let Err(mpsc::error::TrySendError::Full(message)) = to_session.try_send(message)

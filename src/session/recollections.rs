@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
 
 use super::actor::Msg;
 use super::memories::{Begun, owner_of};
@@ -32,13 +31,14 @@ impl Sessions {
         begun.await.map_err(|_| SessionError::NoMemory)?
     }
 
-    /// Notes which session holds a memory, until the session has ended.
-    pub(super) fn hold_memory(&self, who: &Identity, inbox: mpsc::Sender<Msg>, ended: CancellationToken) {
-        let (id, owner) = (who.name.to_string(), who.owner);
-        lock(&self.0.memories).insert(id.clone(), Held { owner, inbox });
+    /// Notes which session holds a memory, until the session has ended and is written.
+    pub(super) fn hold_memory(&self, who: &Identity, held: Held) {
+        let (id, closed) = (who.name.to_string(), held.closed.clone());
+        lock(&self.0.memories).insert(id.clone(), held);
         let inner = Arc::clone(&self.0);
+        // Not before all of it is written: whoever goes on with the memory then finds all of it.
         self.0.tasks.spawn(async move {
-            ended.cancelled().await;
+            closed.cancelled().await;
             lock(&inner.memories).remove(&id);
         });
     }

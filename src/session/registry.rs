@@ -11,10 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use super::actor::Msg;
 use super::memories::Begun;
-use super::ports::port;
-use super::wiring::{self, Opened};
+use super::ports::{Room, port};
+use super::stay::Away;
+use super::wiring::{self, Beginning};
 use super::{Call, ClientPort, MediaIn, OpenOptions, Recorded, Services, SessionError, call};
 use crate::budget::Step;
+use crate::dialogue::VideoState;
 use crate::wire::{IdGen, IdKind, SessionConfig};
 
 /// The front door. Clones share everything.
@@ -23,9 +25,11 @@ pub struct Sessions(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) services: Services,
-    permits: Arc<Semaphore>,
-    calls: Mutex<HashMap<String, Entry>>,
+    pub(super) permits: Arc<Semaphore>,
+    pub(super) calls: Mutex<HashMap<String, Entry>>,
     pub(super) memories: Mutex<HashMap<String, Held>>,
+    /// One session at a time is taken up from the archive.
+    pub(super) restoring: Semaphore,
     ids: Mutex<IdGen>,
     ports: AtomicU64,
     stop: CancellationToken,
@@ -34,17 +38,27 @@ pub(super) struct Inner {
 }
 
 #[derive(Clone)]
-struct Entry {
+pub(super) struct Entry {
     inbox: mpsc::Sender<Msg>,
     ended: CancellationToken,
 }
 
-/// A memory that a session holds.
+/// A session that runs, by the memory that it holds.
 #[derive(Clone)]
 pub(super) struct Held {
-    /// What opens it.
+    /// What opens the memory.
     pub(super) owner: [u8; 32],
     pub(super) inbox: mpsc::Sender<Msg>,
+    /// Ends every task of the session.
+    pub(super) ended: CancellationToken,
+    /// Everything of it is written.
+    pub(super) closed: CancellationToken,
+    /// Where the sound and pictures of another connection go in.
+    pub(super) media: MediaIn,
+    /// Since when its client is away.
+    pub(super) away: Away,
+    /// The call that its client is in.
+    pub(super) call: Arc<Mutex<Option<String>>>,
 }
 
 /// A place among the conversations; it travels with the session and is given back when the session ends.
@@ -65,16 +79,19 @@ impl Sessions {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (calls, memories, steps) = (Mutex::default(), Mutex::default(), Mutex::default());
         let ports = AtomicU64::new(0);
-        Self(Arc::new(Inner { services, permits, calls, memories, ids, ports, stop, tasks, steps }))
+        let restoring = Semaphore::new(1);
+        Self(Arc::new(Inner { services, permits, calls, memories, restoring, ids, ports, stop, tasks, steps }))
     }
 
-    fn admit(&self) -> Result<Admission, SessionError> {
-        let full = SessionError::Full { max: self.0.services.max_sessions };
-        let refused = |_| {
-            metrics::counter!("sightline_admission_rejected_total", "reason" => "sessions").increment(1);
-            full
+    pub(super) async fn admit(&self) -> Result<Admission, SessionError> {
+        let place = match Arc::clone(&self.0.permits).try_acquire_owned() {
+            Ok(place) => Some(place),
+            Err(_) => self.make_room().await,
         };
-        let permit = Arc::clone(&self.0.permits).try_acquire_owned().map_err(refused)?;
+        let Some(permit) = place else {
+            metrics::counter!("sightline_admission_rejected_total", "reason" => "sessions").increment(1);
+            return Err(SessionError::Full { max: self.0.services.max_sessions });
+        };
         if self.overloaded() {
             metrics::counter!("sightline_admission_rejected_total", "reason" => "overload").increment(1);
             return Err(SessionError::Overloaded);
@@ -92,11 +109,11 @@ impl Sessions {
         lock(&self.0.steps).iter().filter_map(Weak::upgrade).any(|s| s.load(Ordering::Relaxed) >= last)
     }
 
-    fn id(&self, kind: IdKind) -> String {
+    pub(super) fn id(&self, kind: IdKind) -> String {
         lock(&self.0.ids).next(kind)
     }
 
-    fn next_port(&self) -> u64 {
+    pub(super) fn next_port(&self) -> u64 {
         self.0.ports.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -105,16 +122,31 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`]: no place, an offer that cannot be taken, no port.
     pub async fn open_call(&self, offer: &str, options: OpenOptions) -> Result<Call, SessionError> {
-        let admission = self.admit()?;
+        if let Some(token) = &options.resume {
+            return self.resume_call(token, offer, &options).await;
+        }
+        let admission = self.admit().await?;
         let call_id = self.id(IdKind::Call);
-        let ended = admission.ended.clone();
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
-        let setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
-        let opening = call::Opening { admission, setup, identity: identity.clone(), port_id: self.next_port() };
-        let placed = call::place(&self.0.services, opening, offer).await?;
-        self.hold_memory(&identity, placed.clients.clone(), ended.clone());
-        self.remember(&call_id, placed.clients, ended);
-        Ok(Call { call_id, answer: placed.answer })
+        let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
+        let (audio_track, has_video) = call::media_of(offer);
+        setup.audio_track = audio_track;
+        setup.video = if has_video { VideoState::Waiting } else { VideoState::None };
+        let wants = setup.extensions.clone();
+        let held = self.open_held(admission, Beginning { setup, identity, taken_up: None }).await?;
+        let (peer, answer) = match call::accept(&self.0.services, held.media.clone(), offer).await {
+            Ok(accepted) => accepted,
+            Err(e) => {
+                held.ended.cancel();
+                return Err(e);
+            }
+        };
+        let (ours, theirs) = port(self.next_port(), held.inbox.clone(), true, wants, Room::default());
+        let _ = held.inbox.send(Msg::Attach(ours)).await;
+        call::start(peer, theirs, &self.0.tasks, held.ended.clone());
+        *lock(&held.call) = Some(call_id.clone());
+        self.remember(&call_id, held.inbox, held.ended);
+        Ok(Call { call_id, answer })
     }
 
     /// The session that these options would open, as `session.created` would show it.
@@ -129,7 +161,7 @@ impl Sessions {
         Ok(config)
     }
 
-    fn remember(&self, call_id: &str, inbox: mpsc::Sender<Msg>, ended: CancellationToken) {
+    pub(super) fn remember(&self, call_id: &str, inbox: mpsc::Sender<Msg>, ended: CancellationToken) {
         lock(&self.0.calls).insert(call_id.to_owned(), Entry { inbox, ended: ended.clone() });
         let (inner, call_id) = (Arc::clone(&self.0), call_id.to_owned());
         self.0.tasks.spawn(async move {
@@ -143,7 +175,10 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`].
     pub async fn open_socket(&self, options: OpenOptions) -> Result<ClientPort, SessionError> {
-        Ok(self.open_wired(options, crate::dialogue::VideoState::None).await?.0)
+        if let Some(token) = &options.resume {
+            return self.resume_socket(token, &options).await;
+        }
+        Ok(self.open_wired(options, VideoState::None).await?.0)
     }
 
     /// Opens a conversation about a recording: its pictures and sound are pushed by the caller.
@@ -151,27 +186,20 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`].
     pub async fn open_recorded(&self, options: OpenOptions) -> Result<Recorded, SessionError> {
-        let (port, media) = self.open_wired(options, crate::dialogue::VideoState::Waiting).await?;
+        let (port, media) = self.open_wired(options, VideoState::Waiting).await?;
         Ok(Recorded { port, media })
     }
 
-    async fn open_wired(
-        &self,
-        options: OpenOptions,
-        video: crate::dialogue::VideoState,
-    ) -> Result<(ClientPort, MediaIn), SessionError> {
-        let admission = self.admit()?;
-        let wants = options.wants();
-        let ended = admission.ended.clone();
+    async fn open_wired(&self, options: OpenOptions, video: VideoState) -> Result<(ClientPort, MediaIn), SessionError> {
+        let admission = self.admit().await?;
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         setup.video = video;
-        let Opened { clients: inbox, media } =
-            wiring::open(&self.0.services, admission, setup, identity.clone()).await?;
-        self.hold_memory(&identity, inbox.clone(), ended);
-        let (ours, theirs) = port(self.next_port(), inbox.clone(), true, wants);
-        let _ = inbox.send(Msg::Attach(ours)).await;
-        Ok((theirs, media))
+        let wants = setup.extensions.clone();
+        let held = self.open_held(admission, Beginning { setup, identity, taken_up: None }).await?;
+        let (ours, theirs) = port(self.next_port(), held.inbox.clone(), true, wants, Room::default());
+        let _ = held.inbox.send(Msg::Attach(ours)).await;
+        Ok((theirs, held.media))
     }
 
     /// Attaches another client to a call.
@@ -180,7 +208,7 @@ impl Sessions {
     /// [`SessionError::NoCall`].
     pub async fn attach(&self, call_id: &str, options: OpenOptions) -> Result<ClientPort, SessionError> {
         let entry = self.entry(call_id)?;
-        let (ours, theirs) = port(self.next_port(), entry.inbox.clone(), false, options.wants());
+        let (ours, theirs) = port(self.next_port(), entry.inbox.clone(), false, options.wants(), Room::default());
         entry.inbox.send(Msg::Attach(ours)).await.map_err(|_| SessionError::NoCall(clip(call_id)))?;
         Ok(theirs)
     }
@@ -225,7 +253,7 @@ impl Sessions {
     #[must_use]
     pub fn not_ready(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        if self.0.permits.available_permits() == 0 {
+        if self.0.permits.available_permits() == 0 && !self.has_room_to_make() {
             reasons.push("all sessions are taken".into());
         }
         reasons

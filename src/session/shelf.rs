@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::SessionError;
 use super::backlog::{Backlog, Forgetting};
+use super::stay::Kept;
 use crate::base::MediaTime;
 use crate::dialogue::memory_timeline;
 use crate::memory::{Config, Event, Keyframe, KeyframeId, Memory, Op, Span};
@@ -14,6 +15,9 @@ use crate::store::{
     Archive, Forget, Forgotten, MAX_BATCH, MemoryInfo, MemoryName, Record, Secret, StoreError, StoredEvent,
 };
 use crate::wire::{ArchiveView, ForgetRequest, TimelineView};
+
+/// The key of the extra in which a session is kept beside its memory.
+const SESSION: &str = "session";
 
 /// The archive behind a lock that only threads that may block take. Clones share it.
 #[derive(Clone)]
@@ -66,7 +70,11 @@ impl Shelf {
             }
             Forgetting::All | Forgetting::Spans(_) => {}
         }
-        if archive.owner_hash(&who.name).is_err() && !(events.is_empty() && batch.pictures.is_empty()) {
+        let session = batch.session.as_ref().map(|body| Record::Meta { key: SESSION.to_owned(), body: body.clone() });
+        let holds = !(events.is_empty() && batch.pictures.is_empty())
+            || batch.session.as_ref().is_some_and(|body| !body.is_empty());
+        let there = archive.owner_hash(&who.name).is_ok();
+        if !there && holds {
             archive.create(&who.name, who.owner, u64::try_from(who.started_unix_ms).unwrap_or(0))?;
         }
         let pictures = batch.pictures.iter().map(|p| Record::Keyframe {
@@ -75,7 +83,9 @@ impl Shelf {
             at_ms: p.at.as_millis(),
             jpeg: p.jpeg.clone(),
         });
-        let records: Vec<Record> = events.into_iter().chain(pictures).collect();
+        // A session that was ended before anything of it was written leaves nothing.
+        let session = session.filter(|_| there || holds);
+        let records: Vec<Record> = events.into_iter().chain(pictures).chain(session).collect();
         for part in records.chunks(MAX_BATCH) {
             archive.write(&who.name, part)?;
         }
@@ -87,9 +97,7 @@ impl Shelf {
     /// Refuses a token that does not open its memory; whether there is one is not told.
     pub(super) fn owned(&self, secret: &Secret) -> Result<(), SessionError> {
         let owner = self.lock().owner_hash(secret.name()).map_err(|_| SessionError::NoMemory)?;
-        let (a, b) = (owner, secret.hash());
-        let same = a.iter().zip(&b).fold(0_u8, |acc, (x, y)| acc | (x ^ y)) == 0;
-        if same { Ok(()) } else { Err(SessionError::NoMemory) }
+        if secret.opens(&owner) { Ok(()) } else { Err(SessionError::NoMemory) }
     }
 
     /// The memory that a token opens.
@@ -114,6 +122,15 @@ impl Shelf {
         let newest = events.iter().map(|e| e.span.end).max().unwrap_or_default();
         let memory = Memory::restore(config, events);
         Ok(TakenUp { memory, started_unix_ms: i64::try_from(started).unwrap_or(i64::MAX), newest })
+    }
+
+    /// The session that is kept beside a memory; `None` when there is none, or it was ended.
+    pub(super) fn session(&self, name: &MemoryName) -> Result<Option<Kept>, StoreError> {
+        let extras = match self.lock().meta(name) {
+            Err(StoreError::NoSuchMemory) => return Ok(None),
+            other => other?,
+        };
+        Ok(extras.into_iter().find(|(key, _)| key == SESSION).and_then(|(_, body)| Kept::parse(&body)))
     }
 
     /// A picture; `None` when it is not there.
@@ -169,7 +186,12 @@ impl Shelf {
             Op::Changed(node) => memory.event(*node).map(record_of),
             _ => None,
         });
-        let changed: Vec<_> = changed.collect();
+        // The session beside it, where one is kept, must not tell any more either.
+        let session = self.session(name)?.map(|mut kept| {
+            kept.forget(span);
+            Record::Meta { key: SESSION.to_owned(), body: kept.encode() }
+        });
+        let changed: Vec<_> = changed.chain(session).collect();
         let mut archive = self.lock();
         let gone = archive.forget(name, over(span), &changed)?;
         archive.sync()?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rand::Rng;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::actor::{Actor, Msg};
@@ -15,6 +16,8 @@ use super::keeper::keeper;
 use super::ports::ClientPort;
 use super::registry::Admission;
 use super::shelf::Identity;
+use super::stay::{Away, Kept, Stay, StaySetup};
+use super::stream::Stream;
 use super::watcher::{State, Watcher};
 use super::work::Worker;
 use super::{OpenOptions, Services, SessionError};
@@ -22,7 +25,7 @@ use crate::base::{MediaTime, Pcm, RgbFrame, SessionId};
 use crate::dialogue::{Conversation, MemorySetup, Setup};
 use crate::flow::{DECODE_TO_LISTEN, DECODE_TO_WATCH, PLAYED_TO_LISTEN, SOCKET_TO_SESSION, Tx, WhenFull, queue};
 use crate::listen::{Cleaner, Listener};
-use crate::wire::{SessionPatch, TurnPatch, parse_session};
+use crate::wire::{Extension, SessionPatch, TurnPatch, parse_session};
 
 /// Commands that may wait for the watcher or the listener: a burst of appended sound, then back-pressure on the session.
 const COMMANDS: usize = 64;
@@ -33,7 +36,8 @@ const ANSWER_BUDGET: Duration = Duration::from_secs(60);
 /// Longest wait for a transcript before the engine gives up on it.
 const TRANSCRIBE_BUDGET: Duration = Duration::from_secs(20);
 
-/// Where decoded media goes in.
+/// Where decoded media goes in. Clones go in at the same place.
+#[derive(Clone)]
 pub struct MediaIn {
     /// Pictures; newest wins.
     pub frames: Tx<RgbFrame>,
@@ -58,6 +62,18 @@ pub(super) struct Opened {
     /// For clients.
     pub(super) clients: mpsc::Sender<Msg>,
     pub(super) media: MediaIn,
+    /// Since when its client is away.
+    pub(super) away: Away,
+    /// Cancelled when everything of it is written.
+    pub(super) closed: CancellationToken,
+}
+
+/// What a conversation begins with.
+pub(super) struct Beginning {
+    pub(super) setup: Setup,
+    pub(super) identity: Identity,
+    /// It goes on from the archive: what is there, and the number after which its events go on.
+    pub(super) taken_up: Option<(Kept, u64)>,
 }
 
 /// What the conversation is told about itself.
@@ -75,6 +91,9 @@ pub(super) fn setup(
     setup.names = services.names.clone();
     setup.extensions = options.wants();
     setup.extensions.extend(patch.extensions.iter().flatten());
+    if services.resume_grace.is_zero() {
+        setup.extensions.retain(|e| *e != Extension::Resume);
+    }
     setup.patch = with_defaults(patch, services);
     setup.deadlines = services.deadlines;
     setup.ladder = services.ladder;
@@ -107,9 +126,9 @@ fn with_defaults(mut patch: SessionPatch, services: &Services) -> SessionPatch {
 pub(super) async fn open(
     services: &Services,
     admission: Admission,
-    setup: Setup,
-    identity: Identity,
+    beginning: Beginning,
 ) -> Result<Opened, SessionError> {
+    let Beginning { setup, identity, taken_up } = beginning;
     let id = SessionId::new(setup.session_id.clone());
     let engine = Arc::new(services.engine.attach(id.clone())?);
     let Admission { permit, ended, tasks, step } = admission;
@@ -124,7 +143,12 @@ pub(super) async fn open(
     let (played, played_out) = queue(PLAYED_TO_LISTEN, WhenFull::DropOldest);
     let (progress, progress_out) = watch::channel(None);
 
+    let (kept, seq) = taken_up.map_or((None, None), |(kept, seq)| (Some(kept), Some(seq)));
+    let stay = stay(services, &setup, &identity, kept);
+    let away = stay.away();
     let (conversation, greeting) = Conversation::open(setup, services.clock.now());
+    let stream =
+        seq.map_or_else(Stream::default, |seq| Stream::of_absent(conversation.session().extensions.clone(), seq));
     let watcher = Watcher {
         frames: frames_out,
         commands: for_watcher,
@@ -164,7 +188,8 @@ pub(super) async fn open(
         conversation,
         clients: from_clients,
         inbox: messages,
-        ports: Vec::new(),
+        stream,
+        stay,
         worker,
         engine,
         clock: Arc::clone(&services.clock),
@@ -179,9 +204,16 @@ pub(super) async fn open(
         ended: ended.clone(),
     };
 
-    if let Some(writer) = writer {
-        tasks.spawn(writer.run(ended.clone()));
-    }
+    // The writer ends after the actor, whose last word it has to write.
+    let (last_word, closed) = (CancellationToken::new(), CancellationToken::new());
+    let (said, written) = (last_word.clone().drop_guard(), closed.clone().drop_guard());
+    tasks.spawn(async move {
+        match writer {
+            Some(writer) => writer.run(last_word).await,
+            None => last_word.cancelled().await,
+        }
+        drop(written);
+    });
     // The actor ends first; with it go the command queues, and so the other two.
     // One span per conversation; a turn's spans (asr, look, generate) stand within it.
     let span = tracing::info_span!("session", id = %actor.id);
@@ -193,10 +225,23 @@ pub(super) async fn open(
     metrics::counter!("sightline_sessions_total").increment(1);
     let conversation = async move {
         actor.run(greeting).await;
+        drop(said);
         metrics::gauge!("sightline_sessions_active").decrement(1.0);
         step.store(0, Ordering::Relaxed);
         drop(permit);
     };
     tasks.spawn(conversation.instrument(span));
-    Ok(Opened { clients, media: MediaIn { frames, sound, played, progress: progress_out } })
+    Ok(Opened { clients, media: MediaIn { frames, sound, played, progress: progress_out }, away, closed })
+}
+
+fn stay(services: &Services, setup: &Setup, identity: &Identity, taken_up: Option<Kept>) -> Stay {
+    let setup = StaySetup {
+        grace: services.resume_grace,
+        identity: identity.clone(),
+        access_token: setup.memory.access_token.clone(),
+        archived: setup.memory.archived && services.memories.shelf.is_some(),
+        unix_ms_at_zero: services.memories.unix_ms_at_zero,
+        taken_up,
+    };
+    Stay::new(setup, services.clock.now())
 }

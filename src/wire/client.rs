@@ -70,6 +70,11 @@ pub enum ClientBody {
     },
     /// `output_audio_buffer.clear`
     OutputAudioClear,
+    /// `session.event_ack`
+    EventAck {
+        /// The newest event that the client has.
+        seq: u64,
+    },
     /// `memory.timeline.get`
     TimelineGet,
     /// `memory.forget`
@@ -87,7 +92,7 @@ pub enum ClientBody {
 }
 
 /// Every `type` that clients may send.
-pub const CLIENT_EVENT_TYPES: [&str; 15] = [
+pub const CLIENT_EVENT_TYPES: [&str; 16] = [
     "session.update",
     "input_audio_buffer.append",
     "input_audio_buffer.commit",
@@ -99,6 +104,7 @@ pub const CLIENT_EVENT_TYPES: [&str; 15] = [
     "response.create",
     "response.cancel",
     "output_audio_buffer.clear",
+    "session.event_ack",
     "memory.timeline.get",
     "memory.forget",
     "memory.watch.create",
@@ -208,6 +214,11 @@ fn read_body(mut o: Obj) -> Result<ClientBody, WireError> {
         })),
         "response.cancel" => ClientBody::ResponseCancel { response_id: o.name("response_id")?.set() },
         "output_audio_buffer.clear" => ClientBody::OutputAudioClear,
+        "session.event_ack" => {
+            let missing = o.missing("server_event_seq");
+            let seq = o.whole("server_event_seq", u32::MAX)?.ok_or(missing)?;
+            ClientBody::EventAck { seq: seq.into() }
+        }
         "memory.timeline.get" => ClientBody::TimelineGet,
         "memory.forget" => ClientBody::Forget(read_forget(&mut o)?),
         "memory.watch.create" => ClientBody::WatchCreate { condition: o.required_name("condition")? },

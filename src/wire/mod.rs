@@ -34,7 +34,7 @@ pub use response::{
     CachedDetails, InputDetails, OutputDetails, ResponseRequest, ResponseStatus, ResponseView, StatusDetails,
     StatusError, Usage,
 };
-pub use server::{At, RateLimit, ServerBody, ServerEvent, TextPart, TranscriptionUsage, words};
+pub use server::{At, RateLimit, ResumePass, ServerBody, ServerEvent, TextPart, TranscriptionUsage, words};
 pub use session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, Inf, MaxTokens, Names, SessionConfig, SessionPatch,
     Transcription, TranscriptionPatch, TurnDetection, TurnKind, TurnPatch,

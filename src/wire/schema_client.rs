@@ -77,6 +77,9 @@ enum ClientBodySchema {
     /// Throws away sound that was not played yet.
     #[schemars(rename = "output_audio_buffer.clear")]
     OutputAudioClear {},
+    /// Vendor: has every event up to this one, which need not be kept for it any longer.
+    #[schemars(rename = "session.event_ack")]
+    EventAck { server_event_seq: u32 },
     /// Vendor: all that is remembered.
     #[schemars(rename = "memory.timeline.get")]
     TimelineGet {},

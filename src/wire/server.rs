@@ -15,6 +15,9 @@ use super::vendor::{Extension, Latency, SceneView, VideoStats};
 pub struct ServerEvent {
     /// `event_…`.
     pub event_id: String,
+    /// Number of the event in its session, for the client that asked for `resume`: each next one is larger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_event_seq: Option<u64>,
     /// What happened.
     #[serde(flatten)]
     pub body: ServerBody,
@@ -94,6 +97,17 @@ pub struct RateLimit {
     pub remaining: u64,
     /// Until when.
     pub reset_seconds: f64,
+}
+
+/// What opens a session again after its connection broke.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ResumePass {
+    /// For `?resume=`; replaces the one before. Whoever has it can take the session over.
+    pub resume_token: String,
+    /// How long the session waits for its client, in milliseconds.
+    pub grace_ms: u64,
+    /// `archive`: it outlives the server too, with what was said and seen. `process`: it ends with the server.
+    pub kept_in: &'static str,
 }
 
 /// What happened.
@@ -251,6 +265,31 @@ pub enum ServerBody {
     /// Vendor: it is not watched for any more.
     #[serde(rename = "memory.watch.ended")]
     WatchEnded { watch: WatchView, reason: &'static str },
+
+    /// Vendor: what to come back with after a break, and how long that is possible.
+    #[serde(rename = "session.resumable")]
+    Resumable {
+        #[serde(flatten)]
+        pass: ResumePass,
+    },
+    /// Vendor: the session goes on over this connection; events that were missed follow.
+    #[serde(rename = "session.resumed")]
+    Resumed {
+        #[serde(flatten)]
+        pass: ResumePass,
+        session: Box<SessionConfig>,
+        attachment_generation: u64,
+        replayed: u64,
+    },
+    /// Vendor: the session goes on over another connection; this one is closed.
+    #[serde(rename = "session.replaced")]
+    Replaced {},
+    /// Vendor: the session is over and nobody can come back to it in this process.
+    #[serde(rename = "session.expired")]
+    Expired { reason: &'static str },
+    /// Vendor: events were lost. What the session still holds; everything else that a client knows of is over.
+    #[serde(rename = "session.resync_required")]
+    ResyncRequired { reason: &'static str, missed: Option<u64>, item_ids: Vec<String>, response_ids: Vec<String> },
 }
 
 impl ServerBody {
@@ -269,8 +308,19 @@ impl ServerBody {
             | Self::WatchCreated { .. }
             | Self::WatchFired { .. }
             | Self::WatchEnded { .. } => Some(Extension::Memory),
+            Self::Resumable { .. }
+            | Self::Resumed { .. }
+            | Self::Replaced {}
+            | Self::Expired { .. }
+            | Self::ResyncRequired { .. } => Some(Extension::Resume),
             _ => None,
         }
+    }
+
+    /// Whether it is worth nothing late: the next one tells the same anew. Such events are not kept for a client that comes back.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Scene { .. } | Self::AudioLevel { .. } | Self::VideoStats { .. })
     }
 
     /// Appends `next` to `self` when both are words of the same part, so that a slow reader gets fewer, longer events.

@@ -215,6 +215,7 @@ fn samples() -> Vec<ServerBody> {
     ]
     .into_iter()
     .chain(memory_samples())
+    .chain(resume_samples())
     .collect()
 }
 
@@ -294,9 +295,36 @@ fn memory_samples() -> Vec<ServerBody> {
     ]
 }
 
+/// What clients of the extension `resume` are sent.
+fn resume_samples() -> Vec<ServerBody> {
+    use ServerBody as B;
+    let session = Box::new(SessionConfig::new("sess_1".into(), &Names::default()));
+    let pass = |end: &str| ResumePass {
+        resume_token: format!("resume_mem_abcdefghijklmnopqrstuvwx23.{end}"),
+        grace_ms: 30_000,
+        kept_in: "archive",
+    };
+    vec![
+        B::Resumable { pass: pass("1f") },
+        B::Resumed { pass: pass("2e"), session, attachment_generation: 2, replayed: 14 },
+        B::Replaced {},
+        B::Expired { reason: "nobody_came_back" },
+        B::ResyncRequired {
+            reason: "journal_gap",
+            missed: Some(40),
+            item_ids: vec!["item_1".into(), "item_2".into()],
+            response_ids: vec!["resp_1".into()],
+        },
+    ]
+}
+
 #[test]
 fn server_events_are_written_as_the_golden_file_says() {
-    let event = |(i, body)| ServerEvent { event_id: format!("event_{i}"), body };
+    let event = |(i, body)| {
+        // One of them as a client that asked for `resume` gets it.
+        let server_event_seq = matches!(body, ServerBody::ItemDeleted { .. }).then_some(12);
+        ServerEvent { event_id: format!("event_{i}"), server_event_seq, body }
+    };
     let events = samples().into_iter().enumerate().map(event).collect::<Vec<_>>();
     let entries: Vec<Value> = events.iter().map(|e| serde_json::from_str(&e.to_json()).expect("valid JSON")).collect();
     check("server_events.json", &entries);

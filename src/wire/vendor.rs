@@ -17,6 +17,8 @@ pub enum Extension {
     Audio,
     /// `memory.*` and `response.memory`: the timeline, and what answers rest on.
     Memory,
+    /// `session.resumable` and its like: the session outlives its connection.
+    Resume,
 }
 
 impl Extension {
@@ -29,6 +31,7 @@ impl Extension {
             "scene" => Some(Self::Scene),
             "audio" => Some(Self::Audio),
             "memory" => Some(Self::Memory),
+            "resume" => Some(Self::Resume),
             _ => None,
         }
     }

@@ -86,6 +86,9 @@ export class Answer implements AsyncIterable<string> {
       this.responseId = String(response["id"]);
     } else if (type === "error" && [this.id, `${this.id}_create`].includes(String(object(message["error"])["event_id"]))) {
       this.end("failed", { kind: "refused", detail: String(object(message["error"])["message"]) });
+    } else if (type === "session.resync_required") {
+      const going = Array.isArray(message["response_ids"]) ? message["response_ids"] : [];
+      if (!going.includes(this.responseId)) this.end("failed", { kind: "lost", detail: "the end of the answer was lost with the connection" });
     } else if (this.responseId === null) {
       return;
     } else if (WORDS.includes(String(type)) && message["response_id"] === this.responseId) {

@@ -128,7 +128,7 @@ export class Call extends Line {
     this.pc.onconnectionstatechange = () => this.onState();
     this.channel.onclose = () => void this.onChannelClosed();
     this.on("event", (event) => {
-      if (event.type === "session.created" || event.type === "session.updated") this.resumable = "resume_token" in event || "resume_token" in event.session;
+      if (event.type === "session.resumable" || event.type === "session.resumed") this.resumable = true;
     });
     const take = (message: MessageEvent<string>) => this.take(String(message.data));
     // After the caller has had its turn to subscribe: not a microtask, since the promise of `open` takes some of those.

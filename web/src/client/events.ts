@@ -74,6 +74,10 @@ const NEEDED: { readonly [K in ServerEvent["type"]]?: readonly (keyof EventOf<K>
   "response.degraded": ["reason"],
   "response.latency": ["budget_ms"],
   "scene.facts": ["objects", "labels", "texts"],
+  "session.resumable": ["resume_token"],
+  "session.resumed": ["resume_token"],
+  "session.expired": [],
+  "session.resync_required": ["reason"],
 };
 
 /** The fields without which an event of that type cannot be used, with what `typeof` must say of each. */

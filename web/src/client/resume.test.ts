@@ -104,6 +104,30 @@ describe("a session that resumes", () => {
     expect(asked).toEqual([null, null]);
   });
 
+  it("tells the server what came, at once with a new token", async () => {
+    const { session, calls } = setUp();
+    await session.start(null);
+    calls[0]?.event(created("tok", 1));
+    calls[0]?.event({ type: "session.resumable", resume_token: "tok" });
+    expect(calls[0]?.sent).toEqual([{ type: "session.event_ack", server_event_seq: 1 }]);
+    for (let seq = 2; seq < 140; seq += 1) calls[0]?.event(delta("a", seq));
+    expect(calls[0]?.sent.slice(1)).toEqual([65, 129].map((n) => ({ type: "session.event_ack", server_event_seq: n })));
+  });
+
+  it("shows a new camera in the same conversation, and ends the call before only then", async () => {
+    vi.stubGlobal("MediaStream", class { getTracks = () => []; addTrack = () => undefined; });
+    const { session, calls, asked } = setUp();
+    await session.start(null);
+    calls[0]?.event(created("tok", 3));
+    const ended: number[] = [];
+    session.on("status", (s) => s.phase === "live" && ended.push(calls[0]?.ended ?? -1));
+    await session.addCamera({ kind: "video" } as MediaStreamTrack);
+    expect(asked).toEqual([null, { token: "tok", lastSeq: 3 }]);
+    expect([ended, calls[0]?.ended]).toEqual([[0], 1]);
+    expect(session.status).toEqual({ phase: "live", resumed: true });
+    vi.unstubAllGlobals();
+  });
+
   it("spreads the attempts of many clients", () => {
     const [least, most] = [retryDelay({ kind: "lost" }, 3, 0), retryDelay({ kind: "lost" }, 3, 1)];
     expect([least, most]).toEqual([1000, 2000]);
@@ -175,6 +199,15 @@ describe("ask", () => {
     expect(answer.status).toBe("in_progress");
     call.event({ type: "error", error: { event_id: answer.id, message: "picture is neither JPEG nor PNG" } });
     await expect(answer.text()).rejects.toThrow("neither JPEG nor PNG");
+  });
+
+  it("fails when its end was lost, and not while it goes on", async () => {
+    const { call, answer, begin } = await ask();
+    begin();
+    call.event({ type: "session.resync_required", reason: "journal_gap", response_ids: ["r1"] });
+    expect(answer.status).toBe("in_progress");
+    call.event({ type: "session.resync_required", reason: "restarted", response_ids: [] });
+    await expect(answer.text()).rejects.toMatchObject({ failure: { kind: "lost" } });
   });
 
   it("fails when the conversation ends, or when there was none", async () => {

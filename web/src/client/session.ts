@@ -65,6 +65,9 @@ export const MAX_ATTEMPTS = 6;
 /** A call that held this long counts as a good one: after it, counting starts again. */
 export const STEADY_MS = 10000;
 
+/** After so many events the server is told that they came, so that it need not keep them. */
+const ACK_EVERY = 64;
+
 /**
  * The pause before attempt number `attempt` (1, 2, …), or null when it is time to give up. `chance` in `0..1` takes up to half of it away, so
  * that the clients of a server that comes back do not all come at once.
@@ -90,6 +93,7 @@ export class Session extends Emitter<SessionEvents> {
   private running = false;
   private token: string | null = null;
   private lastSeq = 0;
+  private ackedSeq = 0;
   private attempt = 0;
   private abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -245,8 +249,12 @@ export class Session extends Emitter<SessionEvents> {
     stream.addTrack(track);
     this.stream = stream;
     if (await this.replaceTrack(kind, track)) return;
-    await this.drop();
+    const before = this.call;
+    if (this.token === null) await this.drop();
+    else this.call = undefined;
     if (this.running) await this.connect();
+    // The new call goes on with the conversation of the one before, which must not have been ended for that.
+    if (this.token !== null) await before?.hangUp();
   }
 
   private async drop(): Promise<void> {
@@ -288,6 +296,7 @@ export class Session extends Emitter<SessionEvents> {
     let replaced = false;
     call.on("event", (event) => {
       if (!this.isNew(event as unknown as OtherEvent)) return;
+      this.ack(call, event.type);
       if (event.type === "error") lastError = event.error.message;
       this.emit("event", event);
       this.emit(event.type, event as never);
@@ -316,10 +325,18 @@ export class Session extends Emitter<SessionEvents> {
     const seq = message["server_event_seq"];
     if (typeof seq !== "number") return true;
     // A new session counts from the beginning.
-    if (message.type === "session.created") this.lastSeq = 0;
+    if (message.type === "session.created") this.lastSeq = this.ackedSeq = 0;
     if (seq <= this.lastSeq) return false;
     this.lastSeq = seq;
     return true;
+  }
+
+  /** Tells the server what came: now and then, and at once with a new token, by which the one before becomes void. */
+  private ack(call: CallLike, type: string): void {
+    const handedOut = type === "session.resumable" || type === "session.resumed";
+    if (!handedOut && this.lastSeq - this.ackedSeq < ACK_EVERY) return;
+    this.ackedSeq = this.lastSeq;
+    call.send({ type: "session.event_ack", server_event_seq: this.lastSeq });
   }
 
   /** What concerns the connection itself. True: this conversation goes on over another one. */

@@ -36,6 +36,9 @@ export interface NoteTurn {
 
 export type Turn = UserTurn | AnswerTurn | NoteTurn;
 
+/** What stands under an answer while nobody knows whether it goes on. */
+const CUT_OFF = "cut off by the connection";
+
 /** How many turns the page keeps; older ones go. */
 export const MAX_TURNS = 200;
 
@@ -71,7 +74,7 @@ export class Conversation {
       if (turn.kind === "user" && turn.state === "transcribing") turn.state = "failed";
       if (turn.kind === "answer" && (turn.state === "thinking" || turn.state === "streaming")) {
         turn.state = "cancelled";
-        turn.note = "cut off by the connection";
+        turn.note = CUT_OFF;
       }
     }
   }
@@ -145,6 +148,8 @@ export class Conversation {
 
   private more(id: string, words: string): boolean {
     const turn = this.response(id);
+    // The conversation goes on over another connection, and its answer with it.
+    if (turn.state === "cancelled" && turn.note === CUT_OFF) Object.assign(turn, { state: "streaming", note: null });
     // A late token of an answer that was stopped is not shown.
     if (turn.state !== "thinking" && turn.state !== "streaming") return false;
     turn.text += words;
@@ -218,7 +223,7 @@ export class Conversation {
         turn.note = message ?? "the server could not answer";
         break;
       default:
-        turn.state = "done";
+        Object.assign(turn, { state: "done", note: null });
     }
   }
 

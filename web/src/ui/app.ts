@@ -253,7 +253,7 @@ export class App implements Actions {
       this.view.problems = [];
       this.draw();
       // A call made without this kind of media cannot take it up: the next one can.
-      if (!(await this.session.replaceTrack(KINDS[device], track))) await this.session.start(stream);
+      await (device === "camera" ? this.session.addCamera(track) : this.session.addMicrophone(track));
     } catch (error) {
       this.view.problems = [toFailure(error)];
       this.draw();
@@ -316,6 +316,10 @@ export class App implements Actions {
     if (event.type === "memory.timeline") this.memory = this.view.memory.accessToken;
     // News of a memory that was never shown whole: asked for, once.
     if (event.type === "memory.updated" && this.view.memory.memoryId === null && !this.askedForTimeline) this.askedForTimeline = this.session.timeline();
+    if (event.type === "session.resync_required") {
+      this.conversation.note("Some of what happened meanwhile did not get here.");
+      this.session.timeline();
+    }
     if (event.type === "memory.forgotten") this.conversation.note(forgottenWords(event.events, event.keyframes));
     this.conversation.apply(event);
     if (event.type === "response.done") this.askPending();
