@@ -80,6 +80,7 @@ pub const METRICS: &[Metric] = &[
     counter("sightline_audio_lost_total", "sound dropped on purpose; label: reason"),
     counter("sightline_events_lost_total", "events refused or not delivered; label: reason"),
     counter("sightline_slow_readers_total", "clients closed because they read too slowly"),
+    counter("sightline_connections_refused_total", "connections closed at once: too many from one address"),
     counter("sightline_tls_refused_total", "connections that never came to be encrypted; label: reason"),
     counter("sightline_archive_errors_total", "writes of the archive that failed and are tried again"),
     counter("sightline_archive_lost_total", "pictures that never reached the archive; label: reason"),

@@ -59,6 +59,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sonora", &["src/model/echo/"]),
     ("axum", &["src/server/"]),
     ("tower_http", &["src/server/"]),
+    ("hyper", &["src/server/connections.rs"]),
+    ("hyper_util", &["src/server/connections.rs"]),
     ("tokio_rustls", &["src/server/tls/"]),
     ("rcgen", &["src/server/tls/"]),
     ("clap", &["src/cli/", "src/main.rs"]),

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::info;
 
 use super::clock::unix_ms_at_zero;
@@ -42,6 +43,7 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
         clock,
         secrets: Arc::new(Secrets::default()),
         draining: Arc::new(AtomicBool::new(false)),
+        sockets: TaskTracker::new(),
     };
     let stop = CancellationToken::new();
     let outcome = runtime.block_on(async {
@@ -52,7 +54,8 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
             None => Door::Plain(listener),
         };
         announce(address, matches!(door, Door::Tls(_)));
-        server::serve(door, state, stop).await
+        server::serve(door, state, stop).await;
+        Ok::<_, std::io::Error>(())
     });
     engine.shutdown();
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
@@ -123,6 +126,7 @@ fn server_config(config: &Config, unix_ms_at_zero: i64) -> ServerConfig {
         api_keys: s.api_keys.clone(),
         max_message_bytes: s.max_message_bytes,
         write_deadline: s.write_deadline,
+        drain: s.drain,
         ping_interval: s.ping_interval,
         unix_ms_at_zero,
     }

@@ -103,6 +103,12 @@ pub(super) const KEYS: &[Key] = &[
         "A client that takes longer to accept one message is closed with 1013.",
     ),
     key(
+        "server.drain_ms",
+        Kind::Int(0, HOUR_MS),
+        "2000",
+        "How long sessions may go on after SIGTERM or Ctrl-C, with nobody new let in; then they are closed with 1012. Without sessions it stops at once.",
+    ),
+    key(
         "server.ping_interval_ms",
         Kind::Int(1_000, HOUR_MS),
         "15000",

@@ -110,6 +110,7 @@ fn server(r: &Reader<'_>) -> Server {
         resume_grace: r.ms("server.resume_grace_ms"),
         max_message_bytes: r.number("server.max_message_bytes"),
         write_deadline: r.ms("server.write_deadline_ms"),
+        drain: r.ms("server.drain_ms"),
         ping_interval: r.ms("server.ping_interval_ms"),
     }
 }

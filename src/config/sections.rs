@@ -25,6 +25,8 @@ pub struct Server {
     pub max_message_bytes: usize,
     /// A client that takes longer to accept one message is closed.
     pub write_deadline: Duration,
+    /// How long sessions may go on after the server was told to stop.
+    pub drain: Duration,
     /// Ping after this long without traffic.
     pub ping_interval: Duration,
 }

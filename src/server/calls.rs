@@ -2,6 +2,7 @@
 
 use axum::Extension;
 use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -51,11 +52,12 @@ impl CallQuery {
 
 pub(super) async fn create(
     State(state): State<ServerState>,
-    Query(query): Query<CallQuery>,
+    query: Result<Query<CallQuery>, QueryRejection>,
     grant: Option<Extension<Grant>>,
     request: Request,
 ) -> Result<Response, HttpError> {
     state.refuse_while_draining()?;
+    let query = super::read_query(query)?;
     let (offer, session) = read_offer(request).await?;
     let session = session.or_else(|| grant.and_then(|g| g.0.session));
     let call = state.sessions.open_call(&offer, query.options(session)).await?;

@@ -3,7 +3,9 @@
 //! Floor 5. Decides nothing about a conversation: it checks limits, turns errors into statuses, and moves text between sockets and sessions.
 
 mod access;
+mod body;
 mod calls;
+mod connections;
 mod error;
 mod memory;
 mod secrets;
@@ -17,11 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, Query};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::routing::{delete, get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -36,6 +40,9 @@ use crate::session::Sessions;
 /// What may be offered at once, in bytes. SDP is checked further by `ingest`.
 const MAX_BODY_BYTES: usize = 128 * 1024;
 
+/// Longest wait for WebSockets to take leave.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// How the doors behave.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -47,6 +54,8 @@ pub struct ServerConfig {
     pub max_message_bytes: usize,
     /// A client that takes longer than this to accept one message is closed with 1013.
     pub write_deadline: Duration,
+    /// How long sessions may go on after the server was told to stop.
+    pub drain: Duration,
     /// Ping after this long without traffic; two without an answer end the connection.
     pub ping_interval: Duration,
     /// Unix time at the zero of the server's clock, in milliseconds.
@@ -79,6 +88,8 @@ pub struct ServerState {
     pub secrets: Arc<Secrets>,
     /// Set while shutting down: `/readyz` says so and nobody new is let in.
     pub draining: Arc<AtomicBool>,
+    /// What moves text for WebSockets: they are told why they are closed before the process ends.
+    pub sockets: TaskTracker,
 }
 
 impl ServerState {
@@ -108,6 +119,7 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/realtime", get(socket::upgrade).post(calls::create))
         .route("/v1/realtime/client_secrets", post(secrets::create))
         .route("/v1/models", get(status::models))
+        .layer(axum::middleware::from_fn(body::whole))
         .layer(axum::middleware::from_fn_with_state(state.clone(), access::check))
         .route("/v1/sessions/{memory_id}/keyframes/{keyframe_id}", get(memory::keyframe))
         .route("/v1/sessions/{memory_id}/memory", get(memory::timeline).delete(memory::forget))
@@ -133,20 +145,29 @@ pub fn router(state: ServerState) -> Router {
         .with_state(state)
 }
 
-/// Serves until `stop`, then drains: no new session, WebSockets closed with 1012.
-///
-/// # Errors
-/// The listener's.
-pub async fn serve(listener: Door, state: ServerState, stop: CancellationToken) -> std::io::Result<()> {
-    let draining = Arc::clone(&state.draining);
-    let sessions = state.sessions.clone();
-    let drain = async move {
-        stop.cancelled().await;
-        draining.store(true, Ordering::Relaxed);
-        sessions.close_all().await;
-    };
+/// Serves until `stop`, then drains: nobody new is let in, sessions are told and may go on for [`ServerConfig::drain`], WebSockets are closed with 1012.
+pub async fn serve(listener: Door, state: ServerState, stop: CancellationToken) {
+    let (router, drained) = (router(state.clone()), CancellationToken::new());
+    let draining = drain(state, stop, drained.clone());
     match listener {
-        Door::Plain(listener) => axum::serve(listener, router(state)).with_graceful_shutdown(drain).await,
-        Door::Tls(listener) => axum::serve(listener, router(state)).with_graceful_shutdown(drain).await,
-    }
+        Door::Plain(listener) => tokio::join!(connections::serve(listener, router, drained), draining),
+        Door::Tls(listener) => tokio::join!(connections::serve(listener, router, drained), draining),
+    };
+}
+
+async fn drain(state: ServerState, stop: CancellationToken, drained: CancellationToken) {
+    stop.cancelled().await;
+    state.draining.store(true, Ordering::Relaxed);
+    state.sessions.go_on_for(state.config.drain).await;
+    state.sessions.close_all().await;
+    state.sockets.close();
+    // Whoever does not read its goodbye goes without.
+    let _ = tokio::time::timeout(GOODBYE, state.sockets.wait()).await;
+    drained.cancel();
+}
+
+/// What stands behind the `?`, or what is wrong with it.
+fn read_query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, HttpError> {
+    let wrong = |e: QueryRejection| HttpError::new(crate::base::ErrorClass::Invalid, "invalid_value", e.body_text());
+    query.map(|Query(query)| query).map_err(wrong)
 }

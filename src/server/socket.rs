@@ -1,6 +1,7 @@
 //! `GET /v1/realtime`: a WebSocket that opens a session of its own (`?model=`) or watches a call (`?call_id=`).
 
 use axum::Extension;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -19,11 +20,12 @@ const AGAIN: u16 = 1013;
 
 pub(super) async fn upgrade(
     State(state): State<ServerState>,
-    Query(query): Query<CallQuery>,
+    query: Result<Query<CallQuery>, QueryRejection>,
     grant: Option<Extension<Grant>>,
     ws: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
     state.refuse_while_draining()?;
+    let query = super::read_query(query)?;
     let ws = ws.map_err(|e| {
         let text = format!(
             "this address is for WebSockets ({}); to place a WebRTC call POST the SDP offer to /v1/realtime/calls",
@@ -37,7 +39,8 @@ pub(super) async fn upgrade(
     };
     let limit = state.config.max_message_bytes;
     let ws = ws.max_message_size(limit).max_frame_size(limit).protocols(["realtime"]);
-    Ok(ws.on_upgrade(move |socket| Pump { socket, port, state }.run()))
+    let sockets = state.sockets.clone();
+    Ok(ws.on_upgrade(move |socket| sockets.track_future(Pump { socket, port, state }.run())))
 }
 
 /// Moves text both ways until either side ends.

@@ -45,6 +45,8 @@ pub(super) enum Msg {
     Knock { token: Secret, reply: oneshot::Sender<bool> },
     /// The holder comes back over another connection.
     Return(Box<Returning>),
+    /// The session ends before long.
+    Expiring { reason: &'static str, left: Duration },
     /// Somebody else needs the place of a session whose holder is away.
     MakeRoom,
     /// Voice activity.
@@ -178,6 +180,7 @@ impl Actor {
                 let _ = reply.send(self.stay.opens(&token, self.stream.is_held(), self.clock.now()));
             }
             Msg::Return(returning) => self.on_return(*returning),
+            Msg::Expiring { reason, left } => self.warn(reason, left),
             Msg::Listen(ListenEvent::SpeechStarted { at }) => self.handle(Input::SpeechStarted { at }, None).await,
             Msg::Listen(ListenEvent::SpeechStopped { utterance, decided }) => {
                 self.handle(Input::SpeechStopped { utterance, decided }, None).await;

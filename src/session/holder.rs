@@ -1,5 +1,7 @@
 //! The actor and its clients: who comes, goes, comes back, and what is kept of the session for that.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
@@ -212,6 +214,12 @@ impl Actor {
         if let (Some(body), Some(keeper)) = (self.stay.erase(), &self.keeper) {
             keeper.keep_session(body, true);
         }
+    }
+
+    /// Tells clients that asked for it that the session ends before long.
+    pub(super) fn warn(&mut self, reason: &'static str, left: Duration) {
+        let event = self.event(ServerBody::Expiring { reason, seconds_left: left.as_secs() });
+        self.stream.tell_all(&event);
     }
 
     /// The last that is told and kept.

@@ -230,6 +230,20 @@ impl Sessions {
         lock(&self.0.calls).get(call_id).cloned().ok_or_else(|| SessionError::NoCall(clip(call_id)))
     }
 
+    /// Tells every conversation that the server stops, and waits until none is left, for at most so long.
+    pub async fn go_on_for(&self, patience: std::time::Duration) {
+        if self.live() == 0 || patience.is_zero() {
+            return;
+        }
+        let inboxes: Vec<_> = lock(&self.0.memories).values().map(|held| held.inbox.clone()).collect();
+        for inbox in inboxes {
+            // Whoever has no room for it is told by being closed.
+            let _ = inbox.try_send(Msg::Expiring { reason: "server_restarts", left: patience });
+        }
+        let all = u32::try_from(self.0.services.max_sessions).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(patience, self.0.permits.acquire_many(all)).await;
+    }
+
     /// Ends every conversation and waits until all their tasks are gone.
     pub async fn close_all(&self) {
         self.0.stop.cancel();

@@ -284,6 +284,9 @@ pub enum ServerBody {
     /// Vendor: the session goes on over another connection; this one is closed.
     #[serde(rename = "session.replaced")]
     Replaced {},
+    /// Vendor: the session ends before long, at the server's side.
+    #[serde(rename = "session.expiring")]
+    Expiring { reason: &'static str, seconds_left: u64 },
     /// Vendor: the session is over and nobody can come back to it in this process.
     #[serde(rename = "session.expired")]
     Expired { reason: &'static str },
@@ -311,6 +314,7 @@ impl ServerBody {
             Self::Resumable { .. }
             | Self::Resumed { .. }
             | Self::Replaced {}
+            | Self::Expiring { .. }
             | Self::Expired { .. }
             | Self::ResyncRequired { .. } => Some(Extension::Resume),
             _ => None,

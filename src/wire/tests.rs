@@ -315,6 +315,7 @@ fn resume_samples() -> Vec<ServerBody> {
             item_ids: vec!["item_1".into(), "item_2".into()],
             response_ids: vec!["resp_1".into()],
         },
+        B::Expiring { reason: "server_restarts", seconds_left: 2 },
     ]
 }
 

@@ -117,7 +117,7 @@ fn what_is_forgotten_is_found_by_the_memorys_time_after_a_restart_too() {
     setup.restore = Some(kept);
     assert_eq!(Conversation::open(setup, MediaTime::ZERO).0.holds().0.len(), 1);
     // An order over the wire spares nothing, not even the newest item.
-    again.put(Input::Forget(crate::wire::ForgetRequest::All));
+    again.after(10).put(Input::Forget(crate::wire::ForgetRequest::All));
     assert!(again.c.holds().0.is_empty() && again.c.snapshot(MOST).is_none());
 }
 

@@ -76,6 +76,7 @@ const NEEDED: { readonly [K in ServerEvent["type"]]?: readonly (keyof EventOf<K>
   "scene.facts": ["objects", "labels", "texts"],
   "session.resumable": ["resume_token"],
   "session.resumed": ["resume_token"],
+  "session.expiring": [],
   "session.expired": [],
   "session.resync_required": ["reason"],
 };

@@ -7,7 +7,7 @@ import { FakeLine, type Loose, whole } from "./testing.js";
 
 class FakeCall extends FakeLine {
   protected override readonly places = false;
-  event(event: Loose<ServerEvent> & { server_event_seq?: number }) {
+  event(event: Loose<ServerEvent>) {
     this.emit("event", whole<ServerEvent>(event));
   }
   other(message: OtherEvent) {

@@ -54,6 +54,8 @@ export interface AudioLevelEvent {
   dbfs: number;
   /** `event_…`. */
   event_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   speaking: boolean;
   type: "audio.level";
 }
@@ -123,6 +125,8 @@ export interface ConversationItemAddedEvent {
   event_id: string;
   item: ItemView;
   previous_item_id: string | null;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "conversation.item.added";
 }
 
@@ -149,6 +153,8 @@ export interface ConversationItemDeletedEvent {
   /** `event_…`. */
   event_id: string;
   item_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "conversation.item.deleted";
 }
 
@@ -158,6 +164,8 @@ export interface ConversationItemDoneEvent {
   event_id: string;
   item: ItemView;
   previous_item_id: string | null;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "conversation.item.done";
 }
 
@@ -167,6 +175,8 @@ export interface ConversationItemInputAudioTranscriptionCompletedEvent {
   /** `event_…`. */
   event_id: string;
   item_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   transcript: string;
   type: "conversation.item.input_audio_transcription.completed";
   usage: TranscriptionUsage;
@@ -179,6 +189,8 @@ export interface ConversationItemInputAudioTranscriptionDeltaEvent {
   /** `event_…`. */
   event_id: string;
   item_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "conversation.item.input_audio_transcription.delta";
 }
 
@@ -189,6 +201,8 @@ export interface ConversationItemInputAudioTranscriptionFailedEvent {
   /** `event_…`. */
   event_id: string;
   item_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "conversation.item.input_audio_transcription.failed";
 }
 
@@ -205,6 +219,8 @@ export interface ConversationItemRetrievedEvent {
   /** `event_…`. */
   event_id: string;
   item: ItemView;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "conversation.item.retrieved";
 }
 
@@ -225,6 +241,8 @@ export interface ConversationItemTruncatedEvent {
   /** `event_…`. */
   event_id: string;
   item_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "conversation.item.truncated";
 }
 
@@ -235,6 +253,8 @@ export interface ErrorEvent {
   error: WireError;
   /** `event_…`. */
   event_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "error";
 }
 
@@ -264,7 +284,7 @@ export interface EventView {
 }
 
 /** A kind of vendor event that a client can ask for. */
-export type Extension = "latency" | "video" | "scene" | "audio" | "memory";
+export type Extension = "latency" | "video" | "scene" | "audio" | "memory" | "resume";
 
 export type FormatName = "audio/pcm" | "audio/pcmu" | "audio/pcma" | "pcm16" | "g711_ulaw" | "g711_alaw";
 
@@ -305,6 +325,8 @@ export interface InputAudioBufferClearEvent {
 export interface InputAudioBufferClearedEvent {
   /** `event_…`. */
   event_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "input_audio_buffer.cleared";
 }
 
@@ -321,6 +343,8 @@ export interface InputAudioBufferCommittedEvent {
   event_id: string;
   item_id: string;
   previous_item_id: string | null;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "input_audio_buffer.committed";
 }
 
@@ -330,6 +354,8 @@ export interface InputAudioBufferSpeechStartedEvent {
   /** `event_…`. */
   event_id: string;
   item_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "input_audio_buffer.speech_started";
 }
 
@@ -339,6 +365,8 @@ export interface InputAudioBufferSpeechStoppedEvent {
   /** `event_…`. */
   event_id: string;
   item_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "input_audio_buffer.speech_stopped";
 }
 
@@ -368,6 +396,8 @@ export interface InputVideoStatsEvent {
   height: number;
   /** Age of the newest picture, milliseconds. */
   last_frame_ms: number;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "input_video.stats";
   /** Pictures that perception looked at, per second. */
   watched_fps: number;
@@ -467,6 +497,8 @@ export interface MemoryForgottenEvent {
   event_id: string;
   events: number;
   keyframes: number;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   start_ms: number;
   type: "memory.forgotten";
 }
@@ -483,6 +515,8 @@ export interface MemoryTimelineEvent {
   memory_id: string;
   /** Milliseconds since the memory began. */
   now_ms: number;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   /** When the memory began, Unix milliseconds. */
   started_unix_ms: number;
   /** How full it is. */
@@ -507,6 +541,8 @@ export interface MemoryUpdatedEvent {
   merged: MergeView[];
   now_ms: number;
   removed: string[];
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   tiers: TiersView;
   type: "memory.updated";
 }
@@ -524,6 +560,8 @@ export interface MemoryWatchCreateEvent {
 export interface MemoryWatchCreatedEvent {
   /** `event_…`. */
   event_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "memory.watch.created";
   watch: WatchView;
 }
@@ -541,6 +579,8 @@ export interface MemoryWatchEndedEvent {
   /** `event_…`. */
   event_id: string;
   reason: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "memory.watch.ended";
   watch: WatchView;
 }
@@ -550,6 +590,8 @@ export interface MemoryWatchFiredEvent {
   /** `event_…`. */
   event_id: string;
   response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "memory.watch.fired";
   watch: WatchView;
 }
@@ -642,6 +684,8 @@ export interface RateLimitsUpdatedEvent {
   /** `event_…`. */
   event_id: string;
   rate_limits: RateLimit[];
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "rate_limits.updated";
 }
 
@@ -668,6 +712,8 @@ export interface ResponseContentPartAddedEvent {
   part: TextPart;
   /** Which response. */
   response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "response.content_part.added";
 }
 
@@ -684,6 +730,8 @@ export interface ResponseContentPartDoneEvent {
   part: TextPart;
   /** Which response. */
   response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "response.content_part.done";
 }
 
@@ -713,6 +761,8 @@ export interface ResponseCreatedEvent {
   /** `event_…`. */
   event_id: string;
   response: ResponseView;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "response.created";
 }
 
@@ -722,6 +772,8 @@ export interface ResponseDegradedEvent {
   event_id: string;
   reason: string;
   response_id: string | null;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   step: string;
   type: "response.degraded";
 }
@@ -731,6 +783,8 @@ export interface ResponseDoneEvent {
   /** `event_…`. */
   event_id: string;
   response: ResponseView;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "response.done";
 }
 
@@ -751,6 +805,8 @@ export interface ResponseLatencyEvent {
   /** Prompt handed over → prompt taken in by the model. */
   prefill_ms: number | null;
   response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   /** End of speech (or `response.create`) → first token. */
   total_ms: number | null;
   type: "response.latency";
@@ -767,6 +823,8 @@ export interface ResponseMemoryEvent {
   response_id: string;
   route: string;
   seen: boolean;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "response.memory";
 }
 
@@ -777,6 +835,8 @@ export interface ResponseOutputItemAddedEvent {
   item: ItemView;
   output_index: number;
   response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "response.output_item.added";
 }
 
@@ -787,6 +847,8 @@ export interface ResponseOutputItemDoneEvent {
   item: ItemView;
   output_index: number;
   response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "response.output_item.done";
 }
 
@@ -803,6 +865,8 @@ export interface ResponseOutputTextDeltaEvent {
   output_index: number;
   /** Which response. */
   response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   type: "response.output_text.delta";
 }
 
@@ -818,6 +882,8 @@ export interface ResponseOutputTextDoneEvent {
   output_index: number;
   /** Which response. */
   response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   text: string;
   type: "response.output_text.done";
 }
@@ -871,6 +937,8 @@ export interface SceneFactsEvent {
   labels: WireLabel[];
   /** Objects, most confident first. */
   objects: WireObject[];
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   /** Text in reading order. */
   texts: WireText[];
   type: "scene.facts";
@@ -918,8 +986,94 @@ export interface SessionConfig {
 export interface SessionCreatedEvent {
   /** `event_…`. */
   event_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   session: SessionConfig;
   type: "session.created";
+}
+
+/** Vendor: has every event up to this one, which need not be kept for it any longer. */
+export interface SessionEventAckEvent {
+  /** Given back in `error.error.event_id` when the event is refused. */
+  event_id?: string | null;
+  server_event_seq: number;
+  type: "session.event_ack";
+}
+
+/** Vendor: the session is over and nobody can come back to it in this process. */
+export interface SessionExpiredEvent {
+  /** `event_…`. */
+  event_id: string;
+  reason: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "session.expired";
+}
+
+/** Vendor: the session ends before long, at the server's side. */
+export interface SessionExpiringEvent {
+  /** `event_…`. */
+  event_id: string;
+  reason: string;
+  seconds_left: number;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "session.expiring";
+}
+
+/** Vendor: the session goes on over another connection; this one is closed. */
+export interface SessionReplacedEvent {
+  /** `event_…`. */
+  event_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "session.replaced";
+}
+
+/** Vendor: what to come back with after a break, and how long that is possible. */
+export interface SessionResumableEvent {
+  /** `event_…`. */
+  event_id: string;
+  /** How long the session waits for its client, in milliseconds. */
+  grace_ms: number;
+  /** `archive`: it outlives the server too, with what was said and seen. `process`: it ends with the server. */
+  kept_in: string;
+  /** For `?resume=`; replaces the one before. Whoever has it can take the session over. */
+  resume_token: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "session.resumable";
+}
+
+/** Vendor: the session goes on over this connection; events that were missed follow. */
+export interface SessionResumedEvent {
+  attachment_generation: number;
+  /** `event_…`. */
+  event_id: string;
+  /** How long the session waits for its client, in milliseconds. */
+  grace_ms: number;
+  /** `archive`: it outlives the server too, with what was said and seen. `process`: it ends with the server. */
+  kept_in: string;
+  replayed: number;
+  /** For `?resume=`; replaces the one before. Whoever has it can take the session over. */
+  resume_token: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  session: SessionConfig;
+  type: "session.resumed";
+}
+
+/** Vendor: events were lost. What the session still holds; everything else that a client knows of is over. */
+export interface SessionResyncRequiredEvent {
+  /** `event_…`. */
+  event_id: string;
+  item_ids: string[];
+  missed: number | null;
+  reason: string;
+  response_ids: string[];
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "session.resync_required";
 }
 
 /** A patch of the session: what is absent stays, null and the empty value clear. */
@@ -967,6 +1121,8 @@ export interface SessionUpdateEvent {
 export interface SessionUpdatedEvent {
   /** `event_…`. */
   event_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
   session: SessionConfig;
   type: "session.updated";
 }
@@ -1213,7 +1369,13 @@ export type ServerEvent =
   | MemoryForgottenEvent
   | MemoryWatchCreatedEvent
   | MemoryWatchFiredEvent
-  | MemoryWatchEndedEvent;
+  | MemoryWatchEndedEvent
+  | SessionResumableEvent
+  | SessionResumedEvent
+  | SessionReplacedEvent
+  | SessionExpiringEvent
+  | SessionExpiredEvent
+  | SessionResyncRequiredEvent;
 
 /** Events that clients send. */
 export type ClientEvent =
@@ -1228,6 +1390,7 @@ export type ClientEvent =
   | ResponseCreateEvent
   | ResponseCancelEvent
   | OutputAudioBufferClearEvent
+  | SessionEventAckEvent
   | MemoryTimelineGetEvent
   | MemoryForgetEvent
   | MemoryWatchCreateEvent
@@ -1271,4 +1434,10 @@ export const SERVER_EVENT_FIELDS: { readonly [K in ServerEvent["type"]]: Readonl
   "memory.watch.created": { watch: "object", event_id: "string" },
   "memory.watch.fired": { watch: "object", response_id: "string", event_id: "string" },
   "memory.watch.ended": { watch: "object", reason: "string", event_id: "string" },
+  "session.resumable": { resume_token: "string", grace_ms: "number", kept_in: "string", event_id: "string" },
+  "session.resumed": { resume_token: "string", grace_ms: "number", kept_in: "string", session: "object", attachment_generation: "number", replayed: "number", event_id: "string" },
+  "session.replaced": { event_id: "string" },
+  "session.expiring": { reason: "string", seconds_left: "number", event_id: "string" },
+  "session.expired": { reason: "string", event_id: "string" },
+  "session.resync_required": { reason: "string", missed: "any", item_ids: "object", response_ids: "object", event_id: "string" },
 };

@@ -1,0 +1,108 @@
+//! Connections: how many there may be, from whom, and how slowly they may speak.
+//!
+//! `axum::serve` waits for ever for a request that comes byte by byte. Here a head has to come whole in [`HEAD`], also on a connection that was
+//! kept open; bodies have their time in `body`.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::Listener;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections at one time; those that became WebSockets count as sessions instead. While so many are, nobody new is accepted and the system's own
+/// queue fills.
+const MOST: usize = 1_024;
+/// Of them, from one address; one more is closed at once. Loopback may be a proxy before us, and has no bound of its own.
+const MOST_PER_ADDRESS: usize = 128;
+/// Longest wait for the head of a request.
+const HEAD: Duration = Duration::from_secs(8);
+/// Longest head; longer ones are answered with 431.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Connections by address.
+#[derive(Default)]
+struct Addresses(Mutex<HashMap<IpAddr, usize>>);
+
+/// One connection's place; given back when dropped.
+struct Place {
+    addresses: Arc<Addresses>,
+    ip: IpAddr,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Addresses {
+    /// Whether one more may come from there.
+    fn enter(&self, ip: IpAddr) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(ip).or_insert(0);
+        let free = *count < MOST_PER_ADDRESS || ip.is_loopback();
+        *count += usize::from(free);
+        free
+    }
+
+    fn leave(&self, ip: IpAddr) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&ip) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&ip);
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.addresses.leave(self.ip);
+    }
+}
+
+/// Serves until `stop`; then nobody new is accepted, and what is being answered is answered.
+pub(super) async fn serve<L>(mut listener: L, router: Router, stop: CancellationToken)
+where
+    L: Listener<Addr = SocketAddr>,
+{
+    let (places, addresses, open) =
+        (Arc::new(Semaphore::new(MOST)), Arc::new(Addresses::default()), TaskTracker::new());
+    loop {
+        let Ok(permit) = Arc::clone(&places).acquire_owned().await else { break };
+        let (io, from) = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        if !addresses.enter(from.ip()) {
+            metrics::counter!("sightline_connections_refused_total").increment(1);
+            continue;
+        }
+        let place = Place { addresses: Arc::clone(&addresses), ip: from.ip(), _permit: permit };
+        open.spawn(connection(io, router.clone(), stop.clone(), place));
+    }
+    drop(listener);
+    open.close();
+    open.wait().await;
+}
+
+async fn connection<I>(io: I, router: Router, stop: CancellationToken, _place: Place)
+where
+    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    // HTTP/1.1 from the first byte on: a look at which version comes would have no end of its own.
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    let serving = builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(router)).with_upgrades();
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        // What is wrong with a connection is its client's to know.
+        _ = serving.as_mut() => return,
+        () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    let _ = serving.await;
+}
