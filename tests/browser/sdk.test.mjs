@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect as connectTcp, createServer as createTcp } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { findChromium, launch } from "./lib/browser.mjs";
@@ -26,6 +27,59 @@ async function serveWeb() {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => (server.closeAllConnections(), new Promise((resolve) => server.close(resolve))) };
 }
+
+/** A line to the server that can be cut, as networks are: without a goodbye. */
+async function cuttable(port) {
+  const open = new Set();
+  const line = createTcp((near) => {
+    const far = connectTcp(port, "127.0.0.1");
+    for (const [a, b] of [[near, far], [far, near]]) {
+      open.add(a);
+      a.on("error", () => b.destroy());
+      a.on("close", () => (open.delete(a), b.destroy()));
+      a.pipe(b);
+    }
+  });
+  await new Promise((resolve) => line.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${line.address().port}`, cut: () => open.forEach((s) => s.destroy()), close: () => (open.forEach((s) => s.destroy()), line.close()) };
+}
+
+const noSocket = typeof WebSocket === "undefined" ? "this Node has no WebSocket" : (serverMissing() ?? (!existsSync(join(WEB, "client/dist/index.js")) ? "web/client/dist is not built" : null));
+
+describe("the SDK in Node", { skip: noSocket ?? false, concurrency: false }, () => {
+  test("an answer goes on over a new connection, and the conversation with it", async (t) => {
+    const { connect } = await import(join(WEB, "client/dist/index.js"));
+    const server = await startServer({ name: "sdk-resume" });
+    const line = await cuttable(server.port);
+    t.after(() => (line.close(), server.stop()));
+    const session = await connect({ url: line.url });
+    const seen = [];
+    session.on("event", (e) => seen.push(e));
+    const came = (type, count = 1) => new Promise((resolve) => {
+      const look = () => seen.filter((e) => e.type === type).length >= count && (stop(), resolve());
+      const stop = session.on("event", look);
+      look();
+    });
+    await came("session.resumable");
+    const answer = session.ask("Write the numbers from one to fifty.");
+    await came("response.created");
+    line.cut();
+    await came("session.resumed");
+    const text = await answer.text();
+    const done = seen.find((e) => e.type === "response.done").response;
+    assert.equal(text, done.output[0].content[0].text, "every word once");
+    line.cut();
+    await came("session.resumed", 2);
+    const again = await session.ask("Say yes.").text();
+    assert.ok(again.length > 0);
+    assert.deepEqual(session.status, { phase: "live", resumed: true });
+    assert.equal(seen.filter((e) => e.type === "session.created").length, 1);
+    assert.equal(seen.filter((e) => e.type === "session.resync_required" || e.type === "error").length, 0);
+    const numbers = seen.map((e) => e.server_event_seq).filter((n) => n !== undefined);
+    assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b));
+    await session.stop();
+  });
+});
 
 describe("the SDK", { skip: missing ?? false, concurrency: false }, () => {
   let server, site, browser, sign;

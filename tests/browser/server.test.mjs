@@ -190,3 +190,64 @@ describe("when something is in the way", { skip, concurrency: false }, () => {
     assert.equal(page.errors.length, 0);
   });
 });
+
+describe("when the line breaks", { skip, concurrency: false }, () => {
+  /** Every peer connection of the page, so that a test can break the newest as a network would. */
+  const note = () => {
+    window.__peers = [];
+    window.RTCPeerConnection = class extends RTCPeerConnection {
+      constructor(...args) {
+        super(...args);
+        window.__peers.push(this);
+      }
+    };
+  };
+  const snap = (page) => page.evaluate(() => {
+    const peer = window.__peers.at(-1);
+    const told = peer.onconnectionstatechange;
+    peer.close();
+    Object.defineProperty(peer, "connectionState", { get: () => "failed" });
+    told?.call(peer);
+  });
+  const begin = async (t, url, picture) => {
+    const clip = await makeClip(picture, artifact(`line-${Math.random().toString(36).slice(2)}.mjpeg`));
+    const browser = await launch({ clip });
+    t.after(() => browser.close());
+    const page = await openPage(browser, { init: `(${note})()` });
+    await page.goto(`${url}/?autostart=1&audio_processing=off&microphone=off`);
+    await page.waitForSelector('.connection[data-phase="live"]', { timeout: 30000 });
+    await waitSeen(page);
+    return page;
+  };
+
+  test("the page comes back to the same conversation, which still sees", async (t) => {
+    const server = await startServer({ name: "line" });
+    t.after(() => server.stop());
+    const page = await begin(t, server.url, drawings["hello-42"]);
+    await ask(page, "The code word is swordfish.");
+    await snap(page);
+    await waitWire(page, "session.resumed");
+    await page.waitForFunction(() => [...document.querySelectorAll(".turn")].some((x) => /The conversation goes on/.test(x.textContent)));
+    assert.equal((await wire(page, "session.created")).length, 1);
+    assert.match((await ask(page, "What did I tell you about the code word?")).answer, /swordfish/i);
+    await waitSeen(page);
+    assert.match((await ask(page, "What does the sign say?")).answer, /hello|42/i);
+    assert.equal(await metric(server.url, "sightline_sessions_total"), 1);
+  });
+
+  test("with an archive it comes back even when the server was killed", async (t) => {
+    const set = [`archive.dir=${artifact(`archive-${process.pid}`)}`];
+    const server = await startServer({ name: "line-killed", set });
+    const page = await begin(t, server.url, drawings.dark);
+    await ask(page, "The code word is swordfish.");
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await server.kill();
+    const again = await startServer({ name: "line-again", port: server.port, set });
+    t.after(() => again.stop());
+    await page.click("#retry", { timeout: 2000 }).catch(() => undefined);
+    await waitWire(page, "session.resumed", { timeout: 60000 });
+    await page.waitForSelector('.connection[data-phase="live"]', { timeout: 30000 });
+    assert.equal((await wire(page, "session.created")).length, 1);
+    assert.match((await ask(page, "What did I tell you about the code word?")).answer, /swordfish/i);
+  });
+});

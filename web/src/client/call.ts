@@ -129,6 +129,7 @@ export class Call extends Line {
     this.channel.onclose = () => void this.onChannelClosed();
     this.on("event", (event) => {
       if (event.type === "session.resumable" || event.type === "session.resumed") this.resumable = true;
+      if (event.type === "session.expired" || event.type === "session.replaced") this.resumable = false;
     });
     const take = (message: MessageEvent<string>) => this.take(String(message.data));
     // After the caller has had its turn to subscribe: not a microtask, since the promise of `open` takes some of those.
@@ -158,7 +159,9 @@ export class Call extends Line {
 
   private async onChannelClosed(): Promise<void> {
     if (this.over) return;
-    this.lose((await isAlive(this.endpoint)) ? { kind: "closed" } : { kind: "unreachable" });
+    // A session that waits for its client was not ended by this: a restart, say, closes every channel.
+    const ended: Failure = this.resumable ? { kind: "lost" } : { kind: "closed" };
+    this.lose((await isAlive(this.endpoint)) ? ended : { kind: "unreachable" });
   }
 
   private async diagnose(): Promise<void> {
