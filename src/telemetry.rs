@@ -95,6 +95,15 @@ pub const METRICS: &[Metric] = &[
     counter("sightline_ingest_lost_total", "access units lost on the network; labels: codec, reason"),
     counter("sightline_ingest_keyframe_requests_total", "keyframes asked for"),
     counter("sightline_ingest_foreign_packets_total", "RTP packets of a codec that was not negotiated; label: kind"),
+    counter("sightline_ingest_nobodys_packets_total", "packets on the shared port that are no call's; label: reason"),
+    counter(
+        "sightline_ingest_packets_lost_total",
+        "packets of a call lost between it and the shared port; label: reason",
+    ),
+    counter(
+        "sightline_ingest_tcp_refused_total",
+        "media connections that never said which call they were for; label: reason",
+    ),
     counter("sightline_ingest_data_refused_total", "data-channel messages refused; label: reason"),
 ];
 

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::decode::DecodeConfig;
 use crate::dialogue::Limits;
 use crate::engine::{Engine, EngineConfig};
-use crate::ingest::{IngestConfig, PortPool};
+use crate::ingest::{IngestConfig, PortPool, Ports, SharedPort};
 use crate::listen::ListenConfig;
 use crate::model::echo::Aec3;
 use crate::model::llm::Sampling;
@@ -55,7 +55,7 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
     let services = Services {
         engine: handle,
         clock,
-        udp: PortPool::new(ingest.udp_ports.clone()),
+        ports: ports(config, &ingest),
         ingest,
         decode: decode.clone(),
         vad: Arc::new(|| Box::new(EarshotVad::new())),
@@ -100,6 +100,14 @@ fn ingest_config(config: &Config, available: &[crate::base::Codec]) -> IngestCon
     ingest.failed_after = config.ingest.failed;
     ingest.video_codecs.retain(|codec| available.contains(codec));
     ingest
+}
+
+fn ports(config: &Config, ingest: &IngestConfig) -> Ports {
+    let range = ingest.udp_ports.clone();
+    if config.ingest.shared_port {
+        return Ports::Shared(SharedPort::new(range, ingest.bind_ips.clone(), config.ingest.tcp));
+    }
+    Ports::Pool(PortPool::new(range))
 }
 
 fn listen_config(config: &Config) -> ListenConfig {

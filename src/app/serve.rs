@@ -1,6 +1,6 @@
 //! `sightline serve`: everything up, then down again in order.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,7 +15,7 @@ use super::clock::unix_ms_at_zero;
 use super::{AppError, Parts, SystemClock, build};
 use crate::base::{Clock, ErrorClass};
 use crate::config::{self, Config};
-use crate::ingest::local_ips;
+use crate::ingest::{IceServers, TurnSecret, local_ips};
 use crate::server::{
     self, Door, RenderMetrics, Secrets, ServerConfig, ServerState, Tls, TlsFiles, TlsListener, own_certificate,
 };
@@ -30,7 +30,7 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
         .enable_all()
         .build()
         .map_err(|e| AppError::new(ErrorClass::Internal, format!("cannot start the runtime: {e}")))?;
-    let tls = tls(config)?;
+    let (tls, ice) = (tls(config)?, ice_servers(config)?);
     // The port first: a second server is told so at once, not after it has loaded half a gigabyte.
     let listener = runtime.block_on(bind(config))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -38,13 +38,14 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
     let Parts { engine, sessions, .. } = build(config, Arc::clone(&clock))?;
     let state = ServerState {
         sessions,
-        config: Arc::new(server_config(config, unix_ms_at_zero)),
+        config: Arc::new(server_config(config, ice, unix_ms_at_zero)),
         metrics,
         clock,
         secrets: Arc::new(Secrets::default()),
         draining: Arc::new(AtomicBool::new(false)),
         sockets: TaskTracker::new(),
     };
+    media_port(&runtime, &state)?;
     let stop = CancellationToken::new();
     let outcome = runtime.block_on(async {
         tokio::spawn(until_told(stop.clone()));
@@ -61,6 +62,16 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     info!("stopped");
     outcome.map_err(|e| AppError::new(ErrorClass::Internal, format!("the server stopped: {e}")))
+}
+
+/// The port that calls share: a server that cannot have it says so at once, not to its first client.
+fn media_port(runtime: &tokio::runtime::Runtime, state: &ServerState) -> Result<(), AppError> {
+    let port = runtime.block_on(async { state.sessions.open_port() });
+    match port.map_err(|e| AppError::new(e.class(), e.to_string()))? {
+        Some(port) => info!(port, "media comes in here"),
+        None => info!("media comes in on a port of each call's own"),
+    }
+    Ok(())
 }
 
 fn refuse_open_door(config: &Config) -> Result<(), AppError> {
@@ -119,7 +130,32 @@ fn announce(address: SocketAddr, tls: bool) {
     eprintln!("Sightline is ready: open {scheme}://{host}:{}", address.port());
 }
 
-fn server_config(config: &Config, unix_ms_at_zero: i64) -> ServerConfig {
+/// A secret is short; a large file is not one.
+const MAX_SECRET_BYTES: u64 = 4_096;
+
+/// STUN and TURN servers, with the secret from its file where it stands in one.
+fn ice_servers(config: &Config) -> Result<IceServers, AppError> {
+    let ice = &config.ice;
+    let secret = match &ice.turn_secret_file {
+        None => ice.turn_secret.clone(),
+        Some(path) => {
+            let wrong = |why: String| {
+                let text = format!("ice.turn_secret_file = {}: {why}", path.display());
+                AppError::new(ErrorClass::Invalid, text)
+            };
+            let mut text = String::new();
+            let file = std::fs::File::open(path).map_err(|e| wrong(e.to_string()))?;
+            file.take(MAX_SECRET_BYTES).read_to_string(&mut text).map_err(|e| wrong(e.to_string()))?;
+            Some(
+                TurnSecret::new(&text)
+                    .ok_or_else(|| wrong("the file is empty: write the TURN server's secret into it".into()))?,
+            )
+        }
+    };
+    Ok(IceServers { urls: ice.servers.clone(), secret, lasts: ice.turn_ttl })
+}
+
+fn server_config(config: &Config, ice: IceServers, unix_ms_at_zero: i64) -> ServerConfig {
     let s = &config.server;
     ServerConfig {
         web_root: s.web_root.clone(),
@@ -128,6 +164,7 @@ fn server_config(config: &Config, unix_ms_at_zero: i64) -> ServerConfig {
         write_deadline: s.write_deadline,
         drain: s.drain,
         ping_interval: s.ping_interval,
+        ice,
         unix_ms_at_zero,
     }
 }

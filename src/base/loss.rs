@@ -7,6 +7,8 @@ pub enum LossReason {
     Superseded,
     /// The decoder was behind: compressed units dropped up to the next keyframe.
     DecoderBehind,
+    /// A call was too slow to take its packets from the shared port, or the system to take ours.
+    PeerBehind,
     /// RTP packets were lost or too late, so the access unit could not be put together.
     Incomplete,
     /// Waiting for a keyframe: the unit cannot be decoded without one.
@@ -44,6 +46,7 @@ impl LossReason {
         match self {
             Self::Superseded => "superseded",
             Self::DecoderBehind => "decoder_behind",
+            Self::PeerBehind => "peer_behind",
             Self::Incomplete => "incomplete",
             Self::NoKeyframe => "no_keyframe",
             Self::Unchanged => "unchanged",

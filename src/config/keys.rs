@@ -22,6 +22,10 @@ const fn key(path: &'static str, kind: Kind, default: &'static str, about: &'sta
 pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("server", "HTTP and WebSocket"),
     ("ingest", "WebRTC: how browsers reach us with sound and picture"),
+    (
+        "ice",
+        "STUN and TURN servers that clients are told of, for networks from which this machine cannot be reached directly",
+    ),
     ("decode", "GStreamer: from compressed to plain"),
     ("listen", "When somebody speaks"),
     ("watch", "Which frames are looked at, and by whom"),
@@ -118,7 +122,19 @@ pub(super) const KEYS: &[Key] = &[
         "ingest.udp_ports",
         Kind::Ports,
         "\"50000-50199\"",
-        "UDP ports for media, one per conversation and address. Open them in the firewall.",
+        "Ports for media. All conversations share the first that is free; open it in the firewall, for UDP and TCP.",
+    ),
+    key(
+        "ingest.shared_port",
+        Kind::Bool,
+        "true",
+        "One port for all conversations. Without it each takes one of `ingest.udp_ports`, and all of them must be open.",
+    ),
+    key(
+        "ingest.tcp",
+        Kind::Bool,
+        "true",
+        "Take media over TCP too, on the shared port, from networks that let no UDP through.",
     ),
     key(
         "ingest.bind_ips",
@@ -145,6 +161,20 @@ pub(super) const KEYS: &[Key] = &[
         "Silence on the media path after which it counts as disconnected.",
     ),
     key("ingest.failed_ms", Kind::Int(1_000, 600_000), "15000", "Further silence after which the call is ended."),
+    key(
+        "ice.servers",
+        Kind::Texts,
+        "[]",
+        "Addresses such as \"stun:stun.example.net:3478\" or \"turn:turn.example.net?transport=tcp\", at most 16. Clients use them, the server does not.",
+    ),
+    key(
+        "ice.turn_secret",
+        Kind::Text(1_024),
+        "\"\"",
+        "The secret that the TURN server has too (coturn: `use-auth-secret` and `static-auth-secret`). Credentials of clients are made with it.",
+    ),
+    key("ice.turn_secret_file", Kind::Path, "\"\"", "A file with that secret, in the place of `ice.turn_secret`."),
+    key("ice.turn_ttl_s", Kind::Int(60, 86_400), "3600", "Seconds for which credentials of a client are valid."),
     key(
         "decode.pipelines_dir",
         Kind::Path,
@@ -378,6 +408,16 @@ pub(super) const KEYS: &[Key] = &[
         "How: for people, or one JSON object per line.",
     ),
 ];
+
+/// Keys whose values are never shown.
+const SECRET: &[&str] = &["server.api_keys", "ice.turn_secret"];
+
+impl Key {
+    /// Its value is not to be shown, not even a wrong one: that may be a right one with a slip.
+    pub(super) fn is_secret(&self) -> bool {
+        SECRET.contains(&self.path)
+    }
+}
 
 /// The key of this path.
 pub(super) fn find(path: &str) -> Option<&'static Key> {

@@ -149,8 +149,7 @@ fn is_section(path: &str) -> bool {
 }
 
 fn bad_value(key: &keys::Key, found: &str, origin: &Origin) -> String {
-    // A wrong key may be a right one with a slip: it is not repeated.
-    let found = if key.path == "server.api_keys" { "something else" } else { found };
+    let found = if key.is_secret() { "something else" } else { found };
     format!("`{}` in {origin} takes {}, not {found}", key.path, key.kind.allowed())
 }
 

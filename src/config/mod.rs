@@ -14,7 +14,7 @@ mod value;
 pub use error::ConfigError;
 pub use layers::{Origin, Sources};
 pub use sections::{
-    Budget, Config, Decode, Device, Dialogue, Engine, Ingest, Listen, Models, Server, Telemetry, Tls, Watch,
+    Budget, Config, Decode, Device, Dialogue, Engine, Ice, Ingest, Listen, Models, Server, Telemetry, Tls, Watch,
 };
 
 /// A configuration, and where each of its values came from.

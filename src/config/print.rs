@@ -2,6 +2,7 @@
 
 use super::keys::{KEYS, Key, SECTIONS};
 use super::layers::{Layered, defaults};
+use super::value::Value;
 
 const WIDTH: usize = 118;
 
@@ -10,7 +11,7 @@ pub(super) fn effective(layered: &Layered) -> String {
     let mut out = String::from("# The configuration in force: flags over environment over file over defaults.\n");
     each_section(&mut out, |out, key| {
         if let Some((value, origin)) = layered.get(key.path) {
-            let shown = if key.path == "server.api_keys" { hidden(&value.list()) } else { value.to_string() };
+            let shown = if key.is_secret() { hidden(value) } else { value.to_string() };
             out.push_str(&format!("{} = {shown}  # {origin}\n", name(key)));
         }
     });
@@ -54,9 +55,12 @@ fn name(key: &Key) -> &str {
 }
 
 /// Secrets are counted, not shown.
-fn hidden(keys: &[String]) -> String {
-    let stars: Vec<_> = keys.iter().map(|_| "\"***\"").collect();
-    format!("[{}]", stars.join(", "))
+fn hidden(value: &Value) -> String {
+    match value {
+        Value::List(all) => format!("[{}]", vec!["\"***\""; all.len()].join(", ")),
+        Value::Text(none) if none.is_empty() => value.to_string(),
+        _ => "\"***\"".to_owned(),
+    }
 }
 
 fn wrap(text: &str) -> Vec<String> {

@@ -7,11 +7,16 @@ use std::time::Duration;
 use super::ConfigError;
 use super::layers::Layered;
 use super::sections::{
-    Archive, Budget, Config, Decode, Device, Dialogue, Engine, Ingest, Listen, Memory, Models, Server, Telemetry, Tls,
-    Watch,
+    Archive, Budget, Config, Decode, Device, Dialogue, Engine, Ice, Ingest, Listen, Memory, Models, Server, Telemetry,
+    Tls, Watch,
 };
 use super::value::{Value, ports};
+use crate::ingest::TurnSecret;
+use crate::ingest::ice_servers::{check_url, is_relay};
 use crate::weights::{Manifest, Role};
+
+/// Addresses of STUN and TURN servers, at most.
+const MOST_ICE_SERVERS: usize = 16;
 
 /// Reads keys, and remembers which were read: a test finds keys that nobody reads.
 pub(super) struct Reader<'a> {
@@ -61,6 +66,12 @@ pub(super) fn build(r: &Reader<'_>) -> Result<Config, ConfigError> {
     let config = Config {
         server: server(r),
         ingest: ingest(r),
+        ice: Ice {
+            servers: r.get("ice.servers").list(),
+            turn_secret: TurnSecret::new(&r.get("ice.turn_secret").text()),
+            turn_secret_file: r.some_text("ice.turn_secret_file").map(Into::into),
+            turn_ttl: Duration::from_secs(r.number("ice.turn_ttl_s")),
+        },
         decode: Decode {
             pipelines_dir: r.some_text("decode.pipelines_dir").map(Into::into),
             max_side: r.number("decode.max_side"),
@@ -127,6 +138,8 @@ fn tls(r: &Reader<'_>) -> Option<Tls> {
 fn ingest(r: &Reader<'_>) -> Ingest {
     Ingest {
         udp_ports: ports(&r.get("ingest.udp_ports").text()).unwrap_or_default(),
+        shared_port: r.get("ingest.shared_port").bool(),
+        tcp: r.get("ingest.tcp").bool(),
         bind_ips: r.ips("ingest.bind_ips"),
         public_ips: r.ips("ingest.public_ips"),
         connect_timeout: r.ms("ingest.connect_timeout_ms"),
@@ -212,14 +225,14 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
             ),
         );
     }
-    if let Some((key, text)) = tls_problem(r) {
+    for (key, text) in tls_problem(r).into_iter().chain(ice_problem(&c.ice)) {
         refuse(key, text);
     }
     if c.server.api_keys.iter().any(|k| k.len() < 16) {
         refuse("server.api_keys", "a key has fewer than 16 characters; `openssl rand -hex 24` makes a good one".into());
     }
     let ports = c.ingest.udp_ports.1 - c.ingest.udp_ports.0 + 1;
-    if usize::from(ports) < c.server.max_sessions {
+    if !c.ingest.shared_port && usize::from(ports) < c.server.max_sessions {
         let sessions = c.server.max_sessions;
         refuse("ingest.udp_ports", format!("{ports} ports are too few for `server.max_sessions` = {sessions}"));
     }
@@ -265,6 +278,30 @@ fn tls_problem(r: &Reader<'_>) -> Option<(&'static str, String)> {
         (true, true) if r.get("server.tls_self_signed").bool() => Some((
             "server.tls_self_signed",
             "a certificate is given by `server.tls_cert_file`: have one or the other".into(),
+        )),
+        _ => None,
+    }
+}
+
+/// What of the keys of ICE is wrong.
+fn ice_problem(ice: &Ice) -> Option<(&'static str, String)> {
+    if ice.servers.len() > MOST_ICE_SERVERS {
+        let text = format!(
+            "{} addresses are too many: browsers slow down past a few, {MOST_ICE_SERVERS} are allowed",
+            ice.servers.len()
+        );
+        return Some(("ice.servers", text));
+    }
+    if let Some(text) = ice.servers.iter().find_map(|url| check_url(url)) {
+        return Some(("ice.servers", text));
+    }
+    match (&ice.turn_secret, &ice.turn_secret_file) {
+        (Some(_), Some(_)) => {
+            Some(("ice.turn_secret_file", "`ice.turn_secret` is given too: have one or the other".into()))
+        }
+        (None, None) if ice.servers.iter().any(|url| is_relay(url)) => Some((
+            "ice.servers",
+            "a TURN server wants credentials: set `ice.turn_secret` or `ice.turn_secret_file`".into(),
         )),
         _ => None,
     }

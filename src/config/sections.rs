@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ingest::TurnSecret;
+
 /// HTTP and WebSocket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
@@ -51,8 +53,12 @@ pub enum Tls {
 /// WebRTC.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ingest {
-    /// First and last UDP port, both included.
+    /// First and last port, both included.
     pub udp_ports: (u16, u16),
+    /// All calls share the first free port.
+    pub shared_port: bool,
+    /// Media over TCP, too.
+    pub tcp: bool,
     /// Local addresses; empty: all.
     pub bind_ips: Vec<IpAddr>,
     /// Addresses told to browsers; empty: the local ones.
@@ -63,6 +69,19 @@ pub struct Ingest {
     pub disconnected: Duration,
     /// Further silence after which the call is ended.
     pub failed: Duration,
+}
+
+/// What clients are told of STUN and TURN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ice {
+    /// `stun:` and `turn:` addresses.
+    pub servers: Vec<String>,
+    /// What TURN credentials are made with.
+    pub turn_secret: Option<TurnSecret>,
+    /// A file with that secret.
+    pub turn_secret_file: Option<PathBuf>,
+    /// How long credentials are valid.
+    pub turn_ttl: Duration,
 }
 
 /// GStreamer.
@@ -235,6 +254,8 @@ pub struct Config {
     pub server: Server,
     /// WebRTC.
     pub ingest: Ingest,
+    /// What clients are told of STUN and TURN.
+    pub ice: Ice,
     /// GStreamer.
     pub decode: Decode,
     /// Voice activity.

@@ -152,7 +152,7 @@ fn an_open_door_without_a_key_is_refused_and_keys_are_never_shown() {
 fn keys_that_contradict_one_another_are_refused() {
     for (flags, part) in [
         (vec![("listen.silence_duration_ms", "900")], "budget.vad_end_ms"),
-        (vec![("ingest.udp_ports", "50000-50001")], "ingest.udp_ports"),
+        (vec![("ingest.udp_ports", "50000-50001"), ("ingest.shared_port", "false")], "ingest.udp_ports"),
         (vec![("engine.context_tokens", "512")], "engine.context_tokens"),
         (vec![("models.llm", "moonshine-tiny")], "is a model for asr, not for llm"),
         (vec![("models.llm", "qwen2.5-coder-0.5b")], "did you mean `qwen2.5-coder-0.5b-instruct`"),

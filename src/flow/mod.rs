@@ -22,6 +22,13 @@ pub struct QueueSpec {
     pub when_full: &'static str,
 }
 
+/// The shared port to one call's stack, per address.
+pub const PORT_TO_PEER: QueueSpec = QueueSpec {
+    name: "PORT_TO_PEER",
+    item: "datagram",
+    capacity: 256,
+    when_full: "drop newest and count: networks lose packets too",
+};
 /// Peer to decoder, one for video and one for audio, inside the decoder's push side.
 pub const PEER_TO_DECODE: QueueSpec = QueueSpec {
     name: "PEER_TO_DECODE",
@@ -90,7 +97,8 @@ pub const SESSION_TO_JOURNAL: QueueSpec = QueueSpec {
 };
 
 /// Every queue on the data path.
-pub const TABLE: [QueueSpec; 11] = [
+pub const TABLE: [QueueSpec; 12] = [
+    PORT_TO_PEER,
     PEER_TO_DECODE,
     PEER_TO_SESSION,
     DECODE_TO_WATCH,

@@ -1,6 +1,5 @@
 //! From an offer to an answer: checks, leases a port, builds the stack, waits for the candidates.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +12,11 @@ use webrtc::peer_connection::{
 
 use super::offer::Offer;
 use super::peer::Shared;
-use super::ports::PortLease;
+use super::ports::Lease;
 use super::stack;
 use super::tap::ReportTap;
 use super::track::TrackTask;
-use super::{IngestConfig, IngestError, PeerEvent, PortPool, channel};
+use super::{IngestConfig, IngestError, PeerEvent, Ports, channel};
 
 /// Gathering asks no server, so it takes milliseconds.
 const GATHER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,34 +26,34 @@ const BIND_ATTEMPTS: usize = 4;
 /// A connection that has answered.
 pub(super) struct Negotiated {
     pub(super) connection: Arc<dyn PeerConnection>,
-    pub(super) lease: PortLease,
+    pub(super) lease: Lease,
     pub(super) answer: String,
+    /// Told when the candidates of an ICE session are complete.
+    pub(super) gathered: mpsc::Receiver<()>,
 }
 
 pub(super) async fn negotiate(
     offer: &Offer,
     config: &IngestConfig,
-    ports: &PortPool,
+    ports: &Ports,
     shared: &Arc<Shared>,
 ) -> Result<Negotiated, IngestError> {
     let mut attempt = 0;
     let (gathered_tx, mut gathered) = mpsc::channel(1);
     let (connection, lease) = loop {
         attempt += 1;
-        let lease = ports.lease(&config.bind_ips)?;
+        let lease = ports.lease(&config.bind_ips, &shared.clock)?;
         let tap = ReportTap::new(Arc::clone(&shared.timeline), Arc::clone(&shared.clock));
         let handler = Arc::new(Handler { shared: Arc::clone(shared), gathered: gathered_tx.clone() });
-        match stack::build(offer, config, lease.addresses(), tap, handler).await {
+        match stack::build(offer, config, &lease, tap, handler).await {
             Ok(connection) => break (connection, lease),
             Err(error) if attempt == BIND_ATTEMPTS => return Err(error),
             Err(error) => tracing::debug!(%error, port = lease.port(), "trying another port"),
         }
     };
-    match answer(offer, connection.as_ref(), &mut gathered).await {
-        Ok(sdp) => {
-            let answer = with_public_candidates(&sdp, &config.public_ips, &lease);
-            Ok(Negotiated { connection, lease, answer })
-        }
+    let answer = answer(&offer.sdp, connection.as_ref(), &mut gathered).await;
+    match answer.and_then(|sdp| lease.announce(&sdp, &config.public_ips)) {
+        Ok(answer) => Ok(Negotiated { connection, lease, answer, gathered }),
         Err(error) => {
             // The lease is dropped only after the sockets are closed.
             let _ = connection.close().await;
@@ -64,13 +63,14 @@ pub(super) async fn negotiate(
     }
 }
 
-async fn answer(
-    offer: &Offer,
+/// Applies an offer, the first or one that restarts ICE, and answers it once the candidates are there.
+pub(super) async fn answer(
+    offer: &str,
     connection: &dyn PeerConnection,
     gathered: &mut mpsc::Receiver<()>,
 ) -> Result<String, IngestError> {
     let refused = |e: webrtc::error::Error| IngestError::Refused { reason: e.to_string() };
-    let remote = RTCSessionDescription::offer(offer.sdp.clone()).map_err(refused)?;
+    let remote = RTCSessionDescription::offer(offer.to_owned()).map_err(refused)?;
     connection.set_remote_description(remote).await.map_err(refused)?;
     let local = connection.create_answer(None).await.map_err(refused)?;
     connection.set_local_description(local).await.map_err(refused)?;
@@ -79,29 +79,6 @@ async fn answer(
     }
     let local = connection.local_description().await;
     local.map(|d| d.sdp).ok_or(IngestError::Transport { what: "answer", reason: "there is no answer".to_owned() })
-}
-
-/// Adds host candidates for the public addresses: the port is the same, a one-to-one NAT leads to our socket.
-fn with_public_candidates(sdp: &str, public_ips: &[IpAddr], lease: &PortLease) -> String {
-    if public_ips.is_empty() {
-        return sdp.to_owned();
-    }
-    let mut out = String::with_capacity(sdp.len() + 128 * public_ips.len());
-    let mut inserted = false;
-    for line in sdp.lines() {
-        if !inserted && line.starts_with("a=candidate:") {
-            inserted = true;
-            for (index, ip) in public_ips.iter().enumerate() {
-                // Type preference host, local preference just below the library's own, component 1.
-                let priority = (126_u32 << 24) | (u32::try_from(60_000 - index.min(1_000)).unwrap_or(0) << 8) | 255;
-                let port = lease.port();
-                out.push_str(&format!("a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", 9_000 + index));
-            }
-        }
-        out.push_str(line);
-        out.push_str("\r\n");
-    }
-    out
 }
 
 /// What the library calls. It waits for each call on the task that also drives ICE, so nothing here waits.

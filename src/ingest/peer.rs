@@ -1,11 +1,12 @@
 //! One connected client.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{PeerConnection, RTCStatsReportEntry, StatsSelector};
@@ -15,9 +16,10 @@ use super::assemble::AssemblerStats;
 use super::events::{self, EventSender};
 use super::negotiate::{Negotiated, negotiate};
 use super::offer::{self, ChosenCodec, OfferRules};
-use super::ports::PortLease;
+use super::ports::Lease;
+use super::restart::IceSession;
 use super::timing::Timeline;
-use super::{IngestConfig, IngestError, PeerEvent, PeerEvents, PortPool, channel};
+use super::{IngestConfig, IngestError, PeerEvent, PeerEvents, Ports, channel};
 use crate::base::{AccessUnit, Clock, Codec};
 
 /// Closing the transport is local work; the rest is left to the operating system after this.
@@ -37,14 +39,19 @@ pub struct MediaSinks {
 /// A client that has been answered. Dropping it closes it in the background; [`Peer::close`] waits for that.
 pub struct Peer {
     live: Mutex<Option<Live>>,
+    ice: Mutex<IceSession>,
     shared: Arc<Shared>,
     port: u16,
 }
 
 struct Live {
     connection: Arc<dyn PeerConnection>,
-    lease: PortLease,
+    lease: Lease,
+    gathered: Gathered,
 }
+
+/// Tells that candidates are complete, to one negotiation at a time.
+type Gathered = Arc<tokio::sync::Mutex<mpsc::Receiver<()>>>;
 
 /// What one track has received so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -109,7 +116,7 @@ impl Peer {
     pub async fn accept(
         offer_sdp: &str,
         config: &IngestConfig,
-        ports: &PortPool,
+        ports: &Ports,
         clock: Arc<dyn Clock>,
         sinks: MediaSinks,
     ) -> Result<(Self, PeerEvents, String), IngestError> {
@@ -137,11 +144,14 @@ impl Peer {
         // hostile offer becomes an error.
         let (config, ports, task_shared) = (config.clone(), ports.clone(), Arc::clone(&shared));
         let task = tokio::spawn(async move {
-            let Negotiated { connection, lease, answer } = negotiate(&offer, &config, &ports, &task_shared).await?;
+            let negotiated = negotiate(&offer, &config, &ports, &task_shared).await?;
             task_shared.spawn(watch_connecting(Arc::clone(&task_shared), config.connect_timeout));
+            let Negotiated { connection, lease, answer, gathered } = negotiated;
             let port = lease.port();
-            let live = Mutex::new(Some(Live { connection, lease }));
-            Ok::<_, IngestError>((Self { live, shared: task_shared, port }, answer))
+            let live = Live { connection, lease, gathered: Arc::new(gathered.into()) };
+            let ufrag = offer::ice_credentials(&answer).map(|c| c.ufrag).unwrap_or_default();
+            let ice = Mutex::new(IceSession { offer: offer.sdp, ufrag });
+            Ok::<_, IngestError>((Self { live: Mutex::new(Some(live)), ice, shared: task_shared, port }, answer))
         });
         let (peer, answer) = task
             .await
@@ -193,6 +203,20 @@ impl Peer {
         if let Some(live) = live {
             end(live, Arc::clone(&self.shared)).await;
         }
+    }
+
+    pub(super) fn ice(&self) -> MutexGuard<'_, IceSession> {
+        self.ice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a further negotiation needs; `None` once the peer is closed.
+    pub(super) fn renegotiable(&self) -> Option<(Arc<dyn PeerConnection>, Gathered)> {
+        self.live().as_ref().map(|l| (Arc::clone(&l.connection), Arc::clone(&l.gathered)))
+    }
+
+    /// A further answer, with the addresses under which clients reach us.
+    pub(super) fn announce(&self, answer: &str, public: &[IpAddr]) -> Result<String, IngestError> {
+        self.live().as_ref().map_or(Err(IngestError::Closed), |l| l.lease.announce(answer, public))
     }
 
     fn live(&self) -> MutexGuard<'_, Option<Live>> {

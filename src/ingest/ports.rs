@@ -1,4 +1,4 @@
-//! The UDP ports of the configured range, one per session.
+//! Where calls get their ports from: one port for all of them ([`super::mux`]), or one each out of the configured range.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -6,7 +6,136 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use webrtc::runtime::{Runtime, TokioRuntime};
+
 use super::IngestError;
+use super::mux::{SharedLease, SharedPort};
+use super::offer::ice_credentials;
+use crate::base::Clock;
+
+/// Where calls get their ports from. Clones share them.
+#[derive(Debug, Clone)]
+pub enum Ports {
+    /// One port for all calls.
+    Shared(SharedPort),
+    /// One each.
+    Pool(PortPool),
+}
+
+/// What a call holds of them.
+#[derive(Debug)]
+pub(super) enum Lease {
+    Shared(SharedLease),
+    Own(PortLease),
+}
+
+impl Ports {
+    /// A place for one more call.
+    pub(super) fn lease(&self, ips: &[IpAddr], clock: &Arc<dyn Clock>) -> Result<Lease, IngestError> {
+        match self {
+            Self::Shared(port) => port.lease(clock).map(Lease::Shared),
+            Self::Pool(pool) => pool.lease(ips).map(Lease::Own),
+        }
+    }
+
+    /// Binds what is bound before the first call; the port, if there is one for all. Must be called within the runtime.
+    ///
+    /// # Errors
+    /// [`IngestError`] when no port can be had.
+    pub fn open(&self, clock: &Arc<dyn Clock>) -> Result<Option<u16>, IngestError> {
+        match self {
+            Self::Shared(port) => port.open(clock).map(Some),
+            Self::Pool(_) => Ok(None),
+        }
+    }
+
+    /// Calls that hold a port, or a part of the one, now.
+    #[must_use]
+    pub fn leased(&self) -> usize {
+        match self {
+            Self::Shared(port) => port.leased(),
+            Self::Pool(pool) => pool.leased(),
+        }
+    }
+}
+
+impl Lease {
+    /// The port.
+    pub(super) fn port(&self) -> u16 {
+        match self {
+            Self::Shared(lease) => lease.port(),
+            Self::Own(lease) => lease.port(),
+        }
+    }
+
+    /// What the stack is to bind for UDP.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        match self {
+            Self::Shared(lease) => lease.addresses(),
+            Self::Own(lease) => lease.addresses().to_vec(),
+        }
+    }
+
+    /// What the stack is to listen on for TCP.
+    pub(super) fn tcp_addresses(&self) -> Vec<SocketAddr> {
+        match self {
+            Self::Shared(lease) => lease.tcp_addresses(),
+            Self::Own(_) => Vec::new(),
+        }
+    }
+
+    /// What the stack runs on.
+    pub(super) fn runtime(&self) -> Arc<dyn Runtime> {
+        match self {
+            Self::Shared(lease) => lease.runtime(),
+            Self::Own(_) => Arc::new(TokioRuntime),
+        }
+    }
+
+    /// The answer with the addresses under which clients reach us, `public` ones first; its ICE session is known from here on.
+    pub(super) fn announce(&self, answer: &str, public: &[IpAddr]) -> Result<String, IngestError> {
+        match self {
+            Self::Own(lease) => Ok(with_candidates(answer, &own_candidates(public, lease.port()), true)),
+            Self::Shared(lease) => {
+                if !ice_credentials(answer).is_some_and(|own| lease.name(own)) {
+                    let reason = "its ICE session cannot be told from another's".to_owned();
+                    return Err(IngestError::Transport { what: "answer", reason });
+                }
+                Ok(with_candidates(answer, &lease.candidates(public), false))
+            }
+        }
+    }
+}
+
+/// Host candidates for public addresses: the port is the same, a one-to-one NAT leads to our socket.
+fn own_candidates(public: &[IpAddr], port: u16) -> Vec<String> {
+    let all = public.iter().enumerate();
+    all.map(|(index, ip)| {
+        // Type preference host, local preference just below the library's own, component 1.
+        let priority = (126_u32 << 24) | (u32::try_from(60_000 - index.min(1_000)).unwrap_or(0) << 8) | 255;
+        format!("a=candidate:{} 1 udp {priority} {ip} {port} typ host", 9_000 + index)
+    })
+    .collect()
+}
+
+/// Puts candidates where the answer's first candidate stands, before the library's own or in their place.
+fn with_candidates(sdp: &str, ours: &[String], keep: bool) -> String {
+    let mut out = String::with_capacity(sdp.len() + 128 * ours.len());
+    let mut inserted = false;
+    for line in sdp.lines() {
+        let candidate = line.starts_with("a=candidate:");
+        for ours in ours.iter().filter(|_| candidate && !inserted) {
+            out.push_str(ours);
+            out.push_str("\r\n");
+        }
+        inserted |= candidate;
+        if !candidate || keep {
+            out.push_str(line);
+            out.push_str("\r\n");
+        }
+    }
+    out
+}
 
 /// Hands out ports; a port comes back when its lease is dropped. Clones share the same ports.
 #[derive(Debug, Clone)]
@@ -99,14 +228,15 @@ impl Drop for PortLease {
     }
 }
 
-enum Probe {
+/// What was found of a port.
+pub(super) enum Probe {
     Free(Vec<SocketAddr>),
     Taken,
     Impossible(IngestError),
 }
 
 /// Binds and releases every address, because the WebRTC library binds for itself and skips in silence what it cannot bind.
-fn probe(port: u16, ips: &[IpAddr]) -> Probe {
+pub(super) fn probe(port: u16, ips: &[IpAddr]) -> Probe {
     let mut free = Vec::new();
     let mut failure =
         IngestError::Bind { address: format!("port {port}"), reason: "no address is configured".to_owned() };
@@ -130,7 +260,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-    use super::PortPool;
+    use super::{PortPool, with_candidates};
     use crate::base::ErrorClass;
 
     const LOOPBACK: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
@@ -153,6 +283,15 @@ mod tests {
         assert_eq!(ports.len(), held);
         let port = leases.pop().unwrap().port();
         assert_eq!(pool.lease(&LOOPBACK).unwrap().port(), port);
+    }
+
+    #[test]
+    fn our_candidates_stand_before_the_librarys_or_in_their_place() {
+        let sdp = "v=0\r\na=candidate:1\r\na=candidate:2\r\na=end-of-candidates\r\n";
+        let ours = ["a=candidate:9".to_owned()];
+        assert_eq!(with_candidates(sdp, &ours, true), sdp.replacen("v=0\r\n", "v=0\r\na=candidate:9\r\n", 1));
+        assert_eq!(with_candidates(sdp, &ours, false), "v=0\r\na=candidate:9\r\na=end-of-candidates\r\n");
+        assert_eq!(with_candidates(sdp, &[], true), sdp);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The WebRTC stack of one peer: codecs as offered, feedback, interceptors, timeouts.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +14,9 @@ use webrtc::peer_connection::{
     SettingEngine, SettingEngineBuilder, configure_rtcp_reports, configure_simulcast_extension_headers,
     configure_twcc_receiver_only,
 };
-use webrtc::runtime::TokioRuntime;
 
 use super::offer::{ChosenCodec, Offer};
+use super::ports::Lease;
 use super::tap::ReportTap;
 use super::{IngestConfig, IngestError};
 
@@ -30,7 +29,7 @@ pub(super) const MAX_BUFFERED_BYTES: usize = 1 << 20;
 pub(super) async fn build(
     offer: &Offer,
     config: &IngestConfig,
-    addresses: &[SocketAddr],
+    lease: &Lease,
     tap: ReportTap,
     handler: Arc<dyn PeerConnectionEventHandler>,
 ) -> Result<Arc<dyn PeerConnection>, IngestError> {
@@ -40,10 +39,11 @@ pub(super) async fn build(
         .with_media_engine(engine)
         .with_interceptor_registry(registry)
         .with_setting_engine(settings(offer, config))
-        .with_runtime(Arc::new(TokioRuntime))
+        .with_runtime(lease.runtime())
         .with_handler(handler)
         .with_data_channel_send_buffer_limit(MAX_BUFFERED_BYTES)
-        .with_udp_addrs(addresses.to_vec())
+        .with_udp_addrs(lease.addresses())
+        .with_tcp_addrs(lease.tcp_addresses())
         .build()
         .await
         .map_err(|e| failed("open its sockets", &e))?;

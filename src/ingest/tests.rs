@@ -3,13 +3,15 @@
 mod aiortc;
 mod chromium;
 mod client;
+mod shared;
+mod sinks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::client::{Client, WallClock, vp8_frame};
 use super::offer::OfferError;
-use super::{IngestConfig, IngestError, MediaSinks, Peer, PeerEvent, PeerEvents, PortPool};
+use super::{IngestConfig, IngestError, MediaSinks, Peer, PeerEvent, PeerEvents, PortPool, Ports};
 use crate::base::{AccessUnit, ErrorClass};
 
 type Units = Arc<Mutex<Vec<AccessUnit>>>;
@@ -26,7 +28,7 @@ fn config() -> IngestConfig {
     IngestConfig { bind_ips: vec!["127.0.0.1".parse().unwrap()], ..IngestConfig::default() }
 }
 
-async fn accept(offer: &str, config: &IngestConfig, pool: &PortPool) -> Result<Answered, IngestError> {
+async fn accept(offer: &str, config: &IngestConfig, pool: &Ports) -> Result<Answered, IngestError> {
     let units = Units::default();
     let sink = |units: &Units| {
         let units = Arc::clone(units);
@@ -58,7 +60,7 @@ fn connected(event: &PeerEvent) -> Option<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn media_and_events_flow_both_ways_and_everything_is_freed() {
-    let pool = PortPool::new(52_000..=52_019);
+    let pool = Ports::Pool(PortPool::new(52_000..=52_019));
     let mut client = Client::new(true, true).await;
     let mut a = accept(&client.offer().await, &config(), &pool).await.unwrap();
     assert!(a.answer.contains("VP8/90000") && a.answer.contains("opus/48000") && a.answer.contains("rtx/90000"));
@@ -121,7 +123,7 @@ async fn media_and_events_flow_both_ways_and_everything_is_freed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_vanishes_is_noticed_and_a_dropped_peer_frees_its_port() {
-    let pool = PortPool::new(52_020..=52_029);
+    let pool = Ports::Pool(PortPool::new(52_020..=52_029));
     let config = IngestConfig {
         disconnected_after: Duration::from_millis(800),
         failed_after: Duration::from_millis(800),
@@ -148,7 +150,7 @@ async fn a_client_that_vanishes_is_noticed_and_a_dropped_peer_frees_its_port() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_never_connects_fails_with_a_hint() {
-    let pool = PortPool::new(52_030..=52_039);
+    let pool = Ports::Pool(PortPool::new(52_030..=52_039));
     let config = IngestConfig { connect_timeout: Duration::from_millis(200), ..config() };
     let client = Client::new(true, true).await;
     let mut a = accept(&client.offer().await, &config, &pool).await.unwrap();
@@ -164,7 +166,7 @@ async fn a_client_that_never_connects_fails_with_a_hint() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offers_for_data_only_and_for_sound_only_connect() {
-    let pool = PortPool::new(52_040..=52_049);
+    let pool = Ports::Pool(PortPool::new(52_040..=52_049));
     for (video, audio) in [(false, false), (false, true)] {
         let mut client = Client::new(video, audio).await;
         let mut a = accept(&client.offer().await, &config(), &pool).await.unwrap();
@@ -179,7 +181,7 @@ async fn offers_for_data_only_and_for_sound_only_connect() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_offers_leave_nothing_open_and_a_full_range_is_capacity() {
-    let pool = PortPool::new(52_050..=52_050);
+    let pool = Ports::Pool(PortPool::new(52_050..=52_050));
     let client = Client::new(true, true).await;
     let offer = client.offer().await;
     let bad = offer.replace("VP8", "H265");
@@ -202,7 +204,7 @@ async fn refused_offers_leave_nothing_open_and_a_full_range_is_capacity() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_public_address_is_offered_as_a_candidate_with_the_same_port() {
-    let pool = PortPool::new(52_060..=52_069);
+    let pool = Ports::Pool(PortPool::new(52_060..=52_069));
     let config = IngestConfig { public_ips: vec!["198.51.100.9".parse().unwrap()], ..config() };
     let client = Client::new(true, true).await;
     let a = accept(&client.offer().await, &config, &pool).await.unwrap();
@@ -214,7 +216,7 @@ async fn a_public_address_is_offered_as_a_candidate_with_the_same_port() {
 /// Offers damaged in ways that our check lets through must not hang, leak, or take anything else down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_offers_end_in_an_answer_or_an_error_and_leave_nothing_open() {
-    let pool = PortPool::new(52_070..=52_089);
+    let pool = Ports::Pool(PortPool::new(52_070..=52_089));
     let client = Client::new(true, true).await;
     let offer = client.offer().await;
     let (mut answered, mut refused) = (0, 0);

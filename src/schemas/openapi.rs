@@ -84,7 +84,7 @@ impl Operation {
 /// The document.
 pub(super) fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for operation in realtime().into_iter().chain(memories()).chain(operators()) {
+    for operation in realtime().into_iter().chain(whip()).chain(memories()).chain(operators()) {
         let (path, method) = (operation.path.to_owned(), operation.method.to_owned());
         let place = paths.entry(path).or_insert_with(|| json!({}));
         place[method] = operation.into_value();
@@ -134,7 +134,7 @@ fn realtime() -> Vec<Operation> {
             }}},
         }})
     };
-    let answered = || json!({"description": "The answer. `Location` is the call.", "headers": {"Location": {"schema": {"type": "string"}}}, "content": {"application/sdp": {"schema": {"type": "string"}}}});
+    let answered = || json!({"description": "The answer. `Location` is the call.", "headers": {"Location": {"schema": {"type": "string"}}, "Link": {"schema": {"type": "string"}, "description": "STUN and TURN servers, where there are any."}}, "content": {"application/sdp": {"schema": {"type": "string"}}}});
     let refused: &[&str] = &["400", "404", "413", "422", "429", "503"];
     vec![
         Operation::new("post", "/v1/realtime/calls", "realtime", "Places a WebRTC call: SDP offer in, answer out")
@@ -171,6 +171,15 @@ fn realtime() -> Vec<Operation> {
                 "session": {"$ref": "#/components/schemas/Session"},
             }})))
             .errors(&["400", "429", "503"]),
+        Operation::new("get", "/v1/realtime/ice_servers", "realtime", "STUN and TURN servers for a call, with credentials that expire").gives(
+            "200",
+            json_body("The servers.", json!({"type": "object", "required": ["ice_servers", "expires_at"], "properties": {
+                "ice_servers": {"type": "array", "items": {"type": "object", "required": ["urls"], "properties": {
+                    "urls": {"type": "array", "items": {"type": "string"}}, "username": {"type": "string"}, "credential": {"type": "string"},
+                }}},
+                "expires_at": {"type": ["integer", "null"], "description": "Unix seconds; null without TURN."},
+            }})),
+        ),
         Operation::new("get", "/v1/models", "realtime", "Lists the models in force").gives(
             "200",
             json_body("The models.", json!({"type": "object", "required": ["object", "data"], "properties": {
@@ -181,6 +190,42 @@ fn realtime() -> Vec<Operation> {
                 }}},
             }})),
         ),
+    ]
+}
+
+fn whip() -> Vec<Operation> {
+    let sdp = |text: &str| json!({"required": true, "content": {"application/sdp": {"schema": {"type": "string", "description": text}}}});
+    let header = |text: &str| json!({"schema": {"type": "string"}, "description": text});
+    let fragment = || json!({"application/trickle-ice-sdpfrag": {"schema": {"type": "string"}}});
+    let etag = || header("The ICE session.");
+    let place = |path, text| {
+        Operation::new("post", path, "realtime", text)
+            .parameters(session_query().into_iter().filter(|p| p["name"] != "call_id").collect())
+            .body(sdp("The offer."))
+            .gives("201", json!({
+                "description": "The answer.",
+                "headers": {"Location": header("The call: `/whip/{call_id}`."), "ETag": etag(), "Link": header("STUN and TURN servers.")},
+                "content": {"application/sdp": {"schema": {"type": "string"}}},
+            }))
+            .errors(&["400", "404", "409", "413", "415", "422", "503"])
+    };
+    vec![
+        place("/whip", "WHIP (RFC 9725): a session whose camera is any program that streams"),
+        place("/whip/{call_id}", "The same, as a call with this name"),
+        Operation::new(
+            "patch",
+            "/whip/{call_id}",
+            "realtime",
+            "Candidates that come later, or with `If-Match: *` and new credentials an ICE restart",
+        )
+        .parameters(vec![json!({"name": "If-Match", "in": "header", "required": true, "schema": {"type": "string"}})])
+        .body(json!({"required": true, "content": fragment()}))
+        .gives("200", json!({"description": "ICE was restarted.", "headers": {"ETag": etag()}, "content": fragment()}))
+        .gives("204", described("Taken."))
+        .errors(&["400", "404", "412", "413", "415", "422", "428"]),
+        Operation::new("delete", "/whip/{call_id}", "realtime", "Ends the call")
+            .gives("200", described("Ended."))
+            .errors(&["404"]),
     ]
 }
 

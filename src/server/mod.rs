@@ -7,11 +7,14 @@ mod body;
 mod calls;
 mod connections;
 mod error;
+mod ice;
 mod memory;
+mod parts;
 mod secrets;
 mod socket;
 mod status;
 mod tls;
+mod whip;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +37,8 @@ pub use error::HttpError;
 pub use secrets::Secrets;
 pub use tls::{Tls, TlsError, TlsFiles, TlsListener, own_certificate};
 
-use crate::base::Clock;
+use crate::base::{Clock, MediaTime};
+use crate::ingest::IceServers;
 use crate::session::Sessions;
 
 /// What may be offered at once, in bytes. SDP is checked further by `ingest`.
@@ -58,6 +62,8 @@ pub struct ServerConfig {
     pub drain: Duration,
     /// Ping after this long without traffic; two without an answer end the connection.
     pub ping_interval: Duration,
+    /// STUN and TURN servers that clients are told of.
+    pub ice: IceServers,
     /// Unix time at the zero of the server's clock, in milliseconds.
     pub unix_ms_at_zero: i64,
 }
@@ -93,6 +99,12 @@ pub struct ServerState {
 }
 
 impl ServerState {
+    /// Unix time, in seconds, of a moment on the server's clock.
+    fn unix_s(&self, at: MediaTime) -> i64 {
+        let passed = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+        self.config.unix_ms_at_zero.saturating_add(passed) / 1_000
+    }
+
     fn refuse_while_draining(&self) -> Result<(), HttpError> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(HttpError::new(
@@ -109,22 +121,27 @@ impl ServerState {
 pub fn router(state: ServerState) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::DELETE, Method::OPTIONS])
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE, Method::OPTIONS])
         .allow_headers(Any)
-        .expose_headers([header::LOCATION, header::RETRY_AFTER]);
+        .expose_headers([header::LOCATION, header::RETRY_AFTER, header::ETAG, header::LINK]);
     let api = Router::new()
         .route("/v1/realtime/calls", post(calls::create))
         .route("/v1/realtime/calls/{call_id}", delete(calls::hang_up))
         .route("/v1/realtime/calls/{call_id}/hangup", post(calls::hang_up))
         .route("/v1/realtime", get(socket::upgrade).post(calls::create))
         .route("/v1/realtime/client_secrets", post(secrets::create))
+        .route("/v1/realtime/ice_servers", get(ice::servers))
         .route("/v1/models", get(status::models))
+        .route("/whip", post(whip::create))
+        .route("/whip/{call_id}", post(whip::create_named).patch(whip::change).delete(whip::end))
         .layer(axum::middleware::from_fn(body::whole))
         .layer(axum::middleware::from_fn_with_state(state.clone(), access::check))
         .route("/v1/sessions/{memory_id}/keyframes/{keyframe_id}", get(memory::keyframe))
         .route("/v1/sessions/{memory_id}/memory", get(memory::timeline).delete(memory::forget))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(cors);
+        .layer(cors)
+        // Outside of CORS, which answers OPTIONS by itself.
+        .layer(axum::middleware::from_fn(whip::announce));
     let csp = HeaderValue::from_static(
         "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'",
     );

@@ -81,8 +81,7 @@ pub(super) async fn create(State(state): State<ServerState>, body: Bytes) -> Res
         );
         HttpError::new(ErrorClass::Capacity, "client_secrets_exhausted", text)
     })?;
-    let passed = i64::try_from((now + lasts).as_millis()).unwrap_or(i64::MAX);
-    let expires_at = state.config.unix_ms_at_zero.saturating_add(passed) / 1_000;
+    let expires_at = state.unix_s(now + lasts);
     Ok(Json(json!({"value": token, "expires_at": expires_at, "session": view})).into_response())
 }
 

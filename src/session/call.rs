@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use super::actor::Msg;
 use super::wiring::MediaIn;
 use super::{ClientPort, Outgoing, Services, SessionError};
 use crate::base::{AccessUnit, Codec, LossReason, Pcm, RgbFrame};
@@ -20,9 +22,21 @@ type PeerCell = Arc<OnceLock<Arc<Peer>>>;
 pub(super) struct Accepted {
     peer: Arc<Peer>,
     events: PeerEvents,
+    /// The session ends with this call: it has no channel for events, and so no client that could come back.
+    ends: Option<mpsc::Sender<Msg>>,
 }
 
 impl Accepted {
+    /// The connection itself.
+    pub(super) fn peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.peer)
+    }
+
+    /// With this call ends the session behind `inbox`.
+    pub(super) fn ends_with_it(&mut self, inbox: mpsc::Sender<Msg>) {
+        self.ends = Some(inbox);
+    }
+
     /// Nobody wants it after all.
     pub(super) async fn close(self) {
         self.peer.close().await;
@@ -35,6 +49,11 @@ pub(super) fn media_of(offer: &str) -> (bool, bool) {
     (has("m=audio"), has("m=video"))
 }
 
+/// Whether a client offers a channel for events: one that only streams, as by WHIP, does not.
+pub(super) fn has_events(offer: &str) -> bool {
+    offer.lines().any(|l| l.starts_with("m=application"))
+}
+
 /// Answers an offer; what comes is decoded into `media`.
 pub(super) async fn accept(
     services: &Services,
@@ -44,19 +63,22 @@ pub(super) async fn accept(
     let cell = PeerCell::default();
     let sinks = sinks(services, media, &cell);
     let clock = Arc::clone(&services.clock);
-    let (peer, events, answer) = Peer::accept(offer, &services.ingest, &services.udp, clock, sinks).await?;
+    let (peer, events, answer) = Peer::accept(offer, &services.ingest, &services.ports, clock, sinks).await?;
     let peer = Arc::new(peer);
     let _ = cell.set(Arc::clone(&peer));
-    Ok((Accepted { peer, events }, answer))
+    Ok((Accepted { peer, events, ends: None }, answer))
 }
 
 /// Starts the call's task: events go between its data channel and `port` until either ends, or the session does.
 pub(super) fn start(accepted: Accepted, port: ClientPort, tasks: &TaskTracker, ended: CancellationToken) {
-    let Accepted { peer, events } = accepted;
+    let Accepted { peer, events, ends } = accepted;
     let task = CallTask { peer: Arc::clone(&peer), events, port, open: false };
     tasks.spawn(async move {
         // With the task goes its port, by which the session learns that its client is gone.
         ended.run_until_cancelled(task.run()).await;
+        if let Some(session) = ends {
+            let _ = session.send(Msg::Close { reason: "what streamed into it is gone".into() }).await;
+        }
         peer.close().await;
     });
 }

@@ -23,6 +23,12 @@ pub enum SessionError {
     /// No such call.
     #[error("there is no call `{0}` (it may have ended)")]
     NoCall(String),
+    /// The name asked for a call is none.
+    #[error("a call's name has 1 to 64 letters, digits, `-` or `_`, and does not begin with `rtc_`")]
+    CallName,
+    /// Another call has the name.
+    #[error("there is a call `{0}` already: end it, or choose another name")]
+    CallNameTaken(String),
     /// No such memory, or it is somebody else's: which of the two is not told.
     #[error("there is no such memory, or this access token does not open it")]
     NoMemory,
@@ -64,7 +70,7 @@ impl SessionError {
         match self {
             Self::Full { .. } | Self::Overloaded => ErrorClass::Capacity,
             Self::NoCall(_) | Self::NoMemory | Self::NoSession | Self::NoKeyframe(_) => ErrorClass::NotFound,
-            Self::MemoryInUse => ErrorClass::Invalid,
+            Self::MemoryInUse | Self::CallName | Self::CallNameTaken(_) => ErrorClass::Invalid,
             Self::Store(e) => e.class(),
             Self::Session(e) => e.class(),
             Self::Ingest(e) => e.class(),
@@ -82,6 +88,8 @@ impl SessionError {
             Self::NoSession => return "session_not_found",
             Self::NoKeyframe(_) => return "keyframe_not_found",
             Self::MemoryInUse => return "memory_in_use",
+            Self::CallName => return "invalid_call_name",
+            Self::CallNameTaken(_) => return "call_name_taken",
             Self::Store(_) => return "archive_error",
             _ => {}
         }

@@ -39,7 +39,7 @@ use crate::budget::{Deadlines, LadderConfig};
 use crate::decode::DecodeConfig;
 use crate::dialogue::{Limits, TokenCounter};
 use crate::engine::EngineHandle;
-use crate::ingest::{IngestConfig, PortPool};
+use crate::ingest::{IngestConfig, Ports};
 use crate::listen::{EchoCancel, ListenConfig, SpeechProbability};
 use crate::model::llm::Sampling;
 use crate::wire::{Extension, Names, TurnDetection, TurnPatch};
@@ -59,8 +59,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// How peers connect.
     pub ingest: IngestConfig,
-    /// UDP ports.
-    pub udp: PortPool,
+    /// Ports for media.
+    pub ports: Ports,
     /// How media is decoded.
     pub decode: DecodeConfig,
     /// Voice activity, one per session.
@@ -114,6 +114,8 @@ pub struct OpenOptions {
     pub resume: Option<String>,
     /// The number of the newest event that the client has of it.
     pub last_seq: u64,
+    /// The name that the call is to have in the place of a made one.
+    pub call_name: Option<String>,
 }
 
 impl OpenOptions {

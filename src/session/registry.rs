@@ -17,6 +17,8 @@ use super::wiring::{self, Beginning};
 use super::{Call, ClientPort, MediaIn, OpenOptions, Recorded, Services, SessionError, call};
 use crate::budget::Step;
 use crate::dialogue::VideoState;
+use crate::ingest::offer::IceCredentials;
+use crate::ingest::{IceAnswer, Peer};
 use crate::wire::{IdGen, IdKind, SessionConfig};
 
 /// The front door. Clones share everything.
@@ -39,8 +41,9 @@ pub(super) struct Inner {
 
 #[derive(Clone)]
 pub(super) struct Entry {
-    inbox: mpsc::Sender<Msg>,
-    ended: CancellationToken,
+    pub(super) inbox: mpsc::Sender<Msg>,
+    pub(super) ended: CancellationToken,
+    pub(super) peer: Arc<Peer>,
 }
 
 /// A session that runs, by the memory that it holds.
@@ -117,6 +120,14 @@ impl Sessions {
         self.0.ports.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Binds the port for media, if all calls share one, before the first of them comes; which it is.
+    ///
+    /// # Errors
+    /// [`SessionError::Ingest`] when no port can be had.
+    pub fn open_port(&self) -> Result<Option<u16>, SessionError> {
+        Ok(self.0.services.ports.open(&self.0.services.clock)?)
+    }
+
     /// Accepts a WebRTC call.
     ///
     /// # Errors
@@ -125,8 +136,8 @@ impl Sessions {
         if let Some(token) = &options.resume {
             return self.resume_call(token, offer, &options).await;
         }
+        let call_id = self.call_id(options.call_name.as_deref())?;
         let admission = self.admit().await?;
-        let call_id = self.id(IdKind::Call);
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         let (audio_track, has_video) = call::media_of(offer);
@@ -134,7 +145,7 @@ impl Sessions {
         setup.video = if has_video { VideoState::Waiting } else { VideoState::None };
         let wants = setup.extensions.clone();
         let held = self.open_held(admission, Beginning { setup, identity, taken_up: None }).await?;
-        let (peer, answer) = match call::accept(&self.0.services, held.media.clone(), offer).await {
+        let (mut accepted, answer) = match call::accept(&self.0.services, held.media.clone(), offer).await {
             Ok(accepted) => accepted,
             Err(e) => {
                 held.ended.cancel();
@@ -142,10 +153,15 @@ impl Sessions {
             }
         };
         let (ours, theirs) = port(self.next_port(), held.inbox.clone(), true, wants, Room::default());
-        let _ = held.inbox.send(Msg::Attach(ours)).await;
-        call::start(peer, theirs, &self.0.tasks, held.ended.clone());
+        if call::has_events(offer) {
+            let _ = held.inbox.send(Msg::Attach(ours)).await;
+        } else {
+            accepted.ends_with_it(held.inbox.clone());
+        }
+        let peer = accepted.peer();
+        call::start(accepted, theirs, &self.0.tasks, held.ended.clone());
         *lock(&held.call) = Some(call_id.clone());
-        self.remember(&call_id, held.inbox, held.ended);
+        self.remember(&call_id, Entry { inbox: held.inbox, ended: held.ended, peer })?;
         Ok(Call { call_id, answer })
     }
 
@@ -161,13 +177,39 @@ impl Sessions {
         Ok(config)
     }
 
-    pub(super) fn remember(&self, call_id: &str, inbox: mpsc::Sender<Msg>, ended: CancellationToken) {
-        lock(&self.0.calls).insert(call_id.to_owned(), Entry { inbox, ended: ended.clone() });
+    /// A new id, or the name that the client chose, which others can know beforehand.
+    fn call_id(&self, name: Option<&str>) -> Result<String, SessionError> {
+        let Some(name) = name else { return Ok(self.id(IdKind::Call)) };
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        if !plain || !(1..=64).contains(&name.len()) || name.starts_with(IdKind::Call.prefix()) {
+            return Err(SessionError::CallName);
+        }
+        if lock(&self.0.calls).contains_key(name) {
+            return Err(SessionError::CallNameTaken(name.to_owned()));
+        }
+        Ok(name.to_owned())
+    }
+
+    pub(super) fn remember(&self, call_id: &str, entry: Entry) -> Result<(), SessionError> {
+        let ended = entry.ended.clone();
+        match lock(&self.0.calls).entry(call_id.to_owned()) {
+            std::collections::hash_map::Entry::Vacant(place) => place.insert(entry),
+            std::collections::hash_map::Entry::Occupied(_) => {
+                // Somebody else came with this name meanwhile.
+                ended.cancel();
+                return Err(SessionError::CallNameTaken(call_id.to_owned()));
+            }
+        };
         let (inner, call_id) = (Arc::clone(&self.0), call_id.to_owned());
         self.0.tasks.spawn(async move {
             ended.cancelled().await;
-            lock(&inner.calls).remove(&call_id);
+            // The name may be another call's by now.
+            let mut calls = lock(&inner.calls);
+            if calls.get(&call_id).is_some_and(|e| e.ended.is_cancelled()) {
+                calls.remove(&call_id);
+            }
         });
+        Ok(())
     }
 
     /// Opens a conversation over a WebSocket alone; it ends with the port.
@@ -224,6 +266,24 @@ impl Sessions {
         // Whoever asks next is told that it is gone; the task that removes what ends by itself may not have run yet.
         lock(&self.0.calls).remove(call_id);
         Ok(())
+    }
+
+    /// The ICE session of a call: our user name fragment, and the credentials its client came with last.
+    ///
+    /// # Errors
+    /// [`SessionError::NoCall`].
+    pub fn ice_session(&self, call_id: &str) -> Result<(String, Option<IceCredentials>), SessionError> {
+        let peer = self.entry(call_id)?.peer;
+        Ok((peer.ice_ufrag(), peer.remote_credentials()))
+    }
+
+    /// Begins a new ICE session of a call, with its client's new credentials.
+    ///
+    /// # Errors
+    /// [`SessionError::NoCall`], or of the transport.
+    pub async fn restart_ice(&self, call_id: &str, new: &IceCredentials) -> Result<IceAnswer, SessionError> {
+        let peer = self.entry(call_id)?.peer;
+        Ok(peer.restart_ice(new, &self.0.services.ingest).await?)
     }
 
     fn entry(&self, call_id: &str) -> Result<Entry, SessionError> {

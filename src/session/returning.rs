@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::actor::Msg;
 use super::holder::Returning;
 use super::memories::Begun;
-use super::registry::{Admission, Held, Sessions, lock};
+use super::registry::{Admission, Entry, Held, Sessions, lock};
 use super::stay::{Kept, parse_token};
 use super::wiring::{self, Beginning};
 use super::{Call, ClientPort, OpenOptions, SessionError, call};
@@ -63,8 +63,9 @@ impl Sessions {
             }
         };
         let call_id = self.id(IdKind::Call);
+        let entry = Entry { inbox: held.inbox.clone(), ended: held.ended.clone(), peer: peer.peer() };
         call::start(peer, port, &self.0.tasks, held.ended.clone());
-        self.remember(&call_id, held.inbox.clone(), held.ended.clone());
+        self.remember(&call_id, entry)?;
         self.moved(&held, Some(call_id.clone()));
         Ok(Call { call_id, answer })
     }

@@ -26,11 +26,11 @@ before(async () => {
 });
 
 /** A page in a call, typing only: camera on, no microphone. */
-async function visit(t, url, picture, query = "") {
+async function visit(t, url, picture, query = "", init = null) {
   const clip = await makeClip(picture, artifact(`visit-${Math.random().toString(36).slice(2)}.mjpeg`));
   const browser = await launch({ clip });
   t.after(() => browser.close());
-  const page = await openPage(browser);
+  const page = await openPage(browser, { init });
   await page.goto(`${url}/?autostart=1&audio_processing=off&microphone=off${query}`);
   return page;
 }
@@ -68,6 +68,22 @@ describe("questions and answers", { skip, concurrency: false }, () => {
   let server;
   before(async () => !missing && (server = await startServer({ name: "answers" })));
   after(async () => server && assert.equal(await server.stop(), 0, "the server ends cleanly"));
+
+  test("a network without UDP gets through over TCP", async (t) => {
+    const page = await visit(t, server.url, drawings["hello-42"], "", () => {
+      const take = RTCPeerConnection.prototype.setRemoteDescription;
+      RTCPeerConnection.prototype.setRemoteDescription = function (answer) {
+        const lines = answer.sdp.split("\r\n").filter((line) => !/^a=candidate:\S+ 1 udp /i.test(line));
+        window.__candidates = lines.filter((line) => line.startsWith("a=candidate:"));
+        return take.call(this, { type: answer.type, sdp: lines.join("\r\n") });
+      };
+    });
+    await page.waitForSelector('.connection[data-phase="live"]', { timeout: 30000 });
+    await waitSeen(page);
+    const candidates = await page.evaluate(() => window.__candidates);
+    assert.ok(candidates.length > 0 && candidates.every((c) => / tcp .* tcptype passive/.test(c)), candidates.join());
+    assert.deepEqual(page.errors, []);
+  });
 
   test("reads the text that is held up", async () => {
     const { turns, facts, errors } = await converse({ url: server.url, picture: drawings["hello-42"], typed: ["What does the sign say?"], name: "hello", timeout: PATIENCE });

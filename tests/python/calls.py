@@ -61,8 +61,8 @@ class Call:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def place(cls, server: Server, *tracks: MediaStreamTrack, codec: str | None = None, query: str = ""):
-        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    async def place(cls, server: Server, *tracks: MediaStreamTrack, codec: str | None = None, query: str = "", configuration: RTCConfiguration | None = None):
+        peer = RTCPeerConnection(configuration or RTCConfiguration(iceServers=[]))
         call = cls(server, peer)
         for track in tracks:
             peer.addTransceiver(track, direction="sendonly")

@@ -41,8 +41,8 @@ def shared_server(start_server):
     yield server
     assert server.alive(), f"the server ended with {server.process.returncode}"
     server.wait_for_sessions(0, seconds=30)
-    assert not (taken := [p for p in server.udp if not harness.is_free_udp(p)]), f"UDP ports still held: {taken}"
     assert server.stop() == 0
+    assert not (taken := [p for p in server.udp if not harness.is_free_udp(p)]), f"UDP ports still held: {taken}"
 
 
 @pytest.fixture

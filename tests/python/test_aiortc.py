@@ -125,7 +125,9 @@ def test_a_camera_that_is_unplugged_leaves_the_call_alive(server):
     go(work())
 
 
-def test_a_client_that_vanishes_is_noticed_and_its_port_is_free_again(server):
+def test_a_client_that_vanishes_is_noticed_and_its_port_is_free_again(start_server):
+    server = start_server("own-ports", "ingest.shared_port=false")
+    server.wait()
     pytest.importorskip("numpy", reason="numpy is missing: pip install -r tests/python/requirements.txt")
     script = pathlib.Path(__file__).with_name("aiortc_client.py")
     command = [sys.executable, str(script), server.url, "--seconds", str(2 * PATIENCE_S)]
@@ -145,3 +147,15 @@ def test_a_client_that_vanishes_is_noticed_and_its_port_is_free_again(server):
         assert time.monotonic() - began < 27, f"UDP port {held[0]} is still held"
         time.sleep(0.1)
     assert http(server.url + "/readyz")[0] == 200
+    assert server.stop() == 0
+
+
+def test_calls_at_one_time_share_one_port(server):
+    async def work():
+        async with Call.place(server, camera(), Voice(), query="ext=scene") as one, Call.place(server, Voice()) as two:
+            assert [port for port in server.udp if not is_free_udp(port)] == [server.udp[0]]
+            assert f" {server.udp[0]} typ host" in one.answer and f" {server.udp[0]} typ host" in two.answer
+            await one.until("scene.facts", is_red)
+            assert await two.ask("Say yes."), "each has its own packets"
+
+    go(work())

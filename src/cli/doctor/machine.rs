@@ -22,7 +22,7 @@ pub(super) fn checks(config: &Config) -> Vec<Check> {
         disk(config),
         gpu(config.engine.device),
         http_port(config.server.bind),
-        udp_ports(config),
+        if config.ingest.shared_port { media_port(config) } else { udp_ports(config) },
     ]
 }
 
@@ -132,6 +132,29 @@ fn http_port(bind: SocketAddr) -> Check {
             "http port",
             format!("{bind}: {e}"),
             "choose an address of this machine and a port above 1023 with --bind",
+        ),
+    }
+}
+
+/// The port that all calls share, found as the server finds it.
+fn media_port(config: &Config) -> Check {
+    let ((first, last), tcp) = (config.ingest.udp_ports, config.ingest.tcp);
+    let ip = config.ingest.bind_ips.first().copied().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    let free = |port: &u16| UdpSocket::bind((ip, *port)).is_ok() && (!tcp || TcpListener::bind((ip, *port)).is_ok());
+    let protocols = if tcp { "UDP and TCP" } else { "UDP" };
+    match (first..=last).find(free) {
+        Some(port) if port == first => {
+            Check::good("media port", format!("{port} on {ip} is free: open it for {protocols}"))
+        }
+        Some(port) => Check::warn(
+            "media port",
+            format!("{first} on {ip} is in use (perhaps by a server that runs), {port} would be taken"),
+            format!("open {port} for {protocols}, or stop what has {first}"),
+        ),
+        None => Check::bad(
+            "media port",
+            format!("no port from {first} to {last} on {ip} is free for {protocols}"),
+            "choose another range with `ingest.udp_ports`, and addresses of this machine with `ingest.bind_ips`",
         ),
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-use super::{Answered, IngestConfig, PeerEvent, PortPool, accept, connected, wait_for};
+use super::{Answered, IngestConfig, PeerEvent, PortPool, Ports, accept, connected, wait_for};
 use crate::base::Codec;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -27,7 +27,7 @@ fn python() -> Option<PathBuf> {
 }
 
 /// Starts the client against a server for one call.
-async fn call(python: &PathBuf, arguments: &[&str], config: &IngestConfig, pool: &PortPool) -> (Child, Answered) {
+async fn call(python: &PathBuf, arguments: &[&str], config: &IngestConfig, pool: &Ports) -> (Child, Answered) {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", server.local_addr().unwrap());
     let child = Command::new(python)
@@ -82,7 +82,7 @@ fn median(mut offsets: Vec<f64>) -> f64 {
 async fn aiortc_media_arrives_whole_and_sound_and_picture_agree_in_time() {
     let Some(python) = python() else { return };
     for codec in ["vp8", "h264"] {
-        let pool = PortPool::new(52_100..=52_119);
+        let pool = Ports::Pool(PortPool::new(52_100..=52_119));
         let args = ["--seconds", "9", "--codec", codec, "--ask", "What is this?", "--until", "never"];
         let (child, mut a) = call(&python, &args, &super::config(), &pool).await;
         wait_for(&mut a.events, connected).await;
@@ -126,7 +126,7 @@ async fn aiortc_media_arrives_whole_and_sound_and_picture_agree_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_aiortc_process_that_is_gone_without_goodbye_is_noticed_in_time() {
     let Some(python) = python() else { return };
-    let pool = PortPool::new(52_120..=52_129);
+    let pool = Ports::Pool(PortPool::new(52_120..=52_129));
     let args = ["--seconds", "2", "--vanish"];
     let (mut child, mut a) = call(&python, &args, &super::config(), &pool).await;
     wait_for(&mut a.events, connected).await;
@@ -147,7 +147,7 @@ async fn an_aiortc_process_that_is_gone_without_goodbye_is_noticed_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_aiortc_client_that_closes_its_connection_is_noticed_by_its_data_channel() {
     let Some(python) = python() else { return };
-    let pool = PortPool::new(52_130..=52_139);
+    let pool = Ports::Pool(PortPool::new(52_130..=52_139));
     let (mut child, mut a) = call(&python, &["--seconds", "2"], &super::config(), &pool).await;
     wait_for(&mut a.events, connected).await;
     let gone = |e: &PeerEvent| match e {

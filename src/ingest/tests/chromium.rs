@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::process::{Child, Command};
 
 use super::aiortc::read_request;
-use super::{Answered, IngestConfig, PeerEvent, PortPool, accept, connected, wait_for};
+use super::{Answered, IngestConfig, PeerEvent, PortPool, Ports, accept, connected, wait_for};
 use crate::base::Codec;
 
 const PAGE: &str = "<!doctype html><script>(async () => {
@@ -27,7 +27,7 @@ await peer.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
 })();</script>";
 
 /// Opens the page. With `lossy`, media comes through a relay that loses every 33rd RTP packet.
-async fn browse(config: &IngestConfig, pool: &PortPool, profile: &tempfile::TempDir, lossy: bool) -> (Child, Answered) {
+async fn browse(config: &IngestConfig, pool: &Ports, profile: &tempfile::TempDir, lossy: bool) -> (Child, Answered) {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", server.local_addr().unwrap());
     let child = Command::new("chromium")
@@ -67,7 +67,7 @@ async fn chromium_sends_every_codec_that_we_take() {
     if !has_chromium() {
         return;
     }
-    let pool = PortPool::new(52_140..=52_149);
+    let pool = Ports::Pool(PortPool::new(52_140..=52_149));
     for codec in [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1] {
         let profile = tempfile::tempdir().unwrap();
         let config = IngestConfig { video_codecs: vec![codec], ..IngestConfig::default() };
@@ -129,7 +129,7 @@ async fn three_percent_loss_is_repaired_by_retransmission() {
     if !has_chromium() {
         return;
     }
-    let (pool, profile) = (PortPool::new(52_150..=52_159), tempfile::tempdir().unwrap());
+    let (pool, profile) = (Ports::Pool(PortPool::new(52_150..=52_159)), tempfile::tempdir().unwrap());
     let (mut child, mut a) = browse(&IngestConfig::default(), &pool, &profile, true).await;
     wait_for(&mut a.events, connected).await;
     tokio::time::sleep(Duration::from_secs(8)).await;

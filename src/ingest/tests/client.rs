@@ -16,8 +16,9 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::peer_connection::{
-    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
-    RTCPeerConnectionState, RTCSessionDescription, Registry, SettingEngineBuilder, register_default_interceptors,
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit,
+    RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription, Registry, SettingEngineBuilder,
+    register_default_interceptors,
 };
 use webrtc::runtime::{Runtime, TokioRuntime};
 
@@ -54,6 +55,7 @@ pub(super) struct Client {
     gathered: mpsc::Receiver<()>,
     connected: watch::Receiver<bool>,
     requests: Arc<AtomicU32>,
+    tcp: bool,
 }
 
 struct Track {
@@ -83,6 +85,11 @@ impl PeerConnectionEventHandler for Handler {
 
 impl Client {
     pub(super) async fn new(video: bool, audio: bool) -> Self {
+        Self::over(video, audio, false).await
+    }
+
+    /// Over UDP, or over TCP alone.
+    pub(super) async fn over(video: bool, audio: bool, tcp: bool) -> Self {
         let mut engine = MediaEngine::default();
         engine.register_default_codecs().unwrap();
         let registry = register_default_interceptors(Registry::new(), &mut engine).unwrap();
@@ -92,13 +99,15 @@ impl Client {
         let (gathered_tx, gathered) = mpsc::channel(1);
         let (connected_tx, connected) = watch::channel(false);
         let settings = SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build();
+        let address = || vec!["127.0.0.1:0".to_owned()];
         let connection = PeerConnectionBuilder::new()
             .with_media_engine(engine)
             .with_interceptor_registry(registry)
             .with_setting_engine(settings)
             .with_runtime(Arc::new(TokioRuntime))
             .with_handler(Arc::new(Handler { gathered: gathered_tx, connected: connected_tx }))
-            .with_udp_addrs(vec!["127.0.0.1:0".to_owned()])
+            .with_udp_addrs(if tcp { Vec::new() } else { address() })
+            .with_tcp_addrs(if tcp { address() } else { Vec::new() })
             .build()
             .await
             .unwrap();
@@ -106,7 +115,7 @@ impl Client {
         let video = if video { Some(Track::add(&connection, "video/VP8", 96).await) } else { None };
         let audio = if audio { Some(Track::add(&connection, "audio/opus", 111).await) } else { None };
         let channel = connection.create_data_channel("oai-events", None).await.unwrap();
-        let mut client = Self { connection, channel, video, audio, gathered, connected, requests };
+        let mut client = Self { connection, channel, video, audio, gathered, connected, requests, tcp };
         let offer = client.connection.create_offer(None).await.unwrap();
         client.connection.set_local_description(offer).await.unwrap();
         client.gathered.recv().await.unwrap();
@@ -120,6 +129,21 @@ impl Client {
     pub(super) async fn take_answer(&mut self, sdp: &str) {
         let answer = RTCSessionDescription::answer(sdp.to_owned()).unwrap();
         self.connection.set_remote_description(answer).await.unwrap();
+        // Where it is to connect by TCP this library wants to be told again.
+        for line in sdp.lines().filter(|l| self.tcp && l.ends_with("tcptype passive")) {
+            let candidate = line.trim_start_matches("a=").to_owned();
+            let init = RTCIceCandidateInit { candidate, sdp_mid: Some("0".to_owned()), ..Default::default() };
+            self.connection.add_ice_candidate(init).await.unwrap();
+        }
+    }
+
+    /// An offer that restarts ICE.
+    pub(super) async fn restart(&mut self) -> String {
+        self.connection.restart_ice().await.unwrap();
+        let offer = self.connection.create_offer(None).await.unwrap();
+        self.connection.set_local_description(offer).await.unwrap();
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.gathered.recv()).await;
+        self.offer().await
     }
 
     /// Until this end is connected too: it learns of it after the server, and what it sends before is lost.

@@ -42,6 +42,7 @@ export async function startStatic() {
       const [type, bytes] = state.picture?.(keyframe[2]) ?? ["image/svg+xml", picture(keyframe[2])];
       return response.writeHead(200, { "Content-Type": type }).end(bytes);
     }
+    if (url.pathname === "/v1/realtime/ice_servers") return response.writeHead(200, { "Content-Type": "application/json" }).end('{"ice_servers":[],"expires_at":null}');
     if (url.pathname === "/healthz") return response.writeHead(state.alive ? 200 : 503).end();
     sendFile(url.pathname, response);
   });

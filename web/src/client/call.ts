@@ -3,7 +3,7 @@ import type { ClientEvent, OtherEvent, ServerEvent } from "./events.js";
 import { type Failure, FailureError } from "./failure.js";
 import { Line } from "./line.js";
 import type { Resume } from "./session.js";
-import { type Endpoint, endCall, endCallOnLeave, isAlive, offerCall } from "./signalling.js";
+import { type Endpoint, endCall, endCallOnLeave, iceServersOf, isAlive, offerCall } from "./signalling.js";
 
 /** How long ICE candidates are collected before the offer goes out with those found. */
 const GATHER_MS = 2000;
@@ -53,7 +53,8 @@ export class Call extends Line {
    * Throws a `FailureError`; nothing is left open then.
    */
   static async open(endpoint: Endpoint, stream: MediaStream, signal: AbortSignal, resume: Resume | null = null): Promise<Call> {
-    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...(endpoint.iceServers ? { iceServers: [...endpoint.iceServers] } : {}) });
+    const iceServers = await iceServersOf(endpoint, signal);
+    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
     let call: Call | undefined;
     try {
       const channel = pc.createDataChannel("oai-events");

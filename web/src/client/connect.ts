@@ -28,7 +28,7 @@ export interface ConnectOptions {
   /** The access token of a memory to go on with. */
   memory?: string | undefined;
   model?: string | undefined;
-  /** STUN and TURN servers. */
+  /** STUN and TURN servers in the place of those that the server tells of. */
   iceServers?: readonly RTCIceServer[] | undefined;
   /** Answers may be spoken: they come as the event `audio`. */
   speech?: boolean | undefined;

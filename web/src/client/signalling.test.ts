@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { describe, expect, it } from "vitest";
 import { FailureError, explain } from "./failure.js";
-import { type Endpoint, endCall, nameRefusal, offerCall, parseRetryAfter } from "./signalling.js";
+import { type Endpoint, endCall, iceServersOf, nameRefusal, offerCall, parseRetryAfter } from "./signalling.js";
 
 const endpoint: Endpoint = { base: "", ext: ["latency", "scene"] };
 const never = new AbortController().signal;
@@ -20,6 +20,24 @@ async function failureOf(work: Promise<unknown>) {
   expect(error).toBeInstanceOf(FailureError);
   return (error as FailureError).failure;
 }
+
+describe("iceServersOf", () => {
+  it("takes what the server tells, with the key, unless the caller gives its own", async () => {
+    const list = [{ urls: ["turn:t.example"], username: "1:x", credential: "p" }];
+    const { asked, send } = server(200, JSON.stringify({ ice_servers: list, expires_at: 1 }));
+    expect(await iceServersOf({ ...endpoint, apiKey: "k" }, never, send)).toEqual(list);
+    expect(asked[0]).toMatchObject({ url: "/v1/realtime/ice_servers", init: { headers: { Authorization: "Bearer k" } } });
+    expect(await iceServersOf({ ...endpoint, iceServers: [] }, never, send)).toEqual([]);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("does without where the server says nothing", async () => {
+    for (const body of ["", "{}", '{"ice_servers":7}']) expect(await iceServersOf(endpoint, never, server(200, body).send)).toEqual([]);
+    expect(await iceServersOf(endpoint, never, server(404, "").send)).toEqual([]);
+    const gone = (async () => Promise.reject(new TypeError("Failed to fetch"))) as typeof fetch;
+    expect(await iceServersOf(endpoint, never, gone)).toEqual([]);
+  });
+});
 
 describe("offerCall", () => {
   it("posts the offer as it is and takes answer and location", async () => {

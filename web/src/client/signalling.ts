@@ -13,7 +13,7 @@ export interface Endpoint {
   model?: string | undefined;
   /** The access token of a memory that the next call is to continue. */
   memory?: string | undefined;
-  /** STUN and TURN servers, for networks in which the server's own addresses cannot be reached. */
+  /** STUN and TURN servers in the place of those that the server tells of. */
   iceServers?: readonly RTCIceServer[] | undefined;
   /** The answers may be spoken: the call takes sound in, too. */
   speech?: boolean | undefined;
@@ -42,6 +42,24 @@ type Fetch = typeof fetch;
 /** Headers of a request, with the key where there is one. */
 export function authorised(endpoint: Endpoint, more: Record<string, string> = {}): Record<string, string> {
   return endpoint.apiKey ? { ...more, Authorization: `Bearer ${endpoint.apiKey}` } : more;
+}
+
+/** How long the list of STUN and TURN servers is waited for; without it a call is tried all the same. */
+const ICE_SERVERS_MS = 3000;
+
+/** The STUN and TURN servers that the server tells of; none where it knows none, or does not say. */
+export async function iceServersOf(endpoint: Endpoint, signal: AbortSignal, send: Fetch = fetch): Promise<RTCIceServer[]> {
+  if (endpoint.iceServers) return [...endpoint.iceServers];
+  try {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(ICE_SERVERS_MS)]);
+    const response = await send(`${endpoint.base}/v1/realtime/ice_servers`, { headers: authorised(endpoint), cache: "no-store", signal: within });
+    if (!response.ok) return [];
+    const told = (await response.json()) as { ice_servers?: unknown };
+    return Array.isArray(told.ice_servers) ? (told.ice_servers as RTCIceServer[]) : [];
+  } catch {
+    // Whatever is wrong here is wrong with the offer, too, which says so.
+    return [];
+  }
 }
 
 /** Offers a call. Throws a `FailureError` that names what went wrong. */

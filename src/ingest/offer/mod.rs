@@ -5,6 +5,7 @@
 //! RFC 8841 (data channels), RFC 8839 (ICE), RFC 8122 (fingerprints).
 
 mod codecs;
+mod fragment;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use thiserror::Error;
 
 pub use self::codecs::ChosenCodec;
 use self::codecs::Formats;
+pub use self::fragment::{Fragment, IceCredentials, answer_fragment, fragment, ice_credentials, with_credentials};
 use crate::base::{Codec, ErrorClass};
 
 /// Bounds of an offer.
@@ -39,7 +41,7 @@ impl Default for OfferLimits {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OfferError {
     /// Not a well-formed offer.
-    #[error("SDP offer, line {line}: {what}")]
+    #[error("SDP, line {line}: {what}")]
     Malformed {
         /// Counted from 1; 0 for the offer as a whole.
         line: usize,
@@ -47,7 +49,7 @@ pub enum OfferError {
         what: String,
     },
     /// Above a limit.
-    #[error("SDP offer has {got} {what}, more than the {limit} allowed")]
+    #[error("SDP has {got} {what}, more than the {limit} allowed")]
     TooLarge {
         /// What was counted.
         what: &'static str,
@@ -57,7 +59,7 @@ pub enum OfferError {
         limit: usize,
     },
     /// Well-formed, but asks for something that this server does not do.
-    #[error("SDP offer, line {line}: {what}")]
+    #[error("SDP, line {line}: {what}")]
     Unsupported {
         /// Counted from 1.
         line: usize,
@@ -65,7 +67,7 @@ pub enum OfferError {
         what: String,
     },
     /// A media section that sends has no codec that we take.
-    #[error("SDP offer, line {line}: no codec in common for {kind}: offered {offered}; this server takes {taken}")]
+    #[error("SDP, line {line}: no codec in common for {kind}: offered {offered}; this server takes {taken}")]
     NoCommonCodec {
         /// Counted from 1.
         line: usize,
