@@ -108,6 +108,12 @@ lint: ## formatting, clippy, licences and advisories
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --locked check; \
 	 else echo "lint: cargo-deny is not installed (cargo install cargo-deny): licences and advisories not checked"; fi
 
+# Seconds for each target.
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz-smoke
+fuzz-smoke: ## what strangers send, with coverage: each target for a minute (FUZZ_SECONDS=600 for longer)
+	CARGO=$(CARGO) FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/smoke.sh
+
 .PHONY: bench
 bench: ## micro-benchmarks
 	$(CARGO) bench --locked $(addprefix --bench ,assemble watch wire prompt engine memory route)

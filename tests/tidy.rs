@@ -43,7 +43,7 @@ const FLOORS: &[(&str, u32)] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("webrtc", &["src/ingest/"]),
     ("rtc", &["src/ingest/"]),
-    ("ring", &["src/ingest/"]),
+    ("ring", &["src/ingest/", "src/server/tls/"]),
     ("gstreamer", &["src/decode/"]),
     ("gstreamer_app", &["src/decode/"]),
     ("gstreamer_video", &["src/decode/"]),

@@ -171,15 +171,6 @@ fn realtime() -> Vec<Operation> {
                 "session": {"$ref": "#/components/schemas/Session"},
             }})))
             .errors(&["400", "429", "503"]),
-        Operation::new("get", "/v1/realtime/ice_servers", "realtime", "STUN and TURN servers for a call, with credentials that expire").gives(
-            "200",
-            json_body("The servers.", json!({"type": "object", "required": ["ice_servers", "expires_at"], "properties": {
-                "ice_servers": {"type": "array", "items": {"type": "object", "required": ["urls"], "properties": {
-                    "urls": {"type": "array", "items": {"type": "string"}}, "username": {"type": "string"}, "credential": {"type": "string"},
-                }}},
-                "expires_at": {"type": ["integer", "null"], "description": "Unix seconds; null without TURN."},
-            }})),
-        ),
         Operation::new("get", "/v1/models", "realtime", "Lists the models in force").gives(
             "200",
             json_body("The models.", json!({"type": "object", "required": ["object", "data"], "properties": {
@@ -210,6 +201,15 @@ fn whip() -> Vec<Operation> {
             .errors(&["400", "404", "409", "413", "415", "422", "503"])
     };
     vec![
+        Operation::new("get", "/v1/realtime/ice_servers", "realtime", "STUN and TURN servers for a call, with credentials that expire").gives(
+            "200",
+            json_body("The servers.", json!({"type": "object", "required": ["ice_servers", "expires_at"], "properties": {
+                "ice_servers": {"type": "array", "items": {"type": "object", "required": ["urls"], "properties": {
+                    "urls": {"type": "array", "items": {"type": "string"}}, "username": {"type": "string"}, "credential": {"type": "string"},
+                }}},
+                "expires_at": {"type": ["integer", "null"], "description": "Unix seconds; null without TURN."},
+            }})),
+        ),
         place("/whip", "WHIP (RFC 9725): a session whose camera is any program that streams"),
         place("/whip/{call_id}", "The same, as a call with this name"),
         Operation::new(
