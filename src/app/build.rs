@@ -50,7 +50,11 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
     let (engine, handle) = Engine::start(loaded.parts, engine_config, Arc::clone(&clock))
         .map_err(|e| AppError::new(e.class(), e.to_string()))?;
     let counter = handle.clone();
-    let ingest = ingest_config(config, &inventory.available);
+    let mut ingest = ingest_config(config, &inventory.available);
+    if let Some(why) = &inventory.voice {
+        tracing::warn!(error = %why, "answers in calls are text: the voice cannot be encoded");
+    }
+    ingest.speaks = loaded.voice.is_some() && inventory.voice.is_none();
     let memories = Arc::new(super::memory::memories(config, &*clock)?);
     let services = Services {
         engine: handle,
@@ -62,8 +66,8 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
         echo: Arc::new(|| Box::new(Aec3::new())),
         listen: listen_config(config),
         watch: watch_config(config),
-        names: names(config),
-        models: model_names(config),
+        names: names(config, loaded.voice.clone()),
+        models: model_names(config, loaded.voice),
         missing: loaded.missing,
         limits: limits(config),
         deadlines: deadlines(config),
@@ -133,11 +137,11 @@ fn watch_config(config: &Config) -> WatchConfig {
     WatchConfig { sampler, scene, look_budget: config.budget.perceive * 4, keyframe_side }
 }
 
-fn names(config: &Config) -> Names {
-    Names { model: config.models.llm.clone(), transcription: config.models.asr.clone(), ..Names::default() }
+fn names(config: &Config, voice: Option<String>) -> Names {
+    Names { model: config.models.llm.clone(), transcription: config.models.asr.clone(), voice }
 }
 
-fn model_names(config: &Config) -> BTreeMap<&'static str, String> {
+fn model_names(config: &Config, voice: Option<String>) -> BTreeMap<&'static str, String> {
     let m = &config.models;
     let used = [
         ("llm", &m.llm),
@@ -147,13 +151,14 @@ fn model_names(config: &Config) -> BTreeMap<&'static str, String> {
         ("ocr", &m.ocr),
         ("embedder", &m.embedder),
     ];
-    used.into_iter().map(|(role, name)| (role, name.clone())).collect()
+    used.into_iter().map(|(role, name)| (role, name.clone())).chain(voice.map(|name| ("voice", name))).collect()
 }
 
 fn limits(config: &Config) -> Limits {
     Limits {
         answer_tokens: u32::try_from(config.dialogue.max_output_tokens).unwrap_or(u32::MAX),
         prompt_tokens: config.dialogue.prompt_tokens,
+        voice_wait: config.dialogue.voice_wait,
         ..Limits::default()
     }
 }

@@ -14,13 +14,17 @@ use crate::model::classify::Classifier;
 use crate::model::embed::TextEmbedder;
 use crate::model::llm::{Llm, Precision};
 use crate::model::onnx::{Detector, Reader, Threads};
+use crate::model::voice::{Kokoro, Voice};
 use crate::model::{DeviceChoice, LanguageModel};
 use crate::watch::{EmbedText, Perceive};
+use crate::weights::{Manifest, Role, Store};
 
 /// The models, and what is missing.
 pub(super) struct Loaded {
     pub(super) parts: EngineParts,
     pub(super) missing: Vec<String>,
+    /// The voice's name, if there is one.
+    pub(super) voice: Option<String>,
 }
 
 /// Loads everything the configuration names.
@@ -41,10 +45,33 @@ pub(super) fn load(config: &Config) -> Result<Loaded, AppError> {
     }
     let embedder =
         encoder(config).map_err(|e| missing.push(note("search by meaning", &config.models.embedder, &e))).ok();
+    let name = voice_name(config);
+    let voice = name
+        .as_ref()
+        .and_then(|name| voice(config, name).map_err(|e| missing.push(note("spoken answers", name, &e))).ok());
     for m in &missing {
         warn!("{m}");
     }
-    Ok(Loaded { parts: EngineParts { language: Some(language), transcriber, experts, embedder }, missing })
+    let name = name.filter(|_| voice.is_some());
+    let parts = EngineParts { language: Some(language), transcriber, experts, embedder, voice };
+    Ok(Loaded { parts, missing, voice: name })
+}
+
+/// The voice that is named, or the first that is installed.
+fn voice_name(config: &Config) -> Option<String> {
+    let installed = || {
+        let (manifest, store) = (Manifest::embedded().ok()?, Store::new(&config.models.dir));
+        let there = |m: &&crate::weights::Model| m.role == Role::Voice && store.inspect(m).word() != "missing";
+        manifest.models.iter().find(there).map(|m| m.name.clone())
+    };
+    config.models.voice.clone().or_else(installed)
+}
+
+/// It has threads of its own: the experts' would make looks wait for a whole sentence.
+fn voice(config: &Config, name: &str) -> Result<Box<dyn Voice>, String> {
+    let threads = Threads::new(config.engine.threads.unwrap_or_else(cores));
+    info!(voice = name, "loading the voice");
+    Ok(Box::new(Kokoro::load(&config.models.dir.join(name), &threads).map_err(|e| e.to_string())?))
 }
 
 fn note(what: &str, name: &str, error: &str) -> String {

@@ -35,6 +35,8 @@ pub enum LossReason {
     ArchiveBehind,
     /// A client came back too late for events that were kept for it.
     JournalGap,
+    /// Sound of ours that came too late to be played, or for which there was no room.
+    VoiceBehind,
     /// A connection that was to be encrypted never came to be: too slow, or it spoke something else.
     Handshake,
 }
@@ -60,6 +62,7 @@ impl LossReason {
             Self::Closing => "closing",
             Self::ArchiveBehind => "archive_behind",
             Self::JournalGap => "journal_gap",
+            Self::VoiceBehind => "voice_behind",
             Self::Handshake => "handshake",
         }
     }

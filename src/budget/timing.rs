@@ -139,6 +139,12 @@ impl TurnTiming {
         self.end[stage as usize].get_or_insert(at);
     }
 
+    /// How long ago the stage began; `None` when it did not.
+    #[must_use]
+    pub fn passed(&self, stage: Stage, now: MediaTime) -> Option<Duration> {
+        self.start[stage as usize].map(|at| now.since(at))
+    }
+
     /// Whether the stage ended.
     #[must_use]
     pub const fn ended(&self, stage: Stage) -> bool {

@@ -339,7 +339,7 @@ pub(super) const KEYS: &[Key] = &[
         "models.voice",
         Kind::Text(100),
         "\"\"",
-        "The voice of `sightline say` (English): `kokoro-82m`. Answers of the server are text whatever stands here: it does not speak yet.",
+        "Says answers aloud to clients that ask for sound (English): `kokoro-82m`. Empty: the voice that is installed, if one is.",
     ),
     key(
         "engine.device",
@@ -377,6 +377,12 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Int(128, 32_768),
         "768",
         "Room for instructions, what perception saw, earlier turns and the question, in tokens; earlier turns are left out first, then facts.",
+    ),
+    key(
+        "dialogue.voice_wait_ms",
+        Kind::Int(100, 600_000),
+        "8000",
+        "How long the voice may take for a piece of an answer, with 100 ms more for each character. Then the answer goes on as text.",
     ),
     key("budget.decode_ms", Kind::Int(1, 60_000), "10", "One access unit to a picture."),
     key(

@@ -99,6 +99,7 @@ pub(super) fn build(r: &Reader<'_>) -> Result<Config, ConfigError> {
             max_output_tokens: r.number("dialogue.max_output_tokens"),
             temperature: r.fraction("dialogue.temperature"),
             prompt_tokens: r.number("dialogue.prompt_tokens"),
+            voice_wait: r.ms("dialogue.voice_wait_ms"),
         },
         budget: budget(r),
         telemetry: Telemetry {

@@ -217,6 +217,8 @@ pub struct Dialogue {
     pub temperature: f32,
     /// Longest prompt, tokens.
     pub prompt_tokens: usize,
+    /// How long the voice may take for a piece of an answer.
+    pub voice_wait: Duration,
 }
 
 /// Deadlines.

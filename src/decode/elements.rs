@@ -36,6 +36,7 @@ pub(super) const ALLOWED: &[Allowed] = &[
     of("audioconvert", "audioconvert", BASE),
     of("audioresample", "audioresample", BASE),
     of("opusdec", "opus", BASE),
+    of("opusenc", "opus", BASE),
     of("vp8dec", "vpx", GOOD),
     of("vp9dec", "vpx", GOOD),
     of("vp9parse", "videoparsersbad", BAD),

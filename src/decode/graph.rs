@@ -23,6 +23,8 @@ pub(super) enum GraphName {
     Codec(Codec),
     /// A recorded file.
     File,
+    /// The server's own voice, the other way.
+    Voice,
 }
 
 impl GraphName {
@@ -30,6 +32,15 @@ impl GraphName {
         match self {
             Self::Codec(c) => c.name(),
             Self::File => "file",
+            Self::Voice => "voice",
+        }
+    }
+
+    /// The folder under `pipelines_dir`.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Voice => "encode",
+            Self::Codec(_) | Self::File => "decode",
         }
     }
 
@@ -41,13 +52,14 @@ impl GraphName {
             Self::Codec(Codec::Av1) => include_str!("../../pipelines/decode/av1.gst"),
             Self::Codec(Codec::Opus) => include_str!("../../pipelines/decode/opus.gst"),
             Self::File => include_str!("../../pipelines/decode/file.gst"),
+            Self::Voice => include_str!("../../pipelines/encode/voice.gst"),
         }
     }
 
     /// Names that the Rust side looks up, with the element each must be.
     const fn handles(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Codec(_) => &[("src", "appsrc"), ("sink", "appsink")],
+            Self::Codec(_) | Self::Voice => &[("src", "appsrc"), ("sink", "appsink")],
             Self::File => &[("file", "filesrc"), ("decode", "decodebin"), ("video", "appsink"), ("audio", "appsink")],
         }
     }
@@ -66,7 +78,7 @@ impl Graph {
         let text = match &cfg.pipelines_dir {
             None => name.embedded().to_owned(),
             Some(dir) => {
-                let path = dir.join("decode").join(format!("{}.gst", name.as_str()));
+                let path = dir.join(name.folder()).join(format!("{}.gst", name.as_str()));
                 let unreadable = |why: String| DecodeError::GraphUnreadable {
                     graph: name.as_str().to_owned(),
                     path: path.clone(),

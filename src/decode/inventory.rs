@@ -20,6 +20,8 @@ pub struct Inventory {
     pub unavailable: Vec<(Codec, DecodeError)>,
     /// Why recorded files cannot be read, if they cannot.
     pub file: Option<DecodeError>,
+    /// Why the voice cannot be sent on a media track, if it cannot.
+    pub voice: Option<DecodeError>,
 }
 
 impl Inventory {
@@ -42,6 +44,7 @@ pub fn check(cfg: &DecodeConfig) -> Result<Inventory, DecodeError> {
         available: Vec::new(),
         unavailable: Vec::new(),
         file: None,
+        voice: None,
     };
     for codec in CODECS {
         match probe(GraphName::Codec(codec), cfg) {
@@ -51,6 +54,7 @@ pub fn check(cfg: &DecodeConfig) -> Result<Inventory, DecodeError> {
         }
     }
     inventory.file = probe(GraphName::File, cfg).err();
+    inventory.voice = probe(GraphName::Voice, cfg).err();
     Ok(inventory)
 }
 

@@ -6,7 +6,7 @@
 //! GStreamer's types stop at this folder's door. Its data flow runs on its own threads; our callbacks run there too and must not block.
 //!
 //! # What blocks
-//! [`check`], [`VideoDecoder::start`], [`AudioDecoder::start`], [`FileReader::open`], [`FileReader::next`] and the drop of all three;
+//! [`check`], [`VideoDecoder::start`], [`AudioDecoder::start`], [`FileReader::open`], [`FileReader::next`], [`VoiceEncoder::start`] and the drop of all four;
 //! [`decode_image`] and [`encode_jpeg`] compute for milliseconds. Call them on a blocking thread. `push` and `stats` never block.
 
 mod audio;
@@ -28,8 +28,10 @@ mod live;
 mod opus;
 mod picture;
 mod resample;
+mod speech;
 mod timeline;
 mod video;
+mod voice;
 
 pub use audio::AudioDecoder;
 pub use config::DecodeConfig;
@@ -41,7 +43,9 @@ pub use inventory::{Inventory, check};
 pub use jpeg::{MAX_JPEG_BYTES, encode_jpeg};
 pub use picture::{PictureLimits, decode_image};
 pub use resample::{Resampler, WireAudio};
+pub use speech::encode_speech;
 pub use video::VideoDecoder;
+pub use voice::VoiceEncoder;
 
 use std::sync::OnceLock;
 

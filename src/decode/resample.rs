@@ -65,7 +65,7 @@ impl Resampler {
         if !(MIN_RATE_HZ..=MAX_RATE_HZ).contains(&rate) || !rate.is_multiple_of(25) {
             return Err(DecodeError::BadRate { got: rate });
         }
-        let fft = if rate == Pcm::RATE_HZ { None } else { Some(fft(rate)?) };
+        let fft = if rate == Pcm::RATE_HZ { None } else { Some(fft(rate, Pcm::RATE_HZ)?) };
         let delay = fft.as_ref().map_or(0, |f| f.output_delay());
         Ok(Self { wire, half: None, fft, pending: Vec::new(), delay, taken: 0, given: 0 })
     }
@@ -126,11 +126,7 @@ impl Resampler {
         let (block_in, block_out) = (fft.input_frames_next(), fft.output_frames_next());
         let blocks = self.pending.len() / block_in;
         let mut out = vec![0.0; blocks * block_out];
-        for (from, to) in self.pending.chunks_exact(block_in).zip(out.chunks_exact_mut(block_out)) {
-            let from = SequentialSlice::new(from, 1, block_in).map_err(bug)?;
-            let mut to = SequentialSlice::new_mut(to, 1, block_out).map_err(bug)?;
-            fft.process_into_buffer(&from, &mut to, None).map_err(bug)?;
-        }
+        in_blocks(fft, &self.pending, &mut out)?;
         self.pending.drain(..blocks * block_in);
         let cut = self.delay.min(out.len());
         self.delay -= cut;
@@ -141,13 +137,47 @@ impl Resampler {
     }
 }
 
-fn fft(rate: u32) -> Result<Fft<f32>, DecodeError> {
+/// A whole sound at another rate, of the same beginning and length.
+pub(super) fn resample_whole(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>, DecodeError> {
+    for rate in [from, to] {
+        if !(MIN_RATE_HZ..=MAX_RATE_HZ).contains(&rate) {
+            return Err(DecodeError::BadRate { got: rate });
+        }
+    }
+    if from == to || samples.is_empty() {
+        return Ok(samples.to_vec());
+    }
+    let mut fft = fft(from, to)?;
+    let (delay, block_in, block_out) = (fft.output_delay(), fft.input_frames_next(), fft.output_frames_next());
+    let total = samples.len() * to as usize / from as usize;
+    let blocks = (total + delay).div_ceil(block_out);
+    let mut padded = samples.to_vec();
+    padded.resize(blocks * block_in, 0.0);
+    let mut out = vec![0.0; blocks * block_out];
+    in_blocks(&mut fft, &padded, &mut out)?;
+    out.drain(..delay);
+    out.truncate(total);
+    Ok(out)
+}
+
+/// Converts whole blocks; `out` has room for as many.
+fn in_blocks(fft: &mut Fft<f32>, samples: &[f32], out: &mut [f32]) -> Result<(), DecodeError> {
+    let (block_in, block_out) = (fft.input_frames_next(), fft.output_frames_next());
+    for (from, to) in samples.chunks_exact(block_in).zip(out.chunks_exact_mut(block_out)) {
+        let from = SequentialSlice::new(from, 1, block_in).map_err(bug)?;
+        let mut to = SequentialSlice::new_mut(to, 1, block_out).map_err(bug)?;
+        fft.process_into_buffer(&from, &mut to, None).map_err(bug)?;
+    }
+    Ok(())
+}
+
+fn fft(rate: u32, to: u32) -> Result<Fft<f32>, DecodeError> {
     // Blocks come in multiples of the smallest one that is whole on both sides; about 20 ms. The delay is half a block: with an odd block
     // that is half a sample which cannot be cut off, so an odd one is doubled.
-    let smallest = rate / gcd(rate, Pcm::RATE_HZ);
+    let smallest = rate / gcd(rate, to);
     let block = (rate / 50).next_multiple_of(smallest);
     let block = if block.is_multiple_of(2) { block } else { 2 * block };
-    Fft::new(rate as usize, Pcm::RATE_HZ as usize, block as usize, 1, FixedSync::Both).map_err(bug)
+    Fft::new(rate as usize, to as usize, block as usize, 1, FixedSync::Both).map_err(bug)
 }
 
 const fn gcd(a: u32, b: u32) -> u32 {

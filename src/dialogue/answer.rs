@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use super::conversation::Conversation;
-use super::items::{Item, Picture, Place};
+use super::items::{Item, Picture};
 use super::prompt_build::{self, Asked, Built, Sight};
 use super::recall_turn::{Next, Plan};
 use super::remember::EMBED_WAIT;
-use super::sentence::{cut_to, end_of_sentence};
+use super::sentence::cut_to;
+use super::voicing::{VoiceLoss, Voicing};
 use super::{EngineEvent, Finish, Output, Prompt, VideoState};
 use crate::base::MediaTime;
 use crate::budget::{Stage, Step, TurnTiming};
 use crate::memory::Speaker;
 use crate::wire::{
-    At, IdKind, ItemRole, ItemStatus, ItemView, MaxTokens, PartView, ResponseRequest, ResponseStatus, ServerBody,
-    StatusError, TextPart, WireError, code,
+    At, IdKind, ItemRole, ItemStatus, ItemView, MaxTokens, Modality, PartView, ResponseRequest, ResponseStatus,
+    ServerBody, StatusError, WireError, code,
 };
 
 /// What an answer waits for.
@@ -30,6 +31,8 @@ pub(crate) enum Phase {
     Look(MediaTime),
     /// The engine.
     Engine(MediaTime),
+    /// The voice: all words are there.
+    Voice(MediaTime),
 }
 
 /// An answer under way.
@@ -44,19 +47,23 @@ pub(crate) struct Answer {
     pub(crate) metadata: Option<serde_json::Value>,
     instructions: Option<String>,
     pub(crate) max_tokens: MaxTokens,
-    phase: Phase,
+    pub(crate) phase: Phase,
     /// What it is answered from.
     pub(crate) plan: Plan,
     /// The meaning of the question, once the encoder has said: `Some(None)` when it could not.
     pub(crate) intent: Option<Option<Arc<[f32]>>>,
     /// The item was announced.
     pub(crate) opened: bool,
-    prefix: String,
+    pub(crate) prefix: String,
     /// What of the prefix the engine may still give back.
-    echo: String,
-    text: String,
+    pub(crate) echo: String,
+    pub(crate) text: String,
     /// Sentences after which the answer ends, whatever the model would still say.
-    sentences: Option<usize>,
+    pub(crate) sentences: Option<usize>,
+    /// How it is said aloud; `None` for a written answer.
+    pub(crate) voicing: Option<Voicing>,
+    /// How it will end, once everything was said.
+    pub(crate) ending: Option<Ending>,
     pub(crate) input_tokens: u64,
     pub(crate) cached_tokens: u64,
     pub(crate) deltas: u64,
@@ -65,7 +72,12 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn deadline(&self) -> MediaTime {
         match self.phase {
-            Phase::Words(t) | Phase::Pictures(t) | Phase::Recall(t) | Phase::Look(t) | Phase::Engine(t) => t,
+            Phase::Words(t)
+            | Phase::Pictures(t)
+            | Phase::Recall(t)
+            | Phase::Look(t)
+            | Phase::Engine(t)
+            | Phase::Voice(t) => t,
         }
     }
 
@@ -74,17 +86,27 @@ impl Answer {
         &self.text
     }
 
-    fn at(&self) -> At {
+    pub(crate) const fn modality(&self) -> Modality {
+        if self.voicing.is_some() { Modality::Audio } else { Modality::Text }
+    }
+
+    pub(crate) fn at(&self) -> At {
         At { response_id: self.id.clone(), item_id: self.item_id.clone(), output_index: 0, content_index: 0 }
     }
 
     pub(crate) fn item(&self, status: ItemStatus) -> ItemView {
-        let content = if self.opened { vec![PartView::OutputText { text: self.text.clone() }] } else { Vec::new() };
+        let text = self.text.clone();
+        let part = match self.modality() {
+            Modality::Text => PartView::OutputText { text },
+            Modality::Audio => PartView::OutputAudio { transcript: text },
+        };
+        let content = if self.opened { vec![part] } else { Vec::new() };
         ItemView::message(self.item_id.clone(), ItemRole::Assistant, status, content)
     }
 }
 
 /// How an answer ended.
+#[derive(Debug, Clone)]
 pub(crate) struct Ending {
     pub(crate) status: ResponseStatus,
     pub(crate) reason: Option<&'static str>,
@@ -97,7 +119,7 @@ impl Ending {
         Self { status, reason, error: None, output_tokens: None }
     }
 
-    fn failed(message: String) -> Self {
+    pub(crate) fn failed(message: String) -> Self {
         let error = StatusError { kind: crate::wire::ErrorType::ServerError, code: code::SERVER, message };
         Self { error: Some(error), ..Self::of(ResponseStatus::Failed, None) }
     }
@@ -156,6 +178,7 @@ impl Conversation {
         out: &mut Vec<Output>,
     ) -> String {
         let id = self.ids.next(IdKind::Response);
+        let voicing = self.voicing_for(request.modality);
         let answer = Answer {
             id: id.clone(),
             item_id: self.ids.next(IdKind::Item),
@@ -173,6 +196,8 @@ impl Conversation {
             echo: String::new(),
             text: String::new(),
             sentences: None,
+            voicing,
+            ending: None,
             input_tokens: 0,
             cached_tokens: 0,
             deltas: 0,
@@ -215,6 +240,9 @@ impl Conversation {
                     return self.finish(id, Ending::failed(why), now, out);
                 }
                 Phase::Engine(_) => return,
+                // What was said stands; the rest is written.
+                Phase::Voice(until) if now >= until => return self.fall_silent(id, VoiceLoss::Behind, now, out),
+                Phase::Voice(_) => return,
             };
             if let Some(answer) = self.answers.iter_mut().find(|a| a.id == id) {
                 answer.phase = next;
@@ -276,7 +304,7 @@ impl Conversation {
 
     pub(crate) fn on_engine(&mut self, id: &str, event: EngineEvent, now: MediaTime, out: &mut Vec<Output>) {
         // News about an answer that was cancelled come late and mean nothing any more.
-        let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
+        let Some(i) = self.answers.iter().position(|a| a.id == id && a.ending.is_none()) else { return };
         match event {
             EngineEvent::Started { prompt_tokens, cached_tokens } => {
                 let answer = &mut self.answers[i];
@@ -294,67 +322,9 @@ impl Conversation {
                     Finish::Cancelled => Ending::of(ResponseStatus::Cancelled, Some("client_cancelled")),
                 };
                 ending.output_tokens = Some(output_tokens);
-                self.finish(id, ending, now, out);
+                self.conclude(id, ending, now, out);
             }
             EngineEvent::Failed { message } => self.finish(id, Ending::failed(message), now, out),
-        }
-    }
-
-    /// Announces the item, and sends the words that the answer was made to begin with.
-    fn open_item(&mut self, i: usize, now: MediaTime, out: &mut Vec<Output>) {
-        if self.answers[i].opened {
-            return;
-        }
-        let answer = &mut self.answers[i];
-        let item = answer.item(ItemStatus::InProgress);
-        answer.opened = true;
-        let (at, prefix, in_conversation) = (answer.at(), answer.prefix.clone(), answer.in_conversation);
-        answer.text.clone_from(&prefix);
-        let response_id = at.response_id.clone();
-        self.send(ServerBody::OutputItemAdded { response_id, output_index: 0, item: item.clone() }, out);
-        if in_conversation {
-            self.add_item(Item::new(item, now), &Place::End, out);
-        }
-        self.send(ServerBody::ContentPartAdded { at: at.clone(), part: TextPart::new("") }, out);
-        if !prefix.is_empty() {
-            self.send(ServerBody::TextDelta { at, delta: prefix }, out);
-        }
-    }
-
-    fn on_delta(&mut self, i: usize, text: &str, now: MediaTime, out: &mut Vec<Output>) {
-        self.open_item(i, now, out);
-        let answer = &mut self.answers[i];
-        answer.deltas += 1;
-        // A model likes to begin with a space or a line break; a client should not have to trim.
-        let mut text = if answer.text.is_empty() { text.trim_start() } else { text };
-        // The engine gives the words that it was given to begin with back as its own; the client has had them.
-        if let Some(more) = text.strip_prefix(answer.echo.as_str()) {
-            answer.echo.clear();
-            text = more;
-        } else if let Some(left) = answer.echo.strip_prefix(text) {
-            answer.echo = left.to_owned();
-            return;
-        } else {
-            answer.echo.clear();
-        }
-        if !text.is_empty() {
-            for stage in [Stage::Prefill, Stage::FirstToken, Stage::Total] {
-                answer.timing.end(stage, now);
-            }
-        }
-        let before = answer.text.len();
-        answer.text.push_str(text);
-        let end = answer.sentences.and_then(|n| end_of_sentence(&answer.text, n));
-        if let Some(end) = end {
-            answer.text.truncate(end.max(before));
-        }
-        let (delta, at, id) = (answer.text[before..].to_owned(), answer.at(), answer.id.clone());
-        if !delta.is_empty() {
-            self.send(ServerBody::TextDelta { at, delta }, out);
-        }
-        if end.is_some() {
-            out.push(Output::Cancel { response_id: id.clone() });
-            self.finish(&id, Ending::of(ResponseStatus::Completed, None), now, out);
         }
     }
 
@@ -380,9 +350,10 @@ impl Conversation {
         if let Some(id) = self.answers.iter().find(|a| a.in_conversation).map(|a| a.id.clone()) {
             self.cancel(&id, "turn_detected", now, out);
         }
+        self.hush(now, out);
     }
 
-    fn cancel(&mut self, id: &str, reason: &'static str, now: MediaTime, out: &mut Vec<Output>) {
+    pub(crate) fn cancel(&mut self, id: &str, reason: &'static str, now: MediaTime, out: &mut Vec<Output>) {
         let running = self.answers.iter().any(|a| a.id == id && matches!(a.phase, Phase::Engine(_)));
         if running {
             out.push(Output::Cancel { response_id: id.to_owned() });
@@ -390,36 +361,26 @@ impl Conversation {
         self.finish(id, Ending::of(ResponseStatus::Cancelled, Some(reason)), now, out);
     }
 
-    fn finish(&mut self, id: &str, ending: Ending, now: MediaTime, out: &mut Vec<Output>) {
+    pub(crate) fn finish(&mut self, id: &str, ending: Ending, now: MediaTime, out: &mut Vec<Output>) {
         let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
-        let answer = self.answers.remove(i);
-        if answer.opened {
-            let whole = ending.status == ResponseStatus::Completed;
-            let item = answer.item(if whole { ItemStatus::Completed } else { ItemStatus::Incomplete });
-            let at = answer.at();
-            self.send(ServerBody::TextDone { at: at.clone(), text: answer.text.clone() }, out);
-            self.send(ServerBody::ContentPartDone { at: at.clone(), part: TextPart::new(answer.text.clone()) }, out);
-            self.send(
-                ServerBody::OutputItemDone { response_id: at.response_id, output_index: 0, item: item.clone() },
-                out,
-            );
-            if let Some(kept) = self.items.get_mut(&answer.item_id) {
-                kept.view = item.clone();
-                let previous_item_id = self.items.before(&answer.item_id);
-                self.send(ServerBody::ItemDone { previous_item_id, item }, out);
-            }
-        }
+        let mut answer = self.answers.remove(i);
+        self.end_voicing(&mut answer, &ending, out);
+        self.close_item(&answer, ending.status, out);
         self.account(&answer, out);
         let response = Box::new(self.response_view(&answer, &ending));
         self.send(ServerBody::ResponseDone { response }, out);
         if answer.in_conversation {
-            if answer.opened {
+            // What is played on a track is remembered when it is known what of it was heard.
+            if answer.opened && !self.plays(&answer.id) {
                 self.remember_words(Speaker::Sightline, &answer.text, now, out);
             }
+            self.stop_if_played(&answer.id, now, out);
             if let Some(timing) = self.queued_turn.take() {
                 self.start_answer(ResponseRequest::default(), timing, now, out);
             }
             self.announce_next(now, out);
+        } else {
+            self.stop_if_played(&answer.id, now, out);
         }
         self.warm(now, out);
     }

@@ -64,9 +64,12 @@ impl Conversation {
             }),
             output: if done && answer.opened { vec![answer.item(item_status)] } else { Vec::new() },
             conversation_id: answer.in_conversation.then(|| self.conversation_id.clone()),
-            output_modalities: ["text"],
+            output_modalities: [answer.modality()],
             max_output_tokens: answer.max_tokens,
-            usage: done.then(|| Usage::text(answer.input_tokens, answer.cached_tokens, output)),
+            usage: done.then(|| {
+                let sound_ms = answer.voicing.as_ref().map_or(0, |v| v.said.ms);
+                Usage::text(answer.input_tokens, answer.cached_tokens, output).spoken(sound_ms)
+            }),
             metadata: answer.metadata.clone(),
         }
     }

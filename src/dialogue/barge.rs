@@ -12,8 +12,6 @@ use crate::wire::{ItemRole, ServerBody};
 
 /// Speech of which the listener tells nothing more is taken for an interruption after this.
 const UNHEARD: Duration = Duration::from_millis(700);
-/// What is being said aloud, which is known again when the microphone hears it: answers are text, so nothing is.
-const ALOUD: &str = "";
 /// A stretch of voice with no more than this behind it has just begun.
 const JUST_BEGUN: Duration = Duration::from_millis(160);
 
@@ -42,7 +40,12 @@ impl Conversation {
     /// Whether the listener should tell what it hears: [`super::Input::Voice`].
     #[must_use]
     pub fn attends(&self) -> bool {
-        self.barge.is_some() || self.answers.iter().any(|a| a.in_conversation)
+        self.barge.is_some() || self.is_talking()
+    }
+
+    /// Whether an answer is under way, or what was said of it is still to be heard.
+    pub(crate) fn is_talking(&self) -> bool {
+        self.playout.is_sounding() || self.answers.iter().any(|a| a.in_conversation)
     }
 
     /// When an undecided barge is decided without the listener.
@@ -52,7 +55,7 @@ impl Conversation {
 
     /// Speech began: true when it has to prove itself first.
     pub(crate) fn begin_barge(&mut self, item_id: &str, at: MediaTime, now: MediaTime) -> bool {
-        if !self.answers.iter().any(|a| a.in_conversation) {
+        if !self.is_talking() {
             return false;
         }
         let judge = Judge::new(InterruptConfig::default(), at);
@@ -105,14 +108,15 @@ impl Conversation {
         now: MediaTime,
         out: &mut Vec<Output>,
     ) {
+        let aloud = self.words_aloud(now);
         if let Some(barge) = self.barge.as_mut().filter(|b| b.item_id == item_id) {
             barge.reading = false;
             if let Ok(words) = result {
-                let verdict = barge.judge.read(&words, near, ALOUD);
+                let verdict = barge.judge.read(&words, near, &aloud);
                 self.judged(verdict, now, out);
             }
         } else if let (Some(i), Ok(words)) = (self.asides.iter().position(|a| a.turn.item_id == item_id), result)
-            && let Verdict::Real(_) = self.asides[i].judge.read(&words, near, ALOUD)
+            && let Verdict::Real(_) = self.asides[i].judge.read(&words, near, &aloud)
         {
             self.promote(i, now, out);
         }
@@ -158,7 +162,8 @@ impl Conversation {
     /// The words of an aside: it becomes a turn, or nothing. True when there is a turn to go on with.
     pub(crate) fn weigh_aside(&mut self, item_id: &str, words: &str, now: MediaTime, out: &mut Vec<Output>) -> bool {
         let Some(i) = self.asides.iter().position(|a| a.turn.item_id == item_id) else { return true };
-        let verdict = self.asides[i].judge.end(words, ALOUD);
+        let aloud = self.words_aloud(now);
+        let verdict = self.asides[i].judge.end(words, &aloud);
         let reply = weigh(words) == Interjection::Backchannel && self.has_asked();
         if matches!(verdict, Verdict::Real(_)) {
             self.promote(i, now, out);

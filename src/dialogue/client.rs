@@ -72,15 +72,17 @@ impl Conversation {
                 None => Err(no_item(code::RETRIEVE_INVALID, &item_id)),
             },
             ClientBody::ItemTruncate { item_id, content_index, audio_end_ms } => {
-                self.on_truncate(item_id, content_index, audio_end_ms, out)
+                self.on_truncate(item_id, content_index, audio_end_ms, now, out)
             }
             ClientBody::ItemDelete { item_id } => self.on_delete(item_id, now, out),
             ClientBody::ResponseCreate(request) => self.on_response_create(*request, now, out),
             ClientBody::ResponseCancel { response_id } => self.on_cancel(response_id.as_deref(), now, out),
             // What was sent is the session's to keep.
             ClientBody::EventAck { .. } => Ok(()),
-            // There is no sound going out that could be cut off.
-            ClientBody::OutputAudioClear => Ok(()),
+            ClientBody::OutputAudioClear => {
+                self.on_output_clear(now, out);
+                Ok(())
+            }
             ClientBody::TimelineGet => {
                 for body in self.timeline_bodies(now) {
                     self.send_vendor(body, out);
@@ -179,30 +181,14 @@ impl Conversation {
                     work.push(Output::Transcribe { item_id: id.clone(), sound: Sound::Encoded { data, format } });
                     PartView::InputAudio { transcript: None }
                 }
+                NewPart::Audio { transcript: Some(transcript), .. } if role == ItemRole::Assistant => {
+                    PartView::OutputAudio { transcript }
+                }
                 NewPart::Audio { transcript, .. } => PartView::InputAudio { transcript },
             });
         }
         let view = ItemView::message(id, role, ItemStatus::Completed, views);
         Ok(Item { awaiting_words, pictures, ..Item::new(view, now) })
-    }
-
-    fn on_truncate(
-        &mut self,
-        item_id: String,
-        content_index: u32,
-        audio_end_ms: u32,
-        out: &mut Vec<Output>,
-    ) -> Result<(), WireError> {
-        let Some(item) = self.items.get(&item_id) else {
-            return Err(no_item(code::TRUNCATE_INVALID, &item_id));
-        };
-        if !item.is_from(ItemRole::Assistant) {
-            let message = format!("item {item_id:?} is not an answer; only answers can be truncated");
-            return Err(WireError::field(code::INVALID_VALUE, "item_id", message));
-        }
-        // Answers are text: there is no sound that was not heard, so everything stays.
-        self.send(ServerBody::ItemTruncated { item_id, content_index, audio_end_ms }, out);
-        Ok(())
     }
 
     fn on_delete(&mut self, item_id: String, now: MediaTime, out: &mut Vec<Output>) -> Result<(), WireError> {
@@ -220,7 +206,7 @@ impl Conversation {
     }
 }
 
-fn no_item(code: &'static str, id: &str) -> WireError {
+pub(crate) fn no_item(code: &'static str, id: &str) -> WireError {
     let param = if code == code::INVALID_PREVIOUS { "previous_item_id" } else { "item_id" };
     WireError::field(code, param, format!("no item with the id {id:?} is in the conversation"))
 }

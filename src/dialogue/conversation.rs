@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::barge::{Aside, Barge};
 use super::items::{Item, Items, Picture, Place};
+use super::playout::Playout;
 use super::remember::Remembering;
 use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
 use crate::base::{MediaTime, Pcm};
@@ -13,7 +14,7 @@ use crate::budget::{Deadlines, Ladder, Step, TurnTiming};
 use crate::listen::Utterance;
 use crate::watch::SceneFacts;
 use crate::wire::{
-    ClientEvent, Extension, IdGen, IdKind, ItemStatus, Names, ServerBody, ServerEvent, SessionConfig, SessionPatch,
+    At, ClientEvent, Extension, IdGen, IdKind, ItemStatus, Names, ServerBody, ServerEvent, SessionConfig, SessionPatch,
     WireError, code,
 };
 
@@ -79,6 +80,11 @@ pub struct Conversation {
     warm_again_at: Option<MediaTime>,
     scene_sent_at: Option<MediaTime>,
     pub(crate) memory: Remembering,
+
+    /// What of our answers is being heard, or waits to be.
+    pub(crate) playout: Playout,
+    /// The answer that a media track is at; clients were told that it began.
+    pub(crate) playing: Option<At>,
 }
 
 impl Conversation {
@@ -123,6 +129,8 @@ impl Conversation {
             warm_again_at: None,
             scene_sent_at: None,
             memory: Remembering::new(setup.memory, now),
+            playout: Playout::new(setup.voice_track),
+            playing: None,
         };
         let mut out = Vec::new();
         match setup.restore {
@@ -180,7 +188,8 @@ impl Conversation {
     #[must_use]
     pub fn next_deadline(&self) -> Option<MediaTime> {
         let answers = self.answers.iter().map(Answer::deadline);
-        answers.chain(self.warm_again_at).chain(self.memory_deadline()).chain(self.barge_deadline()).min()
+        let due = answers.chain(self.warm_again_at).chain(self.memory_deadline());
+        due.chain(self.barge_deadline()).chain(self.aloud_deadline()).min()
     }
 
     /// Takes in what happened at `now` and says what to do, in order.
@@ -206,6 +215,12 @@ impl Conversation {
             Input::Forget(request) => self.forget_requested(request, now, &mut out),
             Input::Looked { look, result } => self.on_looked(look, result, now, &mut out),
             Input::Engine { response_id, event } => self.on_engine(&response_id, event, now, &mut out),
+            Input::Voiced { response_id, piece, result } => {
+                self.on_voiced(&response_id, piece, result, now, &mut out);
+            }
+            Input::Player => self.on_player(now, &mut out),
+            Input::Playing { id } => self.on_playing(id, now, &mut out),
+            Input::Drained { id } => self.on_drained(id, now, &mut out),
             Input::Video(state) => self.on_video(state, now, &mut out),
             Input::VideoStats(stats) => self.send_vendor(ServerBody::VideoStats { stats }, &mut out),
             Input::AudioLevel { dbfs, speaking } => {
@@ -229,6 +244,7 @@ impl Conversation {
         }
         self.memory_time_passed(now, out);
         self.barge_time_passed(now, out);
+        self.aloud_time_passed(now, out);
     }
 
     pub(crate) fn on_scene(&mut self, facts: Arc<SceneFacts>, now: MediaTime, out: &mut Vec<Output>) {

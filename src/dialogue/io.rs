@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::remember::{EmbedFor, Keep, MemorySetup};
+use super::voicing::VoiceLoss;
 use super::{Prompt, Snapshot};
 use crate::base::MediaTime;
 use crate::budget::{Deadlines, LadderConfig, Step};
@@ -38,6 +39,8 @@ pub struct Setup {
     pub extensions: Vec<Extension>,
     /// Speech also comes over a media track, so that a commit can hold sound that was never appended.
     pub audio_track: bool,
+    /// Answers that are said aloud are played on a media track, not sent as events. Whether there is a voice at all says `names`.
+    pub voice_track: bool,
     /// Whether video is to be expected.
     pub video: VideoState,
     /// What the stages may take.
@@ -65,6 +68,7 @@ impl Setup {
             patch: SessionPatch::default(),
             extensions: Vec::new(),
             audio_track: false,
+            voice_track: false,
             video: VideoState::None,
             deadlines: Deadlines::default(),
             ladder: LadderConfig::default(),
@@ -99,6 +103,9 @@ pub struct Limits {
     pub transcript_wait: Duration,
     /// How long the engine may take for a whole answer. Default 60 s.
     pub answer_wait: Duration,
+    /// How long the voice may take for a piece of an answer, and 100 ms more for each of its characters; then the answer goes on as text.
+    /// Default 8 s.
+    pub voice_wait: Duration,
     /// Least time between two warm-ups of the prompt cache. Default 1 s.
     pub warm_every: Duration,
     /// Least time between two `scene.facts` events. Default 100 ms.
@@ -118,6 +125,7 @@ impl Default for Limits {
             image_wait: Duration::from_secs(5),
             transcript_wait: Duration::from_secs(20),
             answer_wait: Duration::from_secs(60),
+            voice_wait: Duration::from_secs(8),
             warm_every: Duration::from_secs(1),
             scene_every: Duration::from_millis(100),
         }
@@ -222,6 +230,27 @@ pub enum Input {
         /// What.
         event: EngineEvent,
     },
+    /// Answer to [`Output::Speak`].
+    Voiced {
+        /// Of which response.
+        response_id: String,
+        /// Which piece of it.
+        piece: u32,
+        /// The sound, or why there is none.
+        result: Result<Voiced, String>,
+    },
+    /// A player of a media track takes over; what another before it had is gone.
+    Player,
+    /// The player of the media track begins with a piece.
+    Playing {
+        /// Its number, from [`Output::Play`].
+        id: u64,
+    },
+    /// The player has played all it was given.
+    Drained {
+        /// The number of the last piece.
+        id: u64,
+    },
     /// The incoming video changed.
     Video(VideoState),
     /// For `input_video.stats`, about once a second.
@@ -278,6 +307,28 @@ pub enum Finish {
     MaxTokens,
     /// It was cancelled.
     Cancelled,
+}
+
+/// A piece of an answer, said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voiced {
+    /// In the format asked for.
+    pub sound: Bytes,
+    /// How long it lasts, in milliseconds.
+    pub ms: u64,
+    /// Its words, in order.
+    pub words: Vec<VoicedWord>,
+}
+
+/// When one word of a piece is heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoicedWord {
+    /// Where it stands in the piece's text.
+    pub bytes: std::ops::Range<usize>,
+    /// Its first sound, in milliseconds from the beginning of the piece.
+    pub start_ms: u32,
+    /// Its last sound.
+    pub end_ms: u32,
 }
 
 /// Sound to be written down.
@@ -359,6 +410,41 @@ pub enum Output {
         /// Which response.
         response_id: String,
     },
+    /// Say a piece of an answer aloud; answer with [`Input::Voiced`]. At most one piece of each response is asked for at a time.
+    Speak {
+        /// Of which response.
+        response_id: String,
+        /// Which piece of it.
+        piece: u32,
+        /// Its words, at most some 100 characters.
+        text: String,
+        /// How fast; 1 is the voice's own pace.
+        speed: f32,
+        /// What the sound is to be.
+        format: AudioFormat,
+    },
+    /// The piece that the voice is at is not needed any more. Its sound, if it still comes, is passed over.
+    Silence {
+        /// Of which response.
+        response_id: String,
+    },
+    /// Play this on the media track, behind what is there; tell when it begins ([`Input::Playing`]) and when nothing is left
+    /// ([`Input::Drained`]).
+    Play {
+        /// Its number.
+        id: u64,
+        /// Signed 16-bit little-endian mono at 24 kHz.
+        sound: Bytes,
+    },
+    /// Stop playing and throw away what is left.
+    Hush,
+    /// For metrics: the first sound of an answer.
+    FirstSound {
+        /// Since the end of the speech, or since it was asked for.
+        after: Duration,
+    },
+    /// For metrics: an answer goes on as text.
+    VoiceLost(VoiceLoss),
     /// Take this prompt into the cache when the device has nothing better to do. A newer one replaces an older one that has not begun.
     Warm {
         /// The prompt: its question is missing.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::LookId;
+use super::voicing::Said;
 use crate::base::MediaTime;
 use crate::watch::SceneFacts;
 use crate::wire::{ItemRole, ItemView, words};
@@ -32,11 +33,13 @@ pub(crate) struct Item {
     pub(crate) at: MediaTime,
     /// The same on the memory's clock, for an item from before a restart: this process's clock does not reach back there.
     pub(crate) said_at: Option<MediaTime>,
+    /// When its words are heard, if it was said aloud.
+    pub(crate) said: Option<Said>,
 }
 
 impl Item {
     pub(crate) fn new(view: ItemView, at: MediaTime) -> Self {
-        Self { view, pictures: Vec::new(), awaiting_words: false, aside: false, at, said_at: None }
+        Self { view, pictures: Vec::new(), awaiting_words: false, aside: false, at, said_at: None, said: None }
     }
 
     pub(crate) fn is_from(&self, role: ItemRole) -> bool {

@@ -4,8 +4,10 @@
 //! listener, perception and the engine ([`Output`]). Loses: nothing; what is over a bound is refused with an `error` event or announced as deleted.
 
 mod again;
+mod aloud;
 mod answer;
 mod answer_end;
+mod answer_words;
 mod barge;
 mod client;
 mod conversation;
@@ -16,6 +18,8 @@ mod items;
 mod memory_view;
 mod nouns;
 mod past_words;
+mod pieces;
+mod playout;
 mod prompt;
 mod prompt_build;
 mod question;
@@ -34,6 +38,7 @@ mod snapshot;
 mod spoken;
 mod things;
 mod timeline;
+mod voicing;
 pub mod watchfor;
 
 #[cfg(test)]
@@ -41,9 +46,13 @@ mod tests;
 
 pub use conversation::Conversation;
 pub use ground::{Ground, Grounding};
-pub use io::{EngineEvent, Finish, Input, Limits, LookId, LookReason, Output, Setup, Sound, TokenCounter, VideoState};
+pub use io::{
+    EngineEvent, Finish, Input, Limits, LookId, LookReason, Output, Setup, Sound, TokenCounter, VideoState, Voiced,
+    VoicedWord,
+};
 pub use memory_view::{parse_keyframe_id, timeline as memory_timeline};
 pub use prompt::{Message, Prompt, Role};
 pub use question::{Ask, Attribute, Place, analyse};
 pub use remember::{EmbedFor, Keep, MemorySetup};
 pub use snapshot::Snapshot;
+pub use voicing::VoiceLoss;

@@ -241,7 +241,7 @@ impl Conversation {
 
     /// Says what happened when nobody speaks and no answer is under way; until then it waits.
     pub(crate) fn announce_next(&mut self, now: MediaTime, out: &mut Vec<Output>) {
-        if self.speaking.is_some() || !self.spoken.is_empty() || self.answers.iter().any(|a| a.in_conversation) {
+        if self.speaking.is_some() || !self.spoken.is_empty() || self.is_talking() {
             return;
         }
         let Some(fired) = self.memory.announcements.pop_front() else { return };

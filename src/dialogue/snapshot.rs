@@ -12,8 +12,8 @@ use super::{Output, VideoState};
 use crate::base::MediaTime;
 use crate::memory::Span;
 use crate::wire::{
-    FunctionKind, ItemRole, ItemStatus, ItemView, PartView, ResponseStatus, ResponseView, ServerBody, StatusDetails,
-    StatusError, Usage, WatchView, code, parse_session,
+    FunctionKind, ItemRole, ItemStatus, ItemView, Modality, PartView, ResponseStatus, ResponseView, ServerBody,
+    StatusDetails, StatusError, Usage, WatchView, code, parse_session,
 };
 
 /// Changes when older ones can no longer be read.
@@ -63,6 +63,8 @@ enum SavedPart {
     InputImage(String),
     InputAudio(Option<String>),
     OutputText(String),
+    /// What was said aloud of an answer.
+    OutputAudio(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,6 +167,7 @@ impl SavedPart {
             PartView::InputImage { detail } => Self::InputImage(detail.clone()),
             PartView::InputAudio { transcript } => Self::InputAudio(transcript.clone()),
             PartView::OutputText { text } => Self::OutputText(text.clone()),
+            PartView::OutputAudio { transcript } => Self::OutputAudio(transcript.clone()),
         }
     }
 
@@ -174,6 +177,7 @@ impl SavedPart {
             Self::InputImage(detail) => PartView::InputImage { detail },
             Self::InputAudio(transcript) => PartView::InputAudio { transcript },
             Self::OutputText(text) => PartView::OutputText { text },
+            Self::OutputAudio(transcript) => PartView::OutputAudio { transcript },
         }
     }
 }
@@ -218,7 +222,12 @@ impl Conversation {
             let mut saved = SavedItem::of(item, item.said_at.unwrap_or_else(|| self.memory.time(item.at)));
             if let Some(answer) = self.answers.iter().find(|a| a.in_conversation && a.item_id == saved.id) {
                 // The item itself gets its words when the answer is done.
-                saved.kind = SavedKind::Assistant(vec![SavedPart::OutputText(answer.text().to_owned())]);
+                let words = answer.text().to_owned();
+                let part = match answer.modality() {
+                    Modality::Text => SavedPart::OutputText(words),
+                    Modality::Audio => SavedPart::OutputAudio(words),
+                };
+                saved.kind = SavedKind::Assistant(vec![part]);
             }
             let Some(left) = room.checked_sub(length(&saved) + 1) else { break };
             room = left;
@@ -261,7 +270,7 @@ impl Conversation {
             status_details: Some(StatusDetails { kind: status, reason: None, error: Some(error) }),
             output: item.into_iter().collect(),
             conversation_id: answer.in_conversation.then(|| self.conversation_id.clone()),
-            output_modalities: ["text"],
+            output_modalities: self.config.output_modalities,
             max_output_tokens: self.config.max_output_tokens,
             usage: Some(Usage::text(0, 0, 0)),
             metadata: answer.metadata,

@@ -28,7 +28,7 @@ impl Conversation {
         if turn_detection.interrupt_response && self.begin_barge(&item_id, at, now) {
             return;
         }
-        self.over_answer = self.answers.iter().any(|a| a.in_conversation);
+        self.over_answer = self.is_talking();
         self.send(ServerBody::SpeechStarted { audio_start_ms: self.stream_ms(at), item_id }, out);
         if turn_detection.interrupt_response {
             self.queued_turn = None;

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::base::ErrorClass;
 use crate::listen::TranscribeError;
+use crate::model::voice::VoiceError;
 use crate::watch::EmbedTextError;
 
 /// What the engine answers when it cannot.
@@ -53,6 +54,12 @@ pub enum EngineError {
     /// The text encoder refused or failed.
     #[error(transparent)]
     Embed(#[from] EmbedTextError),
+    /// No voice is loaded.
+    #[error("no voice is loaded: run `sightline models pull kokoro-82m`")]
+    NoVoice,
+    /// The voice failed.
+    #[error(transparent)]
+    Voice(#[from] VoiceError),
     /// Somebody was waiting for it, and its turn came too late to be of use.
     #[error("the text encoder's turn came after the deadline: the engine has more to do than it can")]
     Late,
@@ -78,9 +85,11 @@ impl EngineError {
             | Self::NoLanguage
             | Self::NoSpeech
             | Self::NoEmbedder
+            | Self::NoVoice
             | Self::Stopped
             | Self::Thread(_) => ErrorClass::Unavailable,
             Self::Embed(e) => e.class(),
+            Self::Voice(e) => e.class(),
             Self::Transcribe(TranscribeError::Model(_)) | Self::Panicked(_) => ErrorClass::Internal,
         }
     }

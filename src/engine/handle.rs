@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::{Clock, MediaTime, RgbFrame, SessionId};
 use crate::dialogue::Prompt;
 use crate::model::TextCodec;
+use crate::model::voice::Speech;
 
 use super::EngineError;
 use super::generate::GenerateJob;
@@ -18,6 +19,7 @@ use super::requests::{
 };
 use super::senses::{EmbedJob, PerceiveJob, TranscribeJob};
 use super::slots::{SlotKey, SlotTable};
+use super::voice::{self, SpeakJob};
 use super::worker::{Command, Worker};
 
 /// What the worker and all handles share.
@@ -52,7 +54,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::KvLimit`] when not one slot's cache fits the limit, [`EngineError::Thread`] when there is no thread to be had.
     pub fn start(
-        parts: EngineParts,
+        mut parts: EngineParts,
         config: EngineConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, EngineHandle), EngineError> {
@@ -87,10 +89,11 @@ impl Engine {
             clock,
             config,
         });
+        let voice = parts.voice.take().map(|voice| voice::start(voice, Arc::clone(&shared))).transpose()?;
         let worker = Worker::new(parts, Arc::clone(&shared), queue, commands.downgrade());
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run());
         let thread = thread.map_err(EngineError::Thread)?;
-        let handle = EngineHandle { shared: Arc::clone(&shared), commands: commands.clone() };
+        let handle = EngineHandle { shared: Arc::clone(&shared), commands: commands.clone(), voice };
         Ok((Self { thread: Some(thread), shared, commands }, handle))
     }
 
@@ -116,6 +119,8 @@ impl Drop for Engine {
 pub struct EngineHandle {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
+    /// SESSION_TO_VOICE, where there is a voice.
+    voice: Option<mpsc::Sender<SpeakJob>>,
 }
 
 impl EngineHandle {
@@ -159,6 +164,12 @@ impl EngineHandle {
     #[must_use]
     pub fn embedder(&self) -> Option<&str> {
         self.shared.embedder.as_deref()
+    }
+
+    /// Whether there is a voice.
+    #[must_use]
+    pub fn has_voice(&self) -> bool {
+        self.voice.is_some()
     }
 
     /// Tokens that `text` takes in a prompt; without a language model a rough guess of one for four bytes.
@@ -270,6 +281,18 @@ impl EngineSession {
         let job = PerceiveJob::new(frame, request, &self.engine.shared.experts, self.engine.now(), reply);
         self.engine.send(Command::Perceive(Box::new(job))).await?;
         answer.await.map_err(|_| EngineError::Stopped)
+    }
+
+    /// Says `text` aloud; `speed` 1 is the voice's own pace. Pieces of all sessions are spoken one after the other; one that is cancelled
+    /// before its turn is not spoken, and an error then.
+    ///
+    /// # Errors
+    /// [`EngineError::NoVoice`], [`EngineError::Voice`], [`EngineError::Panicked`], [`EngineError::Stopped`].
+    pub async fn speak(&self, text: String, speed: f32, cancel: CancellationToken) -> Result<Speech, EngineError> {
+        let voice = self.engine.voice.as_ref().ok_or(EngineError::NoVoice)?;
+        let (reply, answer) = oneshot::channel();
+        voice.send(SpeakJob { text, speed, cancel, reply }).await.map_err(|_| EngineError::Stopped)?;
+        answer.await.map_err(|_| EngineError::Stopped)?
     }
 
     /// The vector of `text`, of length 1 (see [`crate::watch::EmbedText`]). `urgent`: a question waits for it; it goes ahead of looks, and

@@ -3,6 +3,8 @@
 //! Floor 3. In: `SESSION_TO_ENGINE`, commands, bounded, callers wait. Out: `ENGINE_TO_SESSION`, [`GenerateEvent`]s, bounded; a session whose
 //! queue is full is not scheduled until it drains, so no token is ever dropped. Loses: nothing.
 //!
+//! The voice has a thread of its own (`voice.rs`).
+//!
 //! The loop is gather → step → scatter (`worker.rs`): take every waiting command, let `schedule.rs` choose one bounded step (a chunk of
 //! prefill, one token, one utterance, one expert, one text), run it, hand out what came of it. It blocks only when there is nothing to do.
 
@@ -14,6 +16,7 @@ mod requests;
 mod schedule;
 mod senses;
 mod slots;
+mod voice;
 mod worker;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::dialogue::Prompt;
 use crate::listen::{Transcribe, Transcript};
 use crate::model::LanguageModel;
 use crate::model::llm::Sampling;
+use crate::model::voice::Voice;
 use crate::watch::{EmbedText, Look, Perceive};
 
 /// The models that share the device.
@@ -20,6 +21,8 @@ pub struct EngineParts {
     pub experts: Vec<Box<dyn Perceive>>,
     /// Sentences to vectors.
     pub embedder: Option<Box<dyn EmbedText>>,
+    /// Answers to sound; on a thread of its own.
+    pub voice: Option<Box<dyn Voice>>,
 }
 
 /// Sizes and limits of the engine.

@@ -31,6 +31,7 @@ impl Bench {
             Box::new(ScriptedExpert { name, act, cost: Duration::from_millis(50), clock, log }) as _
         };
         let parts = EngineParts {
+            voice: None,
             language: Some(Box::new(ScriptedLanguage::new(answer, Arc::clone(&clock), Arc::clone(&log)))),
             transcriber: Some(Box::new(ScriptedTranscriber {
                 text: "what is this",

@@ -73,6 +73,19 @@ pub const ENGINE_TO_SESSION: QueueSpec = QueueSpec {
     capacity: 64,
     when_full: "the session is not scheduled until it drains; tokens are never dropped",
 };
+/// Session to the voice's thread: a piece of an answer, one of each session at a time.
+pub const SESSION_TO_VOICE: QueueSpec =
+    QueueSpec { name: "SESSION_TO_VOICE", item: "piece of an answer", capacity: 16, when_full: "wait" };
+/// Session to the player of a call: a few sentences at most are asked for ahead of the ear.
+pub const SESSION_TO_PLAYER: QueueSpec = QueueSpec {
+    name: "SESSION_TO_PLAYER",
+    item: "sound of a piece",
+    capacity: 16,
+    when_full: "drop the piece and count it: it would be heard long after its time",
+};
+/// Encoder of the voice to the peer's track: a second.
+pub const VOICE_TO_PEER: QueueSpec =
+    QueueSpec { name: "VOICE_TO_PEER", item: "Opus packet", capacity: 50, when_full: "drop oldest" };
 /// Session to one client socket or data channel.
 pub const SESSION_TO_SOCKET: QueueSpec = QueueSpec {
     name: "SESSION_TO_SOCKET",
@@ -97,7 +110,7 @@ pub const SESSION_TO_JOURNAL: QueueSpec = QueueSpec {
 };
 
 /// Every queue on the data path.
-pub const TABLE: [QueueSpec; 12] = [
+pub const TABLE: [QueueSpec; 15] = [
     PORT_TO_PEER,
     PEER_TO_DECODE,
     PEER_TO_SESSION,
@@ -107,6 +120,9 @@ pub const TABLE: [QueueSpec; 12] = [
     WATCH_TO_ENGINE,
     SESSION_TO_ENGINE,
     ENGINE_TO_SESSION,
+    SESSION_TO_VOICE,
+    SESSION_TO_PLAYER,
+    VOICE_TO_PEER,
     SESSION_TO_SOCKET,
     SOCKET_TO_SESSION,
     SESSION_TO_JOURNAL,

@@ -21,6 +21,8 @@ pub struct IngestConfig {
     pub offer: OfferLimits,
     /// Video codecs taken, best first. Default VP8, VP9, H.264, AV1. Leave out what cannot be decoded here.
     pub video_codecs: Vec<Codec>,
+    /// Answer audio sections in which the client receives with a track of our own, for spoken answers. Default off.
+    pub speaks: bool,
     /// Send checks to the addresses that the offer names. Default off: the client's checks reach us first, and nobody can
     /// make the server send packets to third parties.
     pub dial_candidates: bool,
@@ -42,6 +44,7 @@ impl Default for IngestConfig {
             public_ips: Vec::new(),
             offer: OfferLimits::default(),
             video_codecs: vec![Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1],
+            speaks: false,
             dial_candidates: false,
             disconnected_after: Duration::from_secs(5),
             failed_after: Duration::from_secs(15),

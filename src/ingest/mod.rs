@@ -1,7 +1,7 @@
 //! WebRTC in: an SDP offer becomes a connected peer, its RTP becomes access units with capture times.
 //!
 //! Floor 2; the only folder that knows `webrtc` and `rtc`. In: an offer; afterwards SRTP and SCTP over one UDP port.
-//! Out: [`crate::base::AccessUnit`] into two sinks, [`PeerEvent`]s, events on the `oai-events` data channel.
+//! Out: [`crate::base::AccessUnit`] into two sinks, [`PeerEvent`]s, events on the `oai-events` data channel, the server's voice on a track.
 //! Loses: `Incomplete`, `NoKeyframe`, `Corrupt`; each is counted and a keyframe asked for at most once a second.
 //! Pure parts, tested in virtual time: [`offer`] (the check before WebRTC sees an offer), [`assemble`] (RTP to units),
 //! [`timing`] (sender reports to capture times), [`ice_servers`]; inside [`mux`], whose a packet is.
@@ -23,6 +23,7 @@ mod negotiate;
 mod stack;
 mod tap;
 mod track;
+mod voice;
 
 #[cfg(test)]
 mod tests;
@@ -35,3 +36,4 @@ pub use mux::SharedPort;
 pub use peer::{MediaSinks, Peer, PeerStats, TrackStats};
 pub use ports::{PortPool, Ports};
 pub use restart::IceAnswer;
+pub use voice::VoicePacket;

@@ -1,6 +1,6 @@
 //! From an offer to an answer: checks, leases a port, builds the stack, waits for the candidates.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,12 +10,13 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription,
 };
 
-use super::offer::Offer;
+use super::offer::{ChosenCodec, MediaKind, Offer};
 use super::peer::Shared;
 use super::ports::Lease;
 use super::stack;
 use super::tap::ReportTap;
 use super::track::TrackTask;
+use super::voice::VoiceTrack;
 use super::{IngestConfig, IngestError, PeerEvent, Ports, channel};
 
 /// Gathering asks no server, so it takes milliseconds.
@@ -51,7 +52,9 @@ pub(super) async fn negotiate(
             Err(error) => tracing::debug!(%error, port = lease.port(), "trying another port"),
         }
     };
-    let answer = answer(&offer.sdp, connection.as_ref(), &mut gathered).await;
+    let ear = offer.media.iter().filter(|m| m.kind == MediaKind::Audio && m.receives).find_map(|m| m.codec.as_ref());
+    let voice = ear.filter(|_| config.speaks).map(|codec| (&shared.voice, codec));
+    let answer = answer(&offer.sdp, connection.as_ref(), &mut gathered, voice).await;
     match answer.and_then(|sdp| lease.announce(&sdp, &config.public_ips)) {
         Ok(answer) => Ok(Negotiated { connection, lease, answer, gathered }),
         Err(error) => {
@@ -68,10 +71,15 @@ pub(super) async fn answer(
     offer: &str,
     connection: &dyn PeerConnection,
     gathered: &mut mpsc::Receiver<()>,
+    voice: Option<(&OnceLock<VoiceTrack>, &ChosenCodec)>,
 ) -> Result<String, IngestError> {
     let refused = |e: webrtc::error::Error| IngestError::Refused { reason: e.to_string() };
     let remote = RTCSessionDescription::offer(offer.to_owned()).map_err(refused)?;
     connection.set_remote_description(remote).await.map_err(refused)?;
+    if let Some((place, codec)) = voice {
+        // Into the transceiver that the offer has made: a track added before would ask for a section of its own.
+        let _ = place.set(VoiceTrack::add(connection, codec).await?);
+    }
     let local = connection.create_answer(None).await.map_err(refused)?;
     connection.set_local_description(local).await.map_err(refused)?;
     if tokio::time::timeout(GATHER_TIMEOUT, gathered.recv()).await.is_err() {

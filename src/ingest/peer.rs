@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
@@ -19,6 +19,7 @@ use super::offer::{self, ChosenCodec, OfferRules};
 use super::ports::Lease;
 use super::restart::IceSession;
 use super::timing::Timeline;
+use super::voice::{VoicePacket, VoiceTrack};
 use super::{IngestConfig, IngestError, PeerEvent, PeerEvents, Ports, channel};
 use crate::base::{AccessUnit, Clock, Codec};
 
@@ -98,6 +99,8 @@ pub(super) struct Shared {
     pub(super) keyframe: Notify,
     pub(super) channel: Mutex<Option<Arc<dyn DataChannel>>>,
     pub(super) max_message_size: usize,
+    /// The track of our own, where the client takes one.
+    pub(super) voice: OnceLock<VoiceTrack>,
     /// Silence until disconnected, and until failed.
     pub(super) patience: (Duration, Duration),
     codecs: Vec<ChosenCodec>,
@@ -133,6 +136,7 @@ impl Peer {
             keyframe: Notify::new(),
             channel: Mutex::new(None),
             max_message_size: offer.max_message_size,
+            voice: OnceLock::new(),
             patience: (config.disconnected_after, config.failed_after),
             codecs: offer.media.iter().filter_map(|m| m.codec.clone()).collect(),
             sinks: Mutex::new((Some(sinks.audio), Some(sinks.video))),
@@ -177,6 +181,23 @@ impl Peer {
     /// [`IngestError::ChannelFull`] if a mebibyte is waiting already, [`IngestError::Closed`].
     pub async fn send_event(&self, event: &str) -> Result<(), IngestError> {
         channel::send(&self.shared, event).await
+    }
+
+    /// Whether the client takes the server's voice on a track.
+    #[must_use]
+    pub fn has_voice(&self) -> bool {
+        self.shared.voice.get().is_some()
+    }
+
+    /// Sends a frame of the server's voice. Before the connection is up it is lost, as on the way.
+    ///
+    /// # Errors
+    /// [`IngestError::Closed`] without a track or after the end, [`IngestError::Transport`] when the library refuses it.
+    pub async fn send_voice(&self, packet: VoicePacket) -> Result<(), IngestError> {
+        match self.shared.voice.get() {
+            Some(track) if !self.shared.is_closing() => track.send(packet).await,
+            _ => Err(IngestError::Closed),
+        }
     }
 
     /// Counters as of now.

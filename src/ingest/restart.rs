@@ -49,7 +49,7 @@ impl Peer {
         let mut gathered = gathered.lock().await;
         // What was announced before was of the session that ends now.
         while gathered.try_recv().is_ok() {}
-        let sdp = answer(&offer, connection.as_ref(), &mut gathered).await?;
+        let sdp = answer(&offer, connection.as_ref(), &mut gathered, None).await?;
         let sdp = self.announce(&sdp, &config.public_ips)?;
         let ours = ice_credentials(&sdp).ok_or_else(|| IngestError::Transport {
             what: "restart ICE",

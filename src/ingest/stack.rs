@@ -86,7 +86,7 @@ fn media(offer: &Offer, tap: ReportTap) -> Result<(MediaEngine, Registry), webrt
     Ok((engine, registry))
 }
 
-fn parameters(chosen: &ChosenCodec) -> RTCRtpCodecParameters {
+pub(super) fn parameters(chosen: &ChosenCodec) -> RTCRtpCodecParameters {
     let video = chosen.codec.is_video();
     let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() };
     RTCRtpCodecParameters {

@@ -5,6 +5,7 @@ mod chromium;
 mod client;
 mod shared;
 mod sinks;
+mod voice;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -14,14 +14,15 @@ use super::hearing::HearCommand;
 use super::holder::{End, Returning};
 use super::keeper::KeeperHandle;
 use super::listen_settings;
+use super::player::{PlayCommand, count_lost};
 use super::ports::Port;
 use super::stay::Stay;
 use super::stream::Stream;
 use super::watcher::WatchCommand;
 use super::work::{self, Worker};
-use crate::base::{Clock, MediaTime, SessionId};
+use crate::base::{Clock, LossReason, MediaTime, SessionId};
 use crate::budget::Step;
-use crate::dialogue::{Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, VideoState};
+use crate::dialogue::{Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, VideoState, Voiced};
 use crate::engine::EngineSession;
 use crate::listen::{Evidence, ListenConfig, ListenEvent, Utterance};
 use crate::memory::KeyframeId;
@@ -75,6 +76,14 @@ pub(super) enum Msg {
     Forget { request: ForgetRequest, reply: oneshot::Sender<()> },
     /// A look that was asked for.
     Looked { look: LookId, result: Result<Arc<SceneFacts>, String> },
+    /// A piece of an answer, said.
+    Voiced { response_id: String, piece: u32, result: Result<Voiced, String> },
+    /// A call's player is there.
+    Player(mpsc::Sender<PlayCommand>),
+    /// The player begins with a piece.
+    Playing { id: u64 },
+    /// The player has played all it was given.
+    Drained { id: u64 },
     /// News of an answer.
     Engine { response_id: String, event: EngineEvent },
     /// Video came or went.
@@ -108,6 +117,10 @@ pub(super) struct Actor {
     /// The listener tells what it hears, because an answer is under way.
     pub(super) attends: bool,
     pub(super) answers: HashMap<String, CancellationToken>,
+    /// The player of a call that takes our voice.
+    pub(super) player: Option<mpsc::Sender<PlayCommand>>,
+    /// Pieces that the voice is at, by their responses.
+    pub(super) voices: HashMap<String, CancellationToken>,
     /// The way to the archive, where there is one.
     pub(super) keeper: Option<KeeperHandle>,
     /// The step of the ladder this session stands on, for the registry.
@@ -206,6 +219,16 @@ impl Actor {
                 self.forgotten(reply);
             }
             Msg::Looked { look, result } => self.handle(Input::Looked { look, result }, None).await,
+            Msg::Voiced { response_id, piece, result } => {
+                self.voices.remove(&response_id);
+                self.handle(Input::Voiced { response_id, piece, result }, None).await;
+            }
+            Msg::Player(player) => {
+                self.player = Some(player);
+                self.handle(Input::Player, None).await;
+            }
+            Msg::Playing { id } => self.handle(Input::Playing { id }, None).await,
+            Msg::Drained { id } => self.handle(Input::Drained { id }, None).await,
             Msg::Engine { response_id, event } => self.on_engine(response_id, event).await,
             Msg::Video(state) => self.handle(Input::Video(state), None).await,
             Msg::VideoStats(stats) => self.handle(Input::VideoStats(stats), None).await,
@@ -262,6 +285,12 @@ impl Actor {
                         token.cancel();
                     }
                 }
+                output @ (Output::Speak { .. }
+                | Output::Silence { .. }
+                | Output::Play { .. }
+                | Output::Hush
+                | Output::FirstSound { .. }
+                | Output::VoiceLost(_)) => self.aloud(output),
                 Output::Warm { prompt } => {
                     // Warming is a wish: without it the answer only comes later.
                     let _ = self.engine.warm(prompt).await;
@@ -299,6 +328,39 @@ impl Actor {
             self.unheard.push_back(command);
         } else if let Err(mpsc::error::TrySendError::Full(command)) = self.hear.try_send(command) {
             self.unheard.push_back(command);
+        }
+    }
+
+    /// What has to do with answers said aloud.
+    fn aloud(&mut self, output: Output) {
+        match output {
+            Output::Speak { response_id, piece, text, speed, format } => {
+                let token = self.ended.child_token();
+                self.voices.insert(response_id.clone(), token.clone());
+                self.worker.speak(work::Piece { response_id, piece, text, speed, format }, token);
+            }
+            Output::Silence { response_id } => {
+                if let Some(token) = self.voices.remove(&response_id) {
+                    token.cancel();
+                }
+            }
+            Output::Play { id, sound } => self.play(PlayCommand::Play { id, sound }),
+            Output::Hush => self.play(PlayCommand::Hush),
+            Output::FirstSound { after } => {
+                metrics::histogram!("sightline_first_sound_seconds").record(after.as_secs_f64());
+            }
+            Output::VoiceLost(loss) => {
+                metrics::counter!("sightline_voice_lost_total", "reason" => loss.label()).increment(1);
+            }
+            _ => {}
+        }
+    }
+
+    fn play(&self, command: PlayCommand) {
+        let Some(player) = &self.player else { return };
+        // The conversation asks for a few sentences ahead of the ear, so there is room; a player that is gone goes with its session.
+        if let Err(mpsc::error::TrySendError::Full(_)) = player.try_send(command) {
+            count_lost(LossReason::VoiceBehind);
         }
     }
 

@@ -8,11 +8,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::actor::Msg;
+use super::player::{Place, Player};
 use super::wiring::MediaIn;
 use super::{ClientPort, Outgoing, Services, SessionError};
-use crate::base::{AccessUnit, Codec, LossReason, Pcm, RgbFrame};
-use crate::decode::{AudioDecoder, VideoDecoder};
+use crate::base::{AccessUnit, Clock, Codec, LossReason, Pcm, RgbFrame};
+use crate::decode::{AudioDecoder, DecodeConfig, VideoDecoder};
+use crate::dialogue::Setup;
 use crate::flow::{Pushed, Tx};
+use crate::ingest::offer::takes_sound;
 use crate::ingest::{IngestError, MediaSinks, Peer, PeerEvent, PeerEvents};
 
 /// The decoders' way to the peer, which exists only after them.
@@ -24,6 +27,15 @@ pub(super) struct Accepted {
     events: PeerEvents,
     /// The session ends with this call: it has no channel for events, and so no client that could come back.
     ends: Option<mpsc::Sender<Msg>>,
+    /// Where what is played is told, for a peer that takes our voice.
+    voice: Option<Voice>,
+}
+
+/// What it takes to play answers.
+struct Voice {
+    played: Tx<Pcm>,
+    clock: Arc<dyn Clock>,
+    decode: DecodeConfig,
 }
 
 impl Accepted {
@@ -54,6 +66,15 @@ pub(super) fn has_events(offer: &str) -> bool {
     offer.lines().any(|l| l.starts_with("m=application"))
 }
 
+/// Answers are spoken on a track where the offer has room for one; a data channel is no place for sound. Of a call without one the events go
+/// to WebSockets, and so does the sound.
+pub(super) fn place_voice(setup: &mut Setup, services: &Services, offer: &str) {
+    setup.voice_track = services.ingest.speaks && takes_sound(offer);
+    if !setup.voice_track && has_events(offer) {
+        setup.names.voice = None;
+    }
+}
+
 /// Answers an offer; what comes is decoded into `media`.
 pub(super) async fn accept(
     services: &Services,
@@ -61,21 +82,33 @@ pub(super) async fn accept(
     offer: &str,
 ) -> Result<(Accepted, String), SessionError> {
     let cell = PeerCell::default();
+    let played = media.played.clone();
     let sinks = sinks(services, media, &cell);
     let clock = Arc::clone(&services.clock);
     let (peer, events, answer) = Peer::accept(offer, &services.ingest, &services.ports, clock, sinks).await?;
     let peer = Arc::new(peer);
     let _ = cell.set(Arc::clone(&peer));
-    Ok((Accepted { peer, events, ends: None }, answer))
+    let voice =
+        peer.has_voice().then(|| Voice { played, clock: Arc::clone(&services.clock), decode: services.decode.clone() });
+    Ok((Accepted { peer, events, ends: None, voice }, answer))
 }
 
 /// Starts the call's task: events go between its data channel and `port` until either ends, or the session does.
 pub(super) fn start(accepted: Accepted, port: ClientPort, tasks: &TaskTracker, ended: CancellationToken) {
-    let Accepted { peer, events, ends } = accepted;
+    let Accepted { peer, events, ends, voice } = accepted;
+    let player = voice.map(|Voice { played, clock, decode }| {
+        Player::new(Place { out: port.to_session(), played, clock, peer: Arc::clone(&peer), decode })
+    });
     let task = CallTask { peer: Arc::clone(&peer), events, port, open: false };
+    let call = async move {
+        match player {
+            Some(player) => tokio::select! { () = task.run() => {}, () = player.run() => {} },
+            None => task.run().await,
+        }
+    };
     tasks.spawn(async move {
         // With the task goes its port, by which the session learns that its client is gone.
-        ended.run_until_cancelled(task.run()).await;
+        ended.run_until_cancelled(call).await;
         if let Some(session) = ends {
             let _ = session.send(Msg::Close { reason: "what streamed into it is gone".into() }).await;
         }

@@ -11,6 +11,8 @@ mod hearing;
 mod holder;
 mod keeper;
 mod memories;
+mod pacer;
+mod player;
 mod ports;
 mod recollections;
 mod registry;

@@ -73,6 +73,11 @@ pub(super) fn port(
 }
 
 impl ClientPort {
+    /// The way to the session, for what goes with this client.
+    pub(super) fn to_session(&self) -> mpsc::Sender<Msg> {
+        self.to_session.clone()
+    }
+
     /// Hands one message of the client to the session. When the session's queue is full the message is refused with an `error` event.
     pub fn send(&mut self, text: &str) {
         if text.len() > crate::wire::limits::MAX_MESSAGE_BYTES {

@@ -142,6 +142,7 @@ impl Sessions {
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         let (audio_track, has_video) = call::media_of(offer);
         setup.audio_track = audio_track;
+        call::place_voice(&mut setup, &self.0.services, offer);
         setup.video = if has_video { VideoState::Waiting } else { VideoState::None };
         let wants = setup.extensions.clone();
         let held = self.open_held(admission, Beginning { setup, identity, taken_up: None }).await?;

@@ -199,6 +199,8 @@ pub(super) async fn open(
         listen: services.listen,
         attends: false,
         answers: HashMap::new(),
+        player: None,
+        voices: HashMap::new(),
         keeper,
         step: Arc::clone(&step),
         ended: ended.clone(),

@@ -13,12 +13,13 @@ use super::hearing::wire_audio;
 use super::watcher::WatchConfig;
 use crate::base::Clock;
 use crate::budget::{Overrun, Stage, Timings};
-use crate::decode::{PictureLimits, Resampler, decode_image};
-use crate::dialogue::{EmbedFor, EngineEvent, LookId, Prompt, Sound};
+use crate::decode::{PictureLimits, Resampler, decode_image, encode_speech};
+use crate::dialogue::{EmbedFor, EngineEvent, LookId, Prompt, Sound, Voiced, VoicedWord};
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
 use crate::listen::Verdict;
 use crate::model::llm::Sampling;
 use crate::watch::{Scene, SceneFacts};
+use crate::wire::AudioFormat;
 
 /// A question waits for it, so it is worth nothing later.
 const EMBED_QUESTION: Duration = Duration::from_millis(400);
@@ -32,6 +33,15 @@ pub(super) struct Answer {
     pub(super) response_id: String,
     pub(super) prompt: Prompt,
     pub(super) max_tokens: u32,
+}
+
+/// A piece of an answer to be said.
+pub(super) struct Piece {
+    pub(super) response_id: String,
+    pub(super) piece: u32,
+    pub(super) text: String,
+    pub(super) speed: f32,
+    pub(super) format: AudioFormat,
 }
 
 /// Starts the tasks. Their number is bounded by the conversation's own limits.
@@ -119,6 +129,38 @@ impl Worker {
         let perceived = self.engine.perceive(frame.clone(), request).await.map_err(|e| e.to_string())?;
         let mut scene = Scene::new(self.watch.scene);
         Ok(Arc::new(scene.observe(&frame, &perceived.looks).clone()))
+    }
+
+    pub(super) fn speak(&self, piece: Piece, cancel: CancellationToken) {
+        let me = self.clone();
+        let span = debug_span!("speak", response_id = piece.response_id, piece = piece.piece);
+        let task = async move {
+            let (response_id, number) = (piece.response_id.clone(), piece.piece);
+            let spoken = cancel.clone().run_until_cancelled_owned(me.spoken(piece, cancel)).await;
+            // What was cancelled is not waited for.
+            if let Some(result) = spoken {
+                if let Err(error) = &result {
+                    tracing::warn!(error, "an answer goes on as text");
+                }
+                let _ = me.out.send(Msg::Voiced { response_id, piece: number, result }).await;
+            }
+        };
+        tokio::spawn(task.instrument(span));
+    }
+
+    async fn spoken(&self, piece: Piece, cancel: CancellationToken) -> Result<Voiced, String> {
+        let Piece { text, speed, format, .. } = piece;
+        let speech = self.engine.speak(text, speed, cancel).await.map_err(|e| e.to_string())?;
+        let ms = speech.duration_ms();
+        let word = |w: &crate::model::voice::SpokenWord| VoicedWord {
+            bytes: w.bytes.clone(),
+            start_ms: w.start_ms,
+            end_ms: w.end_ms,
+        };
+        let words = speech.words.iter().map(word).collect();
+        let encode = move || encode_speech(&speech.samples, speech.rate_hz, wire_audio(format));
+        let sound = tokio::task::spawn_blocking(encode).await.map_err(|e| e.to_string())?;
+        Ok(Voiced { sound: sound.map_err(|e| e.to_string())?, ms, words })
     }
 
     pub(super) fn generate(&self, answer: Answer, cancel: CancellationToken) {

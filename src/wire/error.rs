@@ -68,6 +68,8 @@ pub mod code {
     pub const SERVER: &str = "server_error";
     /// Speech recognition failed.
     pub const TRANSCRIPTION: &str = "transcription_failed";
+    /// An answer could not be said aloud, or not in time; it goes on as text.
+    pub const VOICE: &str = "voice_failed";
 }
 
 /// Why an event was refused. `event_id` is the client's own, so that it can tell which.

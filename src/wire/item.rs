@@ -245,6 +245,11 @@ pub enum PartView {
         /// The words.
         text: String,
     },
+    /// An answer that was spoken.
+    OutputAudio {
+        /// What was said; once it is known what of it was heard, only that.
+        transcript: String,
+    },
 }
 
 /// An item as it is shown to clients.
@@ -321,7 +326,9 @@ impl ItemView {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let part = |p: &PartView| match p {
-            PartView::InputText { text } | PartView::OutputText { text } => text.len(),
+            PartView::InputText { text }
+            | PartView::OutputText { text }
+            | PartView::OutputAudio { transcript: text } => text.len(),
             PartView::InputAudio { transcript } => transcript.as_deref().map_or(0, str::len),
             PartView::InputImage { .. } => 16,
         };

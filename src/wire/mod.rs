@@ -34,11 +34,12 @@ pub use response::{
     CachedDetails, InputDetails, OutputDetails, ResponseRequest, ResponseStatus, ResponseView, StatusDetails,
     StatusError, Usage,
 };
-pub use server::{At, RateLimit, ResumePass, ServerBody, ServerEvent, TextPart, TranscriptionUsage, words};
+pub use server::{AnswerPart, At, RateLimit, ResumePass, ServerBody, ServerEvent, TranscriptionUsage, words};
 pub use session::{
-    AudioConfig, AudioFormat, AudioInput, AudioOutput, Inf, MaxTokens, Names, SessionConfig, SessionPatch,
+    AudioConfig, AudioFormat, AudioInput, AudioOutput, Inf, MaxTokens, Modality, Names, SessionConfig, SessionPatch,
     Transcription, TranscriptionPatch, TurnDetection, TurnKind, TurnPatch,
 };
 pub use vendor::{
     Extension, Latency, SceneView, StageBudgets, VideoStats, WireBox, WireColour, WireLabel, WireObject, WireText,
+    WordView,
 };

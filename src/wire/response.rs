@@ -8,8 +8,8 @@ use super::WireError;
 use super::item::{ItemView, NewItem, read_item};
 use super::limits::MAX_INPUT_ITEMS;
 use super::read::{Field, Obj};
-use super::session::MaxTokens;
-use super::session_read::{read_max_tokens, read_metadata};
+use super::session::{MaxTokens, Modality};
+use super::session_read::{read_max_tokens, read_metadata, read_modality};
 
 /// What a client asks of one response.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,6 +24,8 @@ pub struct ResponseRequest {
     pub input: Option<Vec<NewItem>>,
     /// Given back in the response.
     pub metadata: Option<Value>,
+    /// Instead of the session's.
+    pub modality: Option<Modality>,
 }
 
 /// Reads the `response` object of `response.create`.
@@ -36,7 +38,6 @@ pub(crate) fn read_response(mut o: Obj) -> Result<ResponseRequest, WireError> {
     let given = o.has("input");
     let items = o.objects("input", MAX_INPUT_ITEMS)?;
     let input = if given { Some(items.into_iter().map(read_item).collect::<Result<_, _>>()?) } else { None };
-    o.names("output_modalities", 4)?;
     Ok(ResponseRequest {
         out_of_band,
         instructions: match o.text("instructions")? {
@@ -46,6 +47,7 @@ pub(crate) fn read_response(mut o: Obj) -> Result<ResponseRequest, WireError> {
         max_output_tokens: read_max_tokens(&mut o)?,
         input,
         metadata: read_metadata(&mut o)?,
+        modality: read_modality(&mut o)?,
     })
 }
 
@@ -120,9 +122,9 @@ pub struct CachedDetails {
 /// Tokens out, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct OutputDetails {
-    /// All of them.
+    /// What the model wrote.
     pub text_tokens: u64,
-    /// None.
+    /// What was said aloud: one for every 50 ms of sound.
     pub audio_tokens: u64,
 }
 
@@ -158,6 +160,16 @@ impl Usage {
             output_token_details: OutputDetails { text_tokens: output, audio_tokens: 0 },
         }
     }
+
+    /// The same with so much sound.
+    #[must_use]
+    pub fn spoken(mut self, sound_ms: u64) -> Self {
+        let tokens = sound_ms.div_ceil(50);
+        self.output_token_details.audio_tokens = tokens;
+        self.output_tokens += tokens;
+        self.total_tokens += tokens;
+        self
+    }
 }
 
 /// A response as it is shown to clients.
@@ -176,8 +188,8 @@ pub struct ResponseView {
     pub output: Vec<ItemView>,
     /// Null for a response outside the conversation.
     pub conversation_id: Option<String>,
-    /// Always `["text"]`.
-    pub output_modalities: [&'static str; 1],
+    /// In what form it is given.
+    pub output_modalities: [Modality; 1],
     /// The limit in force.
     pub max_output_tokens: MaxTokens,
     /// Null until it is done.

@@ -7,8 +7,8 @@ use super::error::WireError;
 use super::item::{ItemView, PartView};
 use super::memory::{CitationView, EventView, IntervalView, MergeView, TiersView, TimelineView, WatchView};
 use super::response::ResponseView;
-use super::session::SessionConfig;
-use super::vendor::{Extension, Latency, SceneView, VideoStats};
+use super::session::{Modality, SessionConfig};
+use super::vendor::{Extension, Latency, SceneView, VideoStats, WordView};
 
 /// One event with its id.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -29,7 +29,9 @@ impl ServerEvent {
     pub fn weight(&self) -> usize {
         const FRAME: usize = 256;
         match &self.body {
-            ServerBody::TextDelta { delta, .. } => FRAME + delta.len(),
+            ServerBody::TextDelta { delta, .. }
+            | ServerBody::TranscriptDelta { delta, .. }
+            | ServerBody::AudioDelta { delta, .. } => FRAME + delta.len(),
             // Rare and of any size: written once to be weighed.
             _ => self.to_json().len(),
         }
@@ -58,20 +60,28 @@ pub struct At {
 
 /// A part of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct TextPart {
-    /// Always `text`.
-    #[schemars(extend("const" = "text"))]
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// The words so far.
-    pub text: String,
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AnswerPart {
+    /// Written.
+    Text {
+        /// The words so far.
+        text: String,
+    },
+    /// Spoken.
+    Audio {
+        /// The words so far.
+        transcript: String,
+    },
 }
 
-impl TextPart {
-    /// Some words.
+impl AnswerPart {
+    /// Some words in this form.
     #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { kind: "text", text: text.into() }
+    pub fn new(modality: Modality, words: impl Into<String>) -> Self {
+        match modality {
+            Modality::Text => Self::Text { text: words.into() },
+            Modality::Audio => Self::Audio { transcript: words.into() },
+        }
     }
 }
 
@@ -180,14 +190,14 @@ pub enum ServerBody {
     ContentPartAdded {
         #[serde(flatten)]
         at: At,
-        part: TextPart,
+        part: AnswerPart,
     },
     /// A part of the answer is whole.
     #[serde(rename = "response.content_part.done")]
     ContentPartDone {
         #[serde(flatten)]
         at: At,
-        part: TextPart,
+        part: AnswerPart,
     },
     /// More words of the answer.
     #[serde(rename = "response.output_text.delta")]
@@ -202,6 +212,50 @@ pub enum ServerBody {
         #[serde(flatten)]
         at: At,
         text: String,
+    },
+    /// More words of a spoken answer.
+    #[serde(rename = "response.output_audio_transcript.delta")]
+    TranscriptDelta {
+        #[serde(flatten)]
+        at: At,
+        delta: String,
+    },
+    /// All words of a spoken answer.
+    #[serde(rename = "response.output_audio_transcript.done")]
+    TranscriptDone {
+        #[serde(flatten)]
+        at: At,
+        transcript: String,
+    },
+    /// More sound of a spoken answer, base64 in the session's output format. Not sent where there is a media track for it.
+    #[serde(rename = "response.output_audio.delta")]
+    AudioDelta {
+        #[serde(flatten)]
+        at: At,
+        delta: String,
+    },
+    /// All sound of a spoken answer was made.
+    #[serde(rename = "response.output_audio.done")]
+    AudioDone {
+        #[serde(flatten)]
+        at: At,
+    },
+    /// The media track begins to play an answer.
+    #[serde(rename = "output_audio_buffer.started")]
+    PlayStarted { response_id: String },
+    /// The media track has played an answer to its end.
+    #[serde(rename = "output_audio_buffer.stopped")]
+    PlayStopped { response_id: String },
+    /// What was left to play of an answer was thrown away.
+    #[serde(rename = "output_audio_buffer.cleared")]
+    PlayCleared { response_id: String },
+
+    /// Vendor: when words of a spoken answer are heard. On a media track it comes as the first of them is played, else before its sound.
+    #[serde(rename = "response.output_audio.words")]
+    AudioWords {
+        #[serde(flatten)]
+        at: At,
+        words: Vec<WordView>,
     },
 
     /// Vendor: where the time went.
@@ -304,6 +358,7 @@ impl ServerBody {
             Self::VideoStats { .. } => Some(Extension::Video),
             Self::Scene { .. } => Some(Extension::Scene),
             Self::AudioLevel { .. } => Some(Extension::Audio),
+            Self::AudioWords { .. } => Some(Extension::Captions),
             Self::Timeline { .. }
             | Self::MemoryUpdated { .. }
             | Self::ResponseMemory { .. }
@@ -334,7 +389,10 @@ impl ServerBody {
     /// `next` itself, untouched.
     pub fn join(&mut self, next: Self) -> Result<(), Self> {
         match (self, next) {
-            (Self::TextDelta { at, delta }, Self::TextDelta { at: next_at, delta: more }) if *at == next_at => {
+            (Self::TextDelta { at, delta }, Self::TextDelta { at: next_at, delta: more })
+            | (Self::TranscriptDelta { at, delta }, Self::TranscriptDelta { at: next_at, delta: more })
+                if *at == next_at =>
+            {
                 delta.push_str(&more);
                 Ok(())
             }
@@ -349,7 +407,9 @@ pub fn words(parts: &[PartView]) -> String {
     let mut out = String::new();
     for part in parts {
         let text = match part {
-            PartView::InputText { text } | PartView::OutputText { text } => text.as_str(),
+            PartView::InputText { text }
+            | PartView::OutputText { text }
+            | PartView::OutputAudio { transcript: text } => text.as_str(),
             PartView::InputAudio { transcript } => transcript.as_deref().unwrap_or(""),
             PartView::InputImage { .. } => "",
         };

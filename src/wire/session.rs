@@ -114,14 +114,14 @@ pub struct AudioInput {
     pub turn_detection: Option<TurnDetection>,
 }
 
-/// Sound going out: shown, since clients ask for it, but there is none yet.
+/// Sound going out.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AudioOutput {
-    /// Format.
+    /// Format of `response.output_audio.delta`; a media track is always Opus.
     pub format: AudioFormat,
-    /// Voice in force.
+    /// Voice in force; `none` when answers cannot be spoken.
     pub voice: String,
-    /// Speed.
+    /// How fast it speaks: 1 is its own pace.
     pub speed: f32,
 }
 
@@ -177,8 +177,8 @@ pub struct SessionConfig {
     pub id: String,
     /// The model in force.
     pub model: String,
-    /// Always `["text"]`: there is no speech output yet.
-    pub output_modalities: [&'static str; 1],
+    /// `["text"]` unless the client asked for sound and there is a voice.
+    pub output_modalities: [Modality; 1],
     /// The client's own instructions; empty for none.
     pub instructions: String,
     /// Accepted and shown; the default models call no tools.
@@ -204,6 +204,25 @@ pub struct SessionConfig {
     pub extensions: Vec<Extension>,
 }
 
+/// In what form answers are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Modality {
+    /// Written.
+    #[default]
+    Text,
+    /// Spoken, with their words as a transcript.
+    Audio,
+}
+
+impl Modality {
+    /// This, or text where there is no voice.
+    #[must_use]
+    pub fn with(self, names: &Names) -> Self {
+        if names.voice.is_some() { self } else { Self::Text }
+    }
+}
+
 /// Names that this server can put in force; anything else a client names becomes one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -211,13 +230,13 @@ pub struct Names {
     pub model: String,
     /// The recogniser.
     pub transcription: String,
-    /// The voice that is shown.
-    pub voice: String,
+    /// The voice that answers can be spoken with, if there is one and the client can be sent its sound.
+    pub voice: Option<String>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { model: "sightline".into(), transcription: "whisper-tiny.en".into(), voice: "none".into() }
+        Self { model: "sightline".into(), transcription: "whisper-tiny.en".into(), voice: None }
     }
 }
 
@@ -231,7 +250,7 @@ impl SessionConfig {
             object: "realtime.session",
             id,
             model: names.model.clone(),
-            output_modalities: ["text"],
+            output_modalities: [Modality::Text],
             instructions: String::new(),
             tools: Vec::new(),
             tool_choice: Value::from("auto"),
@@ -247,7 +266,11 @@ impl SessionConfig {
                     noise_reduction: None,
                     turn_detection: Some(TurnDetection::default()),
                 },
-                output: AudioOutput { format, voice: names.voice.clone(), speed: 1.0 },
+                output: AudioOutput {
+                    format,
+                    voice: names.voice.clone().unwrap_or_else(|| "none".to_owned()),
+                    speed: 1.0,
+                },
             },
             include: None,
             extensions: Vec::new(),
@@ -270,6 +293,7 @@ impl SessionConfig {
         set(&mut input.noise_reduction, patch.noise_reduction);
         set(&mut self.audio.output.format, patch.output_format);
         set(&mut self.audio.output.speed, patch.speed);
+        set(&mut self.output_modalities, patch.modality.map(|m| [m.with(names)]));
         if let Some(asked) = patch.transcription {
             // Whatever name was asked for, one recogniser is in force, and the client is shown which.
             input.transcription =
@@ -322,6 +346,8 @@ pub struct SessionPatch {
     pub output_format: Option<AudioFormat>,
     /// Speed of sound going out.
     pub speed: Option<f32>,
+    /// In what form answers are given.
+    pub modality: Option<Modality>,
     /// Null clears.
     pub noise_reduction: Option<Option<Value>>,
     /// Null clears.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::error::{WireError, code};
 use super::limits::{MAX_OPAQUE_BYTES, MAX_TOOLS};
 use super::read::{Field, Obj};
-use super::session::{AudioFormat, MaxTokens, SessionPatch, TranscriptionPatch, TurnKind, TurnPatch};
+use super::session::{AudioFormat, MaxTokens, Modality, SessionPatch, TranscriptionPatch, TurnKind, TurnPatch};
 use super::vendor::Extension;
 
 /// Reads a `session` object. Unknown fields are left out, since stock clients send many.
@@ -31,9 +31,7 @@ pub(crate) fn read_session(mut o: Obj) -> Result<SessionPatch, WireError> {
     if let Field::Set(audio) = o.object("audio")? {
         read_audio(audio, &mut patch)?;
     }
-    // Answers are text only; a client may still name what it wishes, and sees in `session.updated` what it gets.
-    o.names("output_modalities", 4)?;
-    o.names("modalities", 4)?;
+    patch.modality = read_modality(&mut o)?;
     Ok(patch)
 }
 
@@ -63,6 +61,17 @@ fn read_tools(o: &mut Obj) -> Result<Option<Vec<Value>>, WireError> {
         Field::Set(Value::Array(_)) => Err(o.bad("tools", &format!("has more than {MAX_TOOLS} elements"))),
         Field::Set(other) => Err(o.wrong("tools", "an array", &other)),
     }
+}
+
+/// `output_modalities`, or its older name, in which sound stands beside text. Whatever else is named, the client sees what it gets.
+pub(crate) fn read_modality(o: &mut Obj) -> Result<Option<Modality>, WireError> {
+    let mut named = None;
+    for key in ["modalities", "output_modalities"] {
+        if let Field::Set(names) = o.names(key, 4)? {
+            named = Some(if names.iter().any(|n| n == "audio") { Modality::Audio } else { Modality::Text });
+        }
+    }
+    Ok(named)
 }
 
 /// `max_output_tokens`, or its older name.

@@ -9,6 +9,7 @@ use super::*;
 
 mod openai;
 mod schema;
+mod spoken;
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wire").join(name)
@@ -101,7 +102,7 @@ fn samples() -> Vec<ServerBody> {
         status_details: details,
         output,
         conversation_id: Some("conv_1".into()),
-        output_modalities: ["text"],
+        output_modalities: [Modality::Text],
         max_output_tokens: MaxTokens::INF,
         usage,
         metadata: None,
@@ -146,10 +147,10 @@ fn samples() -> Vec<ServerBody> {
         B::ResponseCreated { response: Box::new(response(ResponseStatus::InProgress, None, Vec::new(), None)) },
         B::RateLimits { rate_limits: Vec::new() },
         B::OutputItemAdded { response_id: "resp_1".into(), output_index: 0, item: empty() },
-        B::ContentPartAdded { at: at(), part: TextPart::new("") },
+        B::ContentPartAdded { at: at(), part: AnswerPart::new(Modality::Text, "") },
         B::TextDelta { at: at(), delta: " red".into() },
         B::TextDone { at: at(), text: text() },
-        B::ContentPartDone { at: at(), part: TextPart::new(text()) },
+        B::ContentPartDone { at: at(), part: AnswerPart::new(Modality::Text, text()) },
         B::OutputItemDone { response_id: "resp_1".into(), output_index: 0, item: answer() },
         B::ResponseDone {
             response: Box::new(response(
@@ -326,7 +327,9 @@ fn server_events_are_written_as_the_golden_file_says() {
         let server_event_seq = matches!(body, ServerBody::ItemDeleted { .. }).then_some(12);
         ServerEvent { event_id: format!("event_{i}"), server_event_seq, body }
     };
-    let events = samples().into_iter().enumerate().map(event).collect::<Vec<_>>();
+    // Numbers of their own, so that new events elsewhere do not change those of the examples.
+    let spoken = spoken::samples().into_iter().zip(300..).map(|(body, i)| (i, body));
+    let events = samples().into_iter().enumerate().chain(spoken).map(event).collect::<Vec<_>>();
     let entries: Vec<Value> = events.iter().map(|e| serde_json::from_str(&e.to_json()).expect("valid JSON")).collect();
     check("server_events.json", &entries);
     for event in &events {
@@ -357,7 +360,7 @@ fn examples_in_the_protocol_page_are_those_of_the_golden_files() {
 }
 
 fn patched(patches: &[Value]) -> Value {
-    let names = Names { model: "m".into(), transcription: "t".into(), voice: "v".into() };
+    let names = Names { model: "m".into(), transcription: "t".into(), voice: None };
     let mut session = SessionConfig::new("sess_1".into(), &names);
     for patch in patches {
         session.apply(parse_session(&patch.to_string()).expect("a valid patch"), &names);
@@ -397,7 +400,7 @@ fn names_that_are_not_here_become_those_that_are_and_the_client_is_shown_which()
     assert_eq!(session["model"], "m");
     assert_eq!(session["output_modalities"], json!(["text"]));
     assert_eq!(session["audio"]["input"]["transcription"]["model"], "t");
-    assert_eq!(session["audio"]["output"]["voice"], "v");
+    assert_eq!(session["audio"]["output"]["voice"], "none");
     assert_eq!(session["extensions"], json!(["scene"]));
 }
 

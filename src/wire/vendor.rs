@@ -19,6 +19,8 @@ pub enum Extension {
     Memory,
     /// `session.resumable` and its like: the session outlives its connection.
     Resume,
+    /// `response.output_audio.words`: when each word of a spoken answer is heard, for captions.
+    Captions,
 }
 
 impl Extension {
@@ -32,6 +34,7 @@ impl Extension {
             "audio" => Some(Self::Audio),
             "memory" => Some(Self::Memory),
             "resume" => Some(Self::Resume),
+            "captions" => Some(Self::Captions),
             _ => None,
         }
     }
@@ -80,6 +83,17 @@ pub struct StageBudgets {
     pub prefill: u64,
     /// Prompt handed over → first token.
     pub first_token: u64,
+}
+
+/// A word of a spoken answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WordView {
+    /// As it stands in the transcript, with the marks that follow it.
+    pub text: String,
+    /// Its first sound, milliseconds since the beginning of the item's sound.
+    pub start_ms: u64,
+    /// Its last sound.
+    pub end_ms: u64,
 }
 
 /// A box in fractions of the picture: left, top, right, bottom.

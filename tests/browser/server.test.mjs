@@ -2,9 +2,11 @@
 // The whole path: a fake camera and a fake microphone in Chromium, the real server (SIGHTLINE_BIN), real weights.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { findChromium, launch, openPage, waitWire, wire } from "./lib/browser.mjs";
 import { artifact, drawPicture, makeClip, photographs } from "./lib/media.mjs";
-import { metric, serverMissing, startServer } from "./lib/server.mjs";
+import { ROOT, metric, serverMissing, startServer } from "./lib/server.mjs";
 import { converse, waitSeen } from "./lib/turns.mjs";
 
 const missing = !findChromium() ? "no Chromium" : serverMissing();
@@ -168,6 +170,31 @@ describe("questions and answers", { skip, concurrency: false }, () => {
 
   test("every session is gone once its page is", async () => {
     await empty(server.url);
+  });
+});
+
+const voice = join(process.env.SIGHTLINE_MODELS ?? join(ROOT, "models"), "kokoro-82m", "model.onnx");
+const silent = existsSync(voice) ? skip : "no voice is installed: sightline models pull kokoro-82m";
+if (silent && !skip) console.log(`skipped: spoken answers (${silent})`);
+
+describe("spoken answers", { skip: silent, concurrency: false }, () => {
+  test("are heard, and read as they are heard", async (t) => {
+    const server = await startServer({ name: "spoken", set: ["dialogue.voice_wait_ms=200000"] });
+    t.after(() => server.stop());
+    const page = await live(t, server.url, drawings["red-circle"]);
+    await page.click(".menu > summary");
+    await page.check("#spoken");
+    await page.keyboard.press("Escape");
+    await page.fill("#question", "What colours do you see?");
+    await page.press("#question", "Enter");
+    await waitWire(page, "output_audio_buffer.started", { timeout: PATIENCE });
+    await page.waitForFunction(() => Number(getComputedStyle(document.querySelector(".sounding .meter")).getPropertyValue("--level")) > 0.1, null, { timeout: 20000, polling: 20 });
+    await waitWire(page, "output_audio_buffer.stopped", { timeout: PATIENCE });
+    assert.match(await page.textContent(".caption-answer"), /red/i);
+    assert.equal((await wire(page, "response.output_audio.delta")).length, 0);
+    const done = (await wire(page, "response.done"))[0].response;
+    assert.match(done.output[0].content[0].transcript, /red/i);
+    assert.equal(page.errors.length, 0);
   });
 });
 

@@ -50,6 +50,9 @@ class Call:
         self.seen: list[dict] = []
         self.open, self.closed = asyncio.Event(), asyncio.Event()
         self.location, self.answer = "", ""
+        # The server's voice.
+        self.track: MediaStreamTrack | None = None
+        peer.on("track", lambda track: setattr(self, "track", track))
         self.channel.on("open", self.open.set)
         self.channel.on("close", self.closed.set)
         self.channel.on("message", self.on_message)
@@ -61,11 +64,11 @@ class Call:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def place(cls, server: Server, *tracks: MediaStreamTrack, codec: str | None = None, query: str = "", configuration: RTCConfiguration | None = None):
+    async def place(cls, server: Server, *tracks: MediaStreamTrack, codec: str | None = None, query: str = "", configuration: RTCConfiguration | None = None, hears: bool = False):
         peer = RTCPeerConnection(configuration or RTCConfiguration(iceServers=[]))
         call = cls(server, peer)
         for track in tracks:
-            peer.addTransceiver(track, direction="sendonly")
+            peer.addTransceiver(track, direction="sendrecv" if hears and track.kind == "audio" else "sendonly")
         if codec:
             chosen = [c for c in RTCRtpSender.getCapabilities("video").codecs if c.name.upper() == codec]
             next(t for t in peer.getTransceivers() if t.kind == "video").setCodecPreferences(chosen)

@@ -67,9 +67,10 @@ fn weights(config: &Config) -> Vec<Check> {
             "voice",
             match there {
                 Some(voice) => {
-                    format!("{} is installed: `sightline say` uses it; answers of the server are text", voice.name)
+                    format!("{} is installed: answers are spoken to clients that ask for sound", voice.name)
                 }
-                None => "none is installed: `sightline say` needs one (`sightline models pull kokoro-82m`)".to_owned(),
+                None => "none is installed: answers are text (`sightline models pull kokoro-82m` lets them be spoken)"
+                    .to_owned(),
             },
         ));
     }

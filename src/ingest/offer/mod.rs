@@ -124,6 +124,8 @@ pub struct OfferedMedia {
     pub mid: String,
     /// The client will send here.
     pub sends: bool,
+    /// The client will receive here.
+    pub receives: bool,
     /// What it will send; `None` for data and for sections that do not send.
     pub codec: Option<ChosenCodec>,
 }
@@ -172,6 +174,7 @@ struct Attributes {
     rtcp_mux: bool,
     bundle_only: bool,
     silent: bool,
+    deaf: bool,
     sctp_port: bool,
     passive: bool,
     max_message_size: Option<usize>,
@@ -228,6 +231,15 @@ pub fn check(text: &str, rules: &OfferRules<'_>) -> Result<Offer, OfferError> {
     let max_message_size = if max_message_size == 0 { usize::MAX } else { max_message_size };
     let dtls_server = session.passive || sections.iter().any(|s| s.attributes.passive);
     Ok(Offer { media, max_message_size, dtls_server, sdp })
+}
+
+/// Whether the client offers to receive sound. A first look, before the offer is checked.
+#[must_use]
+pub fn takes_sound(text: &str) -> bool {
+    let deaf = |section: &str| section.lines().any(|l| matches!(l.trim_end(), "a=sendonly" | "a=inactive"));
+    let mut sections = text.split("\nm=");
+    let session = sections.next().unwrap_or_default();
+    !deaf(session) && sections.any(|s| s.starts_with("audio ") && !deaf(s))
 }
 
 fn split_line<'t>(line: &'t str, number: usize, limits: &OfferLimits) -> Result<(char, &'t str), OfferError> {
@@ -296,7 +308,9 @@ impl Attributes {
             "setup" => self.passive = value.trim() == "passive",
             "rtcp-mux" | "rtcp-mux-only" => self.rtcp_mux = true,
             "bundle-only" => self.bundle_only = true,
-            "recvonly" | "inactive" => self.silent = true,
+            "recvonly" => self.silent = true,
+            "sendonly" => self.deaf = true,
+            "inactive" => (self.silent, self.deaf) = (true, true),
             "sctp-port" => self.sctp_port = true,
             "max-message-size" => {
                 let size = value.trim().parse().map_err(|_| malformed(line, "max-message-size is not a number"))?;
@@ -385,6 +399,7 @@ impl Section {
     fn taken(&self, session: &Attributes, rules: &OfferRules<'_>, live: bool) -> Result<OfferedMedia, OfferError> {
         let is_media = self.kind != MediaKind::Data;
         let sends = is_media && live && !(self.attributes.silent || session.silent);
+        let receives = is_media && live && !(self.attributes.deaf || session.deaf);
         let of_kind = |c: &Codec| c.is_video() == (self.kind == MediaKind::Video);
         let codec = if is_media {
             rules.codecs.iter().filter(|c| of_kind(c)).find_map(|&c| self.formats.choose(c))
@@ -400,7 +415,7 @@ impl Section {
                 taken: if taken.is_empty() { "none".to_owned() } else { taken.join(", ") },
             });
         }
-        Ok(OfferedMedia { kind: self.kind, mid: self.attributes.mid.clone(), sends, codec })
+        Ok(OfferedMedia { kind: self.kind, mid: self.attributes.mid.clone(), sends, receives, codec })
     }
 }
 

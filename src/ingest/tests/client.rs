@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit,
     RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription, Registry, SettingEngineBuilder,
@@ -56,6 +57,7 @@ pub(super) struct Client {
     connected: watch::Receiver<bool>,
     requests: Arc<AtomicU32>,
     tcp: bool,
+    sound: mpsc::Receiver<(u32, Bytes)>,
 }
 
 struct Track {
@@ -68,6 +70,7 @@ struct Track {
 struct Handler {
     gathered: mpsc::Sender<()>,
     connected: watch::Sender<bool>,
+    sound: mpsc::Sender<(u32, Bytes)>,
 }
 
 #[async_trait::async_trait]
@@ -80,6 +83,17 @@ impl PeerConnectionEventHandler for Handler {
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
         self.connected.send_replace(state == RTCPeerConnectionState::Connected);
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        let sound = self.sound.clone();
+        tokio::spawn(async move {
+            while let Some(event) = track.poll().await {
+                if let TrackRemoteEvent::OnRtpPacket(packet) = event {
+                    let _ = sound.send((packet.header.timestamp, packet.payload)).await;
+                }
+            }
+        });
     }
 }
 
@@ -98,6 +112,7 @@ impl Client {
         let registry = registry.with(Slot::Custom(600), count);
         let (gathered_tx, gathered) = mpsc::channel(1);
         let (connected_tx, connected) = watch::channel(false);
+        let (sound_tx, sound) = mpsc::channel(100);
         let settings = SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build();
         let address = || vec!["127.0.0.1:0".to_owned()];
         let connection = PeerConnectionBuilder::new()
@@ -105,7 +120,7 @@ impl Client {
             .with_interceptor_registry(registry)
             .with_setting_engine(settings)
             .with_runtime(Arc::new(TokioRuntime))
-            .with_handler(Arc::new(Handler { gathered: gathered_tx, connected: connected_tx }))
+            .with_handler(Arc::new(Handler { gathered: gathered_tx, connected: connected_tx, sound: sound_tx }))
             .with_udp_addrs(if tcp { Vec::new() } else { address() })
             .with_tcp_addrs(if tcp { address() } else { Vec::new() })
             .build()
@@ -115,7 +130,7 @@ impl Client {
         let video = if video { Some(Track::add(&connection, "video/VP8", 96).await) } else { None };
         let audio = if audio { Some(Track::add(&connection, "audio/opus", 111).await) } else { None };
         let channel = connection.create_data_channel("oai-events", None).await.unwrap();
-        let mut client = Self { connection, channel, video, audio, gathered, connected, requests, tcp };
+        let mut client = Self { connection, channel, video, audio, gathered, connected, requests, tcp, sound };
         let offer = client.connection.create_offer(None).await.unwrap();
         client.connection.set_local_description(offer).await.unwrap();
         client.gathered.recv().await.unwrap();
@@ -182,6 +197,12 @@ impl Client {
                 return String::from_utf8(m.data.to_vec()).unwrap();
             }
         }
+    }
+
+    /// RTP time and payload of the next packet of the server's voice.
+    pub(super) async fn heard(&mut self) -> (u32, Bytes) {
+        let packet = tokio::time::timeout(Duration::from_secs(10), self.sound.recv()).await;
+        packet.expect("no sound within ten seconds").expect("the connection goes on")
     }
 
     pub(super) fn keyframe_requests(&self) -> u32 {

@@ -2,6 +2,17 @@
 // Written by `sightline schemas` from the Rust types in src/wire: do not edit. `make schemas` writes it anew.
 /* eslint-disable */
 
+/** A part of the answer. */
+export type AnswerPart = {
+  /** The words so far. */
+  text: string;
+  type: "text";
+} | {
+  /** The words so far. */
+  transcript: string;
+  type: "audio";
+};
+
 /** How full the archive is. */
 export interface ArchiveView {
   /** Bytes on disk, of all memories. */
@@ -60,13 +71,13 @@ export interface AudioLevelEvent {
   type: "audio.level";
 }
 
-/** Sound going out: shown, since clients ask for it, but there is none yet. */
+/** Sound going out. */
 export interface AudioOutput {
-  /** Format. */
+  /** Format of `response.output_audio.delta`; a media track is always Opus. */
   format: AudioFormat;
-  /** Speed. */
+  /** How fast it speaks: 1 is its own pace. */
   speed: number;
-  /** Voice in force. */
+  /** Voice in force; `none` when answers cannot be spoken. */
   voice: string;
 }
 
@@ -284,7 +295,7 @@ export interface EventView {
 }
 
 /** A kind of vendor event that a client can ask for. */
-export type Extension = "latency" | "video" | "scene" | "audio" | "memory" | "resume";
+export type Extension = "latency" | "video" | "scene" | "audio" | "memory" | "resume" | "captions";
 
 export type FormatName = "audio/pcm" | "audio/pcmu" | "audio/pcma" | "pcm16" | "g711_ulaw" | "g711_alaw";
 
@@ -604,6 +615,9 @@ export interface MergeView {
   into: string;
 }
 
+/** In what form answers are given. */
+export type Modality = "text" | "audio";
+
 /** Throws away sound that was not played yet. */
 export interface OutputAudioBufferClearEvent {
   /** Given back in `error.error.event_id` when the event is refused. */
@@ -611,11 +625,41 @@ export interface OutputAudioBufferClearEvent {
   type: "output_audio_buffer.clear";
 }
 
+/** What was left to play of an answer was thrown away. */
+export interface OutputAudioBufferClearedEvent {
+  /** `event_…`. */
+  event_id: string;
+  response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "output_audio_buffer.cleared";
+}
+
+/** The media track begins to play an answer. */
+export interface OutputAudioBufferStartedEvent {
+  /** `event_…`. */
+  event_id: string;
+  response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "output_audio_buffer.started";
+}
+
+/** The media track has played an answer to its end. */
+export interface OutputAudioBufferStoppedEvent {
+  /** `event_…`. */
+  event_id: string;
+  response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "output_audio_buffer.stopped";
+}
+
 /** Tokens out, by kind. */
 export interface OutputDetails {
-  /** None. */
+  /** What was said aloud: one for every 50 ms of sound. */
   audio_tokens: number;
-  /** All of them. */
+  /** What the model wrote. */
   text_tokens: number;
 }
 
@@ -665,6 +709,10 @@ export type PartView = {
   /** The words. */
   text: string;
   type: "output_text";
+} | {
+  /** What was said; once it is known what of it was heard, only that. */
+  transcript: string;
+  type: "output_audio";
 };
 
 /** One line of `rate_limits.updated`. */
@@ -709,7 +757,7 @@ export interface ResponseContentPartAddedEvent {
   item_id: string;
   /** Index of the item in the response's output. */
   output_index: number;
-  part: TextPart;
+  part: AnswerPart;
   /** Which response. */
   response_id: string;
   /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
@@ -727,7 +775,7 @@ export interface ResponseContentPartDoneEvent {
   item_id: string;
   /** Index of the item in the response's output. */
   output_index: number;
-  part: TextPart;
+  part: AnswerPart;
   /** Which response. */
   response_id: string;
   /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
@@ -828,6 +876,95 @@ export interface ResponseMemoryEvent {
   type: "response.memory";
 }
 
+/** More sound of a spoken answer, base64 in the session's output format. Not sent where there is a media track for it. */
+export interface ResponseOutputAudioDeltaEvent {
+  /** Index of the part in the item's content. */
+  content_index: number;
+  delta: string;
+  /** `event_…`. */
+  event_id: string;
+  /** Which item. */
+  item_id: string;
+  /** Index of the item in the response's output. */
+  output_index: number;
+  /** Which response. */
+  response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "response.output_audio.delta";
+}
+
+/** All sound of a spoken answer was made. */
+export interface ResponseOutputAudioDoneEvent {
+  /** Index of the part in the item's content. */
+  content_index: number;
+  /** `event_…`. */
+  event_id: string;
+  /** Which item. */
+  item_id: string;
+  /** Index of the item in the response's output. */
+  output_index: number;
+  /** Which response. */
+  response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "response.output_audio.done";
+}
+
+/** More words of a spoken answer. */
+export interface ResponseOutputAudioTranscriptDeltaEvent {
+  /** Index of the part in the item's content. */
+  content_index: number;
+  delta: string;
+  /** `event_…`. */
+  event_id: string;
+  /** Which item. */
+  item_id: string;
+  /** Index of the item in the response's output. */
+  output_index: number;
+  /** Which response. */
+  response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "response.output_audio_transcript.delta";
+}
+
+/** All words of a spoken answer. */
+export interface ResponseOutputAudioTranscriptDoneEvent {
+  /** Index of the part in the item's content. */
+  content_index: number;
+  /** `event_…`. */
+  event_id: string;
+  /** Which item. */
+  item_id: string;
+  /** Index of the item in the response's output. */
+  output_index: number;
+  /** Which response. */
+  response_id: string;
+  transcript: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "response.output_audio_transcript.done";
+}
+
+/** Vendor: when words of a spoken answer are heard. On a media track it comes as the first of them is played, else before its sound. */
+export interface ResponseOutputAudioWordsEvent {
+  /** Index of the part in the item's content. */
+  content_index: number;
+  /** `event_…`. */
+  event_id: string;
+  /** Which item. */
+  item_id: string;
+  /** Index of the item in the response's output. */
+  output_index: number;
+  /** Which response. */
+  response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "response.output_audio.words";
+  words: WordView[];
+}
+
 /** An item of the answer begins. */
 export interface ResponseOutputItemAddedEvent {
   /** `event_…`. */
@@ -905,8 +1042,8 @@ export interface ResponseView {
   object: "realtime.response";
   /** What was answered. */
   output: ItemView[];
-  /** Always `["text"]`. */
-  output_modalities: [string];
+  /** In what form it is given. */
+  output_modalities: [Modality];
   /** How it stands. */
   status: ResponseStatus;
   /** Why it is not whole; null when it is. */
@@ -966,8 +1103,8 @@ export interface SessionConfig {
   model: string;
   /** Always `realtime.session`. */
   object: "realtime.session";
-  /** Always `["text"]`: there is no speech output yet. */
-  output_modalities: [string];
+  /** `["text"]` unless the client asked for sound and there is a voice. */
+  output_modalities: [Modality];
   /** Accepted and shown. */
   prompt: unknown;
   /** Accepted and shown. */
@@ -1161,14 +1298,6 @@ export interface StatusError {
   type: ErrorType;
 }
 
-/** A part of the answer. */
-export interface TextPart {
-  /** The words so far. */
-  text: string;
-  /** Always `text`. */
-  type: "text";
-}
-
 /** How full a tier is. */
 export interface TierView {
   /** Bytes it takes. */
@@ -1332,6 +1461,16 @@ export interface WireText {
   text: string;
 }
 
+/** A word of a spoken answer. */
+export interface WordView {
+  /** Its last sound. */
+  end_ms: number;
+  /** Its first sound, milliseconds since the beginning of the item's sound. */
+  start_ms: number;
+  /** As it stands in the transcript, with the marks that follow it. */
+  text: string;
+}
+
 /** Events that the server sends. */
 export type ServerEvent =
   | ErrorEvent
@@ -1358,6 +1497,14 @@ export type ServerEvent =
   | ResponseContentPartDoneEvent
   | ResponseOutputTextDeltaEvent
   | ResponseOutputTextDoneEvent
+  | ResponseOutputAudioTranscriptDeltaEvent
+  | ResponseOutputAudioTranscriptDoneEvent
+  | ResponseOutputAudioDeltaEvent
+  | ResponseOutputAudioDoneEvent
+  | OutputAudioBufferStartedEvent
+  | OutputAudioBufferStoppedEvent
+  | OutputAudioBufferClearedEvent
+  | ResponseOutputAudioWordsEvent
   | ResponseLatencyEvent
   | ResponseDegradedEvent
   | InputVideoStatsEvent
@@ -1418,10 +1565,18 @@ export const SERVER_EVENT_FIELDS: { readonly [K in ServerEvent["type"]]: Readonl
   "rate_limits.updated": { rate_limits: "object", event_id: "string" },
   "response.output_item.added": { response_id: "string", output_index: "number", item: "object", event_id: "string" },
   "response.output_item.done": { response_id: "string", output_index: "number", item: "object", event_id: "string" },
-  "response.content_part.added": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", part: "object", event_id: "string" },
-  "response.content_part.done": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", part: "object", event_id: "string" },
+  "response.content_part.added": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", part: "any", event_id: "string" },
+  "response.content_part.done": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", part: "any", event_id: "string" },
   "response.output_text.delta": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", delta: "string", event_id: "string" },
   "response.output_text.done": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", text: "string", event_id: "string" },
+  "response.output_audio_transcript.delta": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", delta: "string", event_id: "string" },
+  "response.output_audio_transcript.done": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", transcript: "string", event_id: "string" },
+  "response.output_audio.delta": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", delta: "string", event_id: "string" },
+  "response.output_audio.done": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", event_id: "string" },
+  "output_audio_buffer.started": { response_id: "string", event_id: "string" },
+  "output_audio_buffer.stopped": { response_id: "string", event_id: "string" },
+  "output_audio_buffer.cleared": { response_id: "string", event_id: "string" },
+  "response.output_audio.words": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", words: "object", event_id: "string" },
   "response.latency": { response_id: "string", vad_end_ms: "any", asr_ms: "any", perceive_ms: "any", prefill_ms: "any", first_token_ms: "any", total_ms: "any", budget_ms: "number", budgets_ms: "object", event_id: "string" },
   "response.degraded": { response_id: "any", reason: "string", step: "string", event_id: "string" },
   "input_video.stats": { decoded_fps: "number", watched_fps: "number", dropped: "number", width: "number", height: "number", last_frame_ms: "number", event_id: "string" },

@@ -40,6 +40,18 @@ describe("captions", () => {
     expect(c.at(2000).answer).toBe("A red");
   });
 
+  it("follow a voice that was long made, and one that paused", () => {
+    const c = new Captions();
+    const piece = (at: number, ...words: string[]) => words.map((text, n) => ({ text, start_ms: at + n * 300, end_ms: at + n * 300 + 250 }));
+    say(c, 0, { type: "response.created", response: { id: "r" } }, { type: "response.output_audio_transcript.delta", response_id: "r", delta: "A cup. Red." });
+    say(c, 10, { type: "response.done", response: { id: "r" } });
+    say(c, 5000, { type: "output_audio_buffer.started", response_id: "r" }, { type: "response.output_audio.words", response_id: "r", words: piece(0, "A", "cup.") });
+    expect(c.at(5000 + STAY_MS).answer).toBe("A cup.");
+    // The next piece stands at 600 ms of the sound, and is heard two seconds later than that.
+    say(c, 7600, { type: "response.output_audio.words", response_id: "r", words: piece(600, "Red,", "too.") });
+    expect([7600, 7899, 7900].map((t) => c.at(t).answer)).toEqual(["A cup. Red,", "A cup. Red,", "A cup. Red, too."]);
+  });
+
   it("keep to the answer they are about", () => {
     const c = new Captions();
     say(c, 0, { type: "response.output_text.delta", response_id: "r1", delta: "one" }, { type: "response.output_text.delta", response_id: "r2", delta: "two" });

@@ -75,10 +75,10 @@ export class Captions {
         if (this.answer) Object.assign(this.answer, { text: this.answer.text + text(message["delta"]), at: now });
         break;
       case "response.output_audio.words":
-        if (this.answer?.id === response) this.time(message["words"]);
+        if (this.answer?.id === response) this.time(message["words"], now);
         break;
       case "output_audio_buffer.started":
-        if (this.answer?.id === response) this.heardSince = now;
+        if (this.answer?.id === response) this.hear(now);
         break;
       case "output_audio_buffer.stopped":
       case "output_audio_buffer.cleared":
@@ -122,10 +122,19 @@ export class Captions {
     this.heardSince = null;
   }
 
-  private time(words: unknown): void {
+  /** It is read as long as it is heard, even if the answer was made long before. */
+  private hear(now: number): void {
+    this.heardSince = now;
+    if (this.answer) this.answer.going = true;
+  }
+
+  private time(words: unknown, now: number): void {
+    // On a track they come as the first of them is heard: later than by the sound's own time, if the voice paused to think.
+    const first = object(Array.isArray(words) ? words[0] : null)["start_ms"];
+    const late = this.heardSince === null || typeof first !== "number" ? 0 : Math.max(0, now - this.heardSince - first);
     for (const word of Array.isArray(words) ? words : []) {
       const start = object(word)["start_ms"];
-      if (typeof start === "number" && this.words.length < MAX_WORDS) this.words.push({ text: text(object(word)["text"]), startMs: start });
+      if (typeof start === "number" && this.words.length < MAX_WORDS) this.words.push({ text: text(object(word)["text"]), startMs: start + late });
     }
   }
 

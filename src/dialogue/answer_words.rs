@@ -1,0 +1,107 @@
+//! The words of an answer on their way to clients: the item's beginning, its deltas, its end.
+
+use super::Output;
+use super::answer::{Answer, Ending};
+use super::conversation::Conversation;
+use super::items::{Item, Place};
+use super::sentence::end_of_sentence;
+use crate::base::MediaTime;
+use crate::budget::Stage;
+use crate::wire::{AnswerPart, At, ItemStatus, Modality, ResponseStatus, ServerBody};
+
+impl Conversation {
+    /// Announces the item, and sends the words that the answer was made to begin with.
+    pub(crate) fn open_item(&mut self, i: usize, now: MediaTime, out: &mut Vec<Output>) {
+        if self.answers[i].opened {
+            return;
+        }
+        let answer = &mut self.answers[i];
+        let item = answer.item(ItemStatus::InProgress);
+        answer.opened = true;
+        let (at, prefix, in_conversation) = (answer.at(), answer.prefix.clone(), answer.in_conversation);
+        let modality = answer.modality();
+        answer.text.clone_from(&prefix);
+        let response_id = at.response_id.clone();
+        self.send(ServerBody::OutputItemAdded { response_id, output_index: 0, item: item.clone() }, out);
+        if in_conversation {
+            self.add_item(Item::new(item, now), &Place::End, out);
+        }
+        self.send(ServerBody::ContentPartAdded { at: at.clone(), part: AnswerPart::new(modality, "") }, out);
+        if !prefix.is_empty() {
+            self.send(delta(modality, at, prefix), out);
+        }
+    }
+
+    pub(crate) fn on_delta(&mut self, i: usize, text: &str, now: MediaTime, out: &mut Vec<Output>) {
+        self.open_item(i, now, out);
+        let answer = &mut self.answers[i];
+        answer.deltas += 1;
+        // A model likes to begin with a space or a line break; a client should not have to trim.
+        let mut text = if answer.text.is_empty() { text.trim_start() } else { text };
+        // The engine gives the words that it was given to begin with back as its own; the client has had them.
+        if let Some(more) = text.strip_prefix(answer.echo.as_str()) {
+            answer.echo.clear();
+            text = more;
+        } else if let Some(left) = answer.echo.strip_prefix(text) {
+            answer.echo = left.to_owned();
+            return;
+        } else {
+            answer.echo.clear();
+        }
+        if !text.is_empty() {
+            for stage in [Stage::Prefill, Stage::FirstToken, Stage::Total] {
+                answer.timing.end(stage, now);
+            }
+        }
+        let before = answer.text.len();
+        answer.text.push_str(text);
+        let end = answer.sentences.and_then(|n| end_of_sentence(&answer.text, n));
+        if let Some(end) = end {
+            answer.text.truncate(end.max(before));
+        }
+        let (more, at, id) = (answer.text[before..].to_owned(), answer.at(), answer.id.clone());
+        let modality = answer.modality();
+        if !more.is_empty() {
+            self.send(delta(modality, at, more), out);
+        }
+        if end.is_some() {
+            out.push(Output::Cancel { response_id: id.clone() });
+            self.conclude(&id, Ending::of(ResponseStatus::Completed, None), now, out);
+        } else {
+            self.say_on(&id, now, out);
+        }
+    }
+
+    /// The events at the end of the item; what it holds then is what stays in the conversation.
+    pub(crate) fn close_item(&mut self, answer: &Answer, status: ResponseStatus, out: &mut Vec<Output>) {
+        if !answer.opened {
+            return;
+        }
+        let whole = status == ResponseStatus::Completed;
+        let item = answer.item(if whole { ItemStatus::Completed } else { ItemStatus::Incomplete });
+        let at = answer.at();
+        match answer.modality() {
+            Modality::Text => self.send(ServerBody::TextDone { at: at.clone(), text: answer.text.clone() }, out),
+            Modality::Audio => {
+                self.send(ServerBody::AudioDone { at: at.clone() }, out);
+                self.send(ServerBody::TranscriptDone { at: at.clone(), transcript: answer.text.clone() }, out);
+            }
+        }
+        let part = AnswerPart::new(answer.modality(), answer.text.clone());
+        self.send(ServerBody::ContentPartDone { at: at.clone(), part }, out);
+        self.send(ServerBody::OutputItemDone { response_id: at.response_id, output_index: 0, item: item.clone() }, out);
+        if let Some(kept) = self.items.get_mut(&answer.item_id) {
+            kept.view = item.clone();
+            kept.said = answer.voicing.as_ref().map(|v| v.said.clone());
+            let previous_item_id = self.items.before(&answer.item_id);
+            self.send(ServerBody::ItemDone { previous_item_id, item }, out);
+        }
+    }
+}
+
+fn delta(modality: Modality, at: At, delta: String) -> ServerBody {
+    match modality {
+        Modality::Text => ServerBody::TextDelta { at, delta },
+        Modality::Audio => ServerBody::TranscriptDelta { at, delta },
+    }
+}
