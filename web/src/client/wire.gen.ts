@@ -941,9 +941,9 @@ export interface ResponseOutputAudioTranscriptDoneEvent {
   output_index: number;
   /** Which response. */
   response_id: string;
-  transcript: string;
   /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
   server_event_seq?: number | null;
+  transcript: string;
   type: "response.output_audio_transcript.done";
 }
 
