@@ -76,6 +76,7 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
         count: Arc::new(move |text| counter.count_tokens(text)),
         max_sessions: config.server.max_sessions,
         resume_grace: config.server.resume_grace,
+        max_session: config.server.max_session,
         instructions: config.dialogue.system_prompt.clone(),
         memories,
     };

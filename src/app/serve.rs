@@ -14,11 +14,12 @@ use tracing::info;
 use super::clock::unix_ms_at_zero;
 use super::{AppError, Parts, SystemClock, build};
 use crate::base::{Clock, ErrorClass};
-use crate::config::{self, Config};
+use crate::config::{self, Config, NamedKey};
 use crate::ingest::{IceServers, TurnSecret, local_ips};
 use crate::server::{
-    self, Door, RenderMetrics, Secrets, ServerConfig, ServerState, Tls, TlsFiles, TlsListener, own_certificate,
+    self, Door, KeyRing, RenderMetrics, Secrets, ServerConfig, ServerState, Tls, TlsFiles, TlsListener, own_certificate,
 };
+use crate::session::Restrictions;
 
 /// Serves until the process is told to stop (Ctrl-C or SIGTERM), then closes every conversation and frees everything.
 ///
@@ -30,7 +31,7 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
         .enable_all()
         .build()
         .map_err(|e| AppError::new(ErrorClass::Internal, format!("cannot start the runtime: {e}")))?;
-    let (tls, ice) = (tls(config)?, ice_servers(config)?);
+    let (tls, ice, keys) = (tls(config)?, ice_servers(config)?, keys(config)?);
     // The port first: a second server is told so at once, not after it has loaded half a gigabyte.
     let listener = runtime.block_on(bind(config))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -38,7 +39,7 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
     let Parts { engine, sessions, .. } = build(config, Arc::clone(&clock))?;
     let state = ServerState {
         sessions,
-        config: Arc::new(server_config(config, ice, unix_ms_at_zero)),
+        config: Arc::new(server_config(config, keys, ice, unix_ms_at_zero)),
         metrics,
         clock,
         secrets: Arc::new(Secrets::default()),
@@ -76,7 +77,7 @@ fn media_port(runtime: &tokio::runtime::Runtime, state: &ServerState) -> Result<
 
 fn refuse_open_door(config: &Config) -> Result<(), AppError> {
     let s = &config.server;
-    if s.bind.ip().is_loopback() || !s.api_keys.is_empty() || s.allow_anonymous {
+    if s.bind.ip().is_loopback() || s.has_keys() || s.allow_anonymous {
         return Ok(());
     }
     let text = format!(
@@ -155,11 +156,34 @@ fn ice_servers(config: &Config) -> Result<IceServers, AppError> {
     Ok(IceServers { urls: ice.servers.clone(), secret, lasts: ice.turn_ttl })
 }
 
-fn server_config(config: &Config, ice: IceServers, unix_ms_at_zero: i64) -> ServerConfig {
+/// Every key and what it may do. Before anything that takes long, as the certificate.
+fn keys(config: &Config) -> Result<KeyRing, AppError> {
+    let s = &config.server;
+    let mut ring = KeyRing::default();
+    for (i, key) in s.api_keys.iter().enumerate() {
+        ring.add(&format!("api_keys[{i}]"), key.clone(), &per_key(config));
+    }
+    if let Some(file) = &s.keys_file {
+        let named = config::read_keys(file).map_err(|e| AppError::new(e.class(), e.to_string()))?;
+        for NamedKey { name, key, allow } in named {
+            ring.add(&name, key, &allow);
+        }
+    }
+    Ok(ring)
+}
+
+fn per_key(config: &Config) -> Restrictions {
+    Restrictions { max_sessions: config.server.max_sessions_per_key, ..Restrictions::default() }
+}
+
+fn server_config(config: &Config, keys: KeyRing, ice: IceServers, unix_ms_at_zero: i64) -> ServerConfig {
     let s = &config.server;
     ServerConfig {
         web_root: s.web_root.clone(),
-        api_keys: s.api_keys.clone(),
+        keys,
+        anonymous: Restrictions::default(),
+        allowed_origins: s.allowed_origins.clone(),
+        loopback_only: s.bind.ip().is_loopback(),
         max_message_bytes: s.max_message_bytes,
         write_deadline: s.write_deadline,
         drain: s.drain,

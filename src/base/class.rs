@@ -5,6 +5,8 @@
 pub enum ErrorClass {
     /// The caller sent something wrong and can mend it.
     Invalid,
+    /// The caller may not do this; another key might.
+    Forbidden,
     /// The caller named something that is not there.
     NotFound,
     /// The caller sent more than a declared limit allows.

@@ -58,6 +58,18 @@ pub(super) const KEYS: &[Key] = &[
         "Keys that open the API (`Authorization: Bearer KEY`). Without any, only loopback addresses may be bound.",
     ),
     key(
+        "server.keys_file",
+        Kind::Path,
+        "\"\"",
+        "A TOML file with more keys, each with a name and what it may do: `[[key]]`, `name`, `key`, and `allow` with any of models, max_sessions, max_session_s, max_fps, client_events, origins.",
+    ),
+    key(
+        "server.allowed_origins",
+        Kind::Texts,
+        "[]",
+        "Pages of other servers, such as `https://shop.example`, that may use this one where no key is needed. Its own pages always may.",
+    ),
+    key(
         "server.tls_cert_file",
         Kind::Path,
         "\"\"",
@@ -93,6 +105,18 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Int(0, HOUR_MS),
         "30000",
         "How long a session waits for a client that asked for `resume` and lost its connection, with its place. Whoever is away longest makes room when all are taken. 0: not at all.",
+    ),
+    key(
+        "server.max_sessions_per_key",
+        Kind::Int(0, 1_000),
+        "0",
+        "Conversations at once with one of server.api_keys; the next one is refused with 429. 0: as many as there are.",
+    ),
+    key(
+        "server.max_session_s",
+        Kind::Int(0, 604_800),
+        "0",
+        "Longest conversation in seconds; its clients are told a minute before. 0: as long as they stay.",
     ),
     key(
         "server.max_message_bytes",

@@ -4,6 +4,7 @@
 //! `keys.rs` is the one list of keys; the sample file and the messages are written from it.
 
 mod error;
+mod keyfile;
 mod keys;
 mod layers;
 mod print;
@@ -12,6 +13,7 @@ mod sections;
 mod value;
 
 pub use error::ConfigError;
+pub use keyfile::{NamedKey, read_keys};
 pub use layers::{Origin, Sources};
 pub use sections::{
     Budget, Config, Decode, Device, Dialogue, Engine, Ice, Ingest, Listen, Models, Server, Telemetry, Tls, Watch,

@@ -13,6 +13,7 @@ use super::sections::{
 use super::value::{Value, ports};
 use crate::ingest::TurnSecret;
 use crate::ingest::ice_servers::{check_url, is_relay};
+use crate::session::is_origin;
 use crate::weights::{Manifest, Role};
 
 /// Addresses of STUN and TURN servers, at most.
@@ -116,9 +117,13 @@ fn server(r: &Reader<'_>) -> Server {
         bind: r.get("server.bind").text().parse().unwrap_or_else(|_| ([127, 0, 0, 1], 8080).into()),
         web_root: r.get("server.web_root").path(),
         api_keys: r.get("server.api_keys").list(),
+        keys_file: r.some_text("server.keys_file").map(Into::into),
+        allowed_origins: r.get("server.allowed_origins").list(),
         tls: tls(r),
         allow_anonymous: r.get("server.allow_anonymous").bool(),
         max_sessions: r.number("server.max_sessions"),
+        max_sessions_per_key: Some(r.number("server.max_sessions_per_key")).filter(|n| *n > 0),
+        max_session: Some(r.number("server.max_session_s")).filter(|s| *s > 0).map(Duration::from_secs),
         resume_grace: r.ms("server.resume_grace_ms"),
         max_message_bytes: r.number("server.max_message_bytes"),
         write_deadline: r.ms("server.write_deadline_ms"),
@@ -212,11 +217,14 @@ fn budget(r: &Reader<'_>) -> Budget {
     }
 }
 
+/// Fewest characters of an API key.
+pub(super) const LEAST_KEY: usize = 16;
+
 /// What one key alone cannot show to be wrong.
 fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
     let mut problems = Vec::new();
     let mut refuse = |key: &str, text: String| problems.push(format!("`{key}` ({}): {text}", r.origin(key)));
-    if !c.server.bind.ip().is_loopback() && c.server.api_keys.is_empty() && !c.server.allow_anonymous {
+    if !c.server.bind.ip().is_loopback() && !c.server.has_keys() && !c.server.allow_anonymous {
         refuse(
             "server.bind",
             format!(
@@ -229,8 +237,11 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
     for (key, text) in tls_problem(r).into_iter().chain(ice_problem(&c.ice)) {
         refuse(key, text);
     }
-    if c.server.api_keys.iter().any(|k| k.len() < 16) {
+    if c.server.api_keys.iter().any(|k| k.len() < LEAST_KEY) {
         refuse("server.api_keys", "a key has fewer than 16 characters; `openssl rand -hex 24` makes a good one".into());
+    }
+    if let Some(wrong) = c.server.allowed_origins.iter().find(|o| !is_origin(o)) {
+        refuse("server.allowed_origins", format!("{wrong:?} is no origin: write it like `https://shop.example:8443`"));
     }
     let ports = c.ingest.udp_ports.1 - c.ingest.udp_ports.0 + 1;
     if !c.ingest.shared_port && usize::from(ports) < c.server.max_sessions {

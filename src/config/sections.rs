@@ -15,12 +15,20 @@ pub struct Server {
     pub web_root: PathBuf,
     /// Keys that open the API; empty: everybody.
     pub api_keys: Vec<String>,
+    /// A file with more keys and what each may do.
+    pub keys_file: Option<PathBuf>,
+    /// Pages of other servers that may come without a key.
+    pub allowed_origins: Vec<String>,
     /// How HTTPS is spoken; `None`: it is not.
     pub tls: Option<Tls>,
     /// Everybody may come in from other machines.
     pub allow_anonymous: bool,
     /// Conversations at once.
     pub max_sessions: usize,
+    /// Of these with one key; `None`: all.
+    pub max_sessions_per_key: Option<usize>,
+    /// Longest conversation; `None`: no limit.
+    pub max_session: Option<Duration>,
     /// How long a session waits for a client that lost its connection.
     pub resume_grace: Duration,
     /// Longest message of a client, bytes.
@@ -31,6 +39,14 @@ pub struct Server {
     pub drain: Duration,
     /// Ping after this long without traffic.
     pub ping_interval: Duration,
+}
+
+impl Server {
+    /// Whether a key is needed to come in.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        !self.api_keys.is_empty() || self.keys_file.is_some()
+    }
 }
 
 /// Where the certificate comes from.

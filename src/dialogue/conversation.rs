@@ -94,6 +94,7 @@ impl Conversation {
         let mut ids = IdGen::from_seed(setup.seed);
         let mut config = SessionConfig::new(setup.session_id, &setup.names);
         config.apply(setup.patch, &setup.names);
+        config.expires_at = setup.expires_at;
         for extension in setup.extensions {
             if !config.wants(extension) {
                 config.extensions.push(extension);

@@ -55,6 +55,8 @@ pub struct Setup {
     pub memory: MemorySetup,
     /// The conversation of before a restart, which goes on.
     pub restore: Option<Snapshot>,
+    /// Seconds since 1970 at which the session ends; 0 when it has no limit.
+    pub expires_at: u64,
 }
 
 impl Setup {
@@ -75,6 +77,7 @@ impl Setup {
             limits: Limits::default(),
             count: Arc::new(|text| text.len().div_ceil(4)),
             memory: MemorySetup::default(),
+            expires_at: 0,
             restore: None,
         }
     }

@@ -64,7 +64,9 @@ impl Operation {
             responses.insert((*status).to_owned(), json!({"$ref": "#/components/responses/Error"}));
         }
         if self.key {
-            responses.insert("401".into(), json!({"$ref": "#/components/responses/Error"}));
+            for status in ["401", "403"] {
+                responses.insert(status.into(), json!({"$ref": "#/components/responses/Error"}));
+            }
         }
         let parameters: Vec<Value> = path_parameters(self.path).into_iter().chain(self.parameters).collect();
         let mut value = json!({"summary": self.summary, "tags": [self.tag], "responses": responses});
@@ -79,6 +81,19 @@ impl Operation {
         }
         value
     }
+}
+
+/// What a client secret may be restricted to; `session::Restrictions`.
+fn grants() -> Value {
+    let list = |what: &str| json!({"type": "array", "items": {"type": "string"}, "description": what});
+    json!({"type": "object", "additionalProperties": false, "description": "What the token may do, where that is less than its key may.", "properties": {
+        "models": list("Answering models whose sessions may be opened."),
+        "max_sessions": {"type": "integer", "minimum": 1, "description": "Sessions at one time."},
+        "max_session_s": {"type": "integer", "minimum": 1, "description": "Longest session, seconds."},
+        "max_fps": {"type": "number", "minimum": 0.1, "maximum": 10, "description": "Frames per second looked at, at most."},
+        "client_events": list("Events that its clients may send."),
+        "origins": list("Pages that may use it."),
+    }})
 }
 
 /// The document.
@@ -164,6 +179,7 @@ fn realtime() -> Vec<Operation> {
                     "seconds": {"type": "integer", "minimum": 10, "maximum": 7200, "default": 600},
                 }},
                 "session": {"type": "object", "description": "The session patch that sessions of the token begin with."},
+                "grants": grants(),
             }}}}}))
             .gives("200", json_body("The token.", json!({"type": "object", "required": ["value", "expires_at", "session"], "properties": {
                 "value": {"type": "string", "description": "`ek_…`"},

@@ -1,5 +1,7 @@
 //! `POST /v1/realtime/calls`: SDP offer in, answer and `Location` out; hang-up.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
@@ -8,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::parts::read_offer;
-use super::secrets::Grant;
+use super::secrets::TokenSession;
 use super::{HttpError, ServerState};
-use crate::session::OpenOptions;
+use crate::session::{Grant, OpenOptions};
 
 /// What stands behind the `?`.
 #[derive(Debug, Default, Deserialize)]
@@ -32,7 +34,7 @@ pub(super) struct CallQuery {
 }
 
 impl CallQuery {
-    pub(super) fn options(self, session: Option<String>) -> OpenOptions {
+    pub(super) fn options(self, session: Option<String>, grant: Arc<Grant>) -> OpenOptions {
         let extensions = self.ext.unwrap_or_default();
         let extensions = extensions.split(',').map(str::trim).filter(|e| !e.is_empty()).map(String::from).collect();
         // From Baker Island to the Line Islands; anything else is nonsense and is passed over.
@@ -46,6 +48,7 @@ impl CallQuery {
             resume: self.resume,
             last_seq: self.last_seq.unwrap_or(0),
             call_name: None,
+            grant,
         }
     }
 }
@@ -53,14 +56,14 @@ impl CallQuery {
 pub(super) async fn create(
     State(state): State<ServerState>,
     query: Result<Query<CallQuery>, QueryRejection>,
-    grant: Option<Extension<Grant>>,
+    Extension(grant): Extension<Arc<Grant>>,
+    Extension(token): Extension<TokenSession>,
     request: Request,
 ) -> Result<Response, HttpError> {
     state.refuse_while_draining()?;
     let query = super::read_query(query)?;
     let (offer, session) = read_offer(request).await?;
-    let session = session.or_else(|| grant.and_then(|g| g.0.session));
-    let call = state.sessions.open_call(&offer, query.options(session)).await?;
+    let call = state.sessions.open_call(&offer, query.options(session.or(token.0), grant)).await?;
     Ok(answered(&state, format!("/v1/realtime/calls/{}", call.call_id), call.answer))
 }
 
@@ -74,8 +77,9 @@ pub(super) fn answered(state: &ServerState, location: String, answer: String) ->
 
 pub(super) async fn hang_up(
     State(state): State<ServerState>,
+    Extension(grant): Extension<Arc<Grant>>,
     Path(call_id): Path<String>,
 ) -> Result<StatusCode, HttpError> {
-    state.sessions.hang_up(&call_id).await?;
+    state.sessions.hang_up(&call_id, &grant).await?;
     Ok(StatusCode::OK)
 }

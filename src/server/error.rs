@@ -30,6 +30,7 @@ impl HttpError {
     pub const fn status(&self) -> StatusCode {
         match self.class {
             ErrorClass::Invalid => StatusCode::BAD_REQUEST,
+            ErrorClass::Forbidden => StatusCode::FORBIDDEN,
             ErrorClass::NotFound => StatusCode::NOT_FOUND,
             ErrorClass::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorClass::Unsupported => StatusCode::UNPROCESSABLE_ENTITY,

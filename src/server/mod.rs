@@ -33,13 +33,14 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use access::KeyRing;
 pub use error::HttpError;
 pub use secrets::Secrets;
 pub use tls::{Tls, TlsError, TlsFiles, TlsListener, own_certificate};
 
 use crate::base::{Clock, MediaTime};
 use crate::ingest::IceServers;
-use crate::session::Sessions;
+use crate::session::{Restrictions, Sessions};
 
 /// What may be offered at once, in bytes. SDP is checked further by `ingest`.
 const MAX_BODY_BYTES: usize = 128 * 1024;
@@ -48,12 +49,18 @@ const MAX_BODY_BYTES: usize = 128 * 1024;
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How the doors behave.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ServerConfig {
     /// The built web page; served at `/`.
     pub web_root: PathBuf,
     /// Keys that open the door; empty: everybody (allowed on loopback, or when the operator says so).
-    pub api_keys: Vec<String>,
+    pub keys: KeyRing,
+    /// What everybody may do where there are no keys.
+    pub anonymous: Restrictions,
+    /// Pages of other servers that may come without a key, where none is needed.
+    pub allowed_origins: Vec<String>,
+    /// Only this machine reaches the server.
+    pub loopback_only: bool,
     /// Longest text message of a WebSocket client, bytes.
     pub max_message_bytes: usize,
     /// A client that takes longer than this to accept one message is closed with 1013.

@@ -1,28 +1,31 @@
 //! `POST /v1/realtime/client_secrets`: short-lived tokens (`ek_…`) for browsers, so that a page never holds a key of the operator's.
 //!
 //! Source: the OpenAI Realtime API (`/v1/realtime/client_secrets`). A token opens sessions until it expires, with the session settings it was made
-//! with; it makes no tokens. Tokens live in memory only: a restart ends them.
+//! with and with what its key allows, or less (`grants`); it makes no tokens. Tokens are random and live in memory only: a restart ends
+//! them, and there is nothing in them to be forged or read.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use serde_json::{Value, json};
 
 use super::{HttpError, ServerState};
 use crate::base::{ErrorClass, MediaTime};
-use crate::session::OpenOptions;
+use crate::session::{Grant, OpenOptions, Restrictions};
 
 /// What every token begins with; clients look for it.
 pub(super) const PREFIX: &str = "ek_";
 /// Random characters behind it: 238 bits.
 const LENGTH: usize = 40;
+/// How many of them are shown where a token has to be named.
+const SHOWN: usize = 6;
 /// Tokens that may be valid at one time; one more is refused until the oldest expires.
 const MOST: usize = 1_024;
 /// How long a token is valid when nobody says, and the bounds of what may be said.
@@ -33,22 +36,38 @@ const MOST_SECONDS: u64 = 7_200;
 #[derive(Debug, Clone)]
 struct Secret {
     expires: MediaTime,
-    session: Option<String>,
+    pass: Pass,
 }
 
 /// The tokens that are valid.
 #[derive(Debug, Default)]
 pub struct Secrets(Mutex<HashMap<String, Secret>>);
 
-/// What a token lets in: the settings of its sessions, as JSON.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Grant {
+/// What a token is good for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pass {
+    /// The settings of its sessions, as JSON.
     pub(super) session: Option<String>,
+    /// What may be done with it.
+    pub(super) grant: Arc<Grant>,
+}
+
+/// The settings of the token that a request came with.
+#[derive(Debug, Clone)]
+pub(super) struct TokenSession(pub(super) Option<String>);
+
+/// What a token is asked for.
+#[derive(Debug, Clone, PartialEq)]
+struct Asked {
+    lasts: Duration,
+    session: Option<String>,
+    restrictions: Restrictions,
 }
 
 impl Secrets {
     /// Makes a token that is valid from `now` for so long; `None` when there are too many.
-    fn issue(&self, session: Option<String>, lasts: Duration, now: MediaTime) -> Option<String> {
+    fn issue(&self, asked: Asked, key: &Grant, now: MediaTime) -> Option<String> {
+        let Asked { lasts, session, restrictions } = asked;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, s| s.expires > now);
         if all.len() >= MOST {
@@ -56,26 +75,32 @@ impl Secrets {
         }
         let random = rand::rng().sample_iter(Alphanumeric).take(LENGTH).map(char::from);
         let token: String = PREFIX.chars().chain(random).collect();
-        all.insert(token.clone(), Secret { expires: now + lasts, session });
+        let name = format!("{}…", &token[..PREFIX.len() + SHOWN]);
+        let grant = Arc::new(key.clone().narrowed(&name, &restrictions));
+        all.insert(token.clone(), Secret { expires: now + lasts, pass: Pass { session, grant } });
         Some(token)
     }
 
-    /// What a token lets in; `None` when it was never made or has expired.
-    pub(super) fn grant(&self, token: &str, now: MediaTime) -> Option<Grant> {
+    /// What a token is good for; `None` when it was never made or has expired.
+    pub(super) fn pass(&self, token: &str, now: MediaTime) -> Option<Pass> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let secret = all.get(token).filter(|s| s.expires > now)?;
-        Some(Grant { session: secret.session.clone() })
+        Some(all.get(token).filter(|s| s.expires > now)?.pass.clone())
     }
 }
 
-pub(super) async fn create(State(state): State<ServerState>, body: Bytes) -> Result<Response, HttpError> {
+pub(super) async fn create(
+    State(state): State<ServerState>,
+    Extension(key): Extension<Arc<Grant>>,
+    body: Bytes,
+) -> Result<Response, HttpError> {
     state.refuse_while_draining()?;
-    let (lasts, session) = read(&body)?;
-    let options = OpenOptions { session: session.clone(), ..OpenOptions::default() };
+    let asked = read(&body)?;
+    let lasts = asked.lasts;
+    let options = OpenOptions { session: asked.session.clone(), grant: Arc::clone(&key), ..OpenOptions::default() };
     // Wrong settings are told to whoever makes the token, not to the browser that uses it.
     let view = state.sessions.preview(&options)?;
     let now = state.clock.now();
-    let token = state.secrets.issue(session, lasts, now).ok_or_else(|| {
+    let token = state.secrets.issue(asked, &key, now).ok_or_else(|| {
         let text = format!(
             "{MOST} client secrets are valid already; make them when they are needed, or let them expire sooner"
         );
@@ -85,12 +110,13 @@ pub(super) async fn create(State(state): State<ServerState>, body: Bytes) -> Res
     Ok(Json(json!({"value": token, "expires_at": expires_at, "session": view})).into_response())
 }
 
-fn read(body: &[u8]) -> Result<(Duration, Option<String>), HttpError> {
+fn read(body: &[u8]) -> Result<Asked, HttpError> {
     let invalid = |text: String| HttpError::new(ErrorClass::Invalid, "invalid_value", text);
     if body.is_empty() {
-        return Ok((Duration::from_secs(SECONDS), None));
+        let lasts = Duration::from_secs(SECONDS);
+        return Ok(Asked { lasts, session: None, restrictions: Restrictions::default() });
     }
-    let body: Value = serde_json::from_slice(body).map_err(|e| invalid(format!("the body is no JSON: {e}")))?;
+    let mut body: Value = serde_json::from_slice(body).map_err(|e| invalid(format!("the body is no JSON: {e}")))?;
     if !body.is_object() {
         return Err(invalid("the body is no JSON object".into()));
     }
@@ -108,7 +134,13 @@ fn read(body: &[u8]) -> Result<(Duration, Option<String>), HttpError> {
         Value::Null => None,
         session => Some(session.to_string()),
     };
-    Ok((Duration::from_secs(seconds), session))
+    let restrictions: Restrictions = match body["grants"].take() {
+        Value::Null => Restrictions::default(),
+        grants if !grants.is_object() => return Err(invalid("`grants` is no JSON object".into())),
+        grants => serde_json::from_value(grants).map_err(|e| invalid(format!("`grants`: {e}")))?,
+    };
+    restrictions.check().map_err(|why| invalid(format!("`grants`: {why}")))?;
+    Ok(Asked { lasts: Duration::from_secs(seconds), session, restrictions })
 }
 
 #[cfg(test)]
@@ -122,27 +154,37 @@ mod tests {
     #[test]
     fn a_token_opens_until_it_expires_and_there_are_never_too_many() {
         let secrets = Secrets::default();
-        let token = secrets.issue(Some("{}".into()), Duration::from_secs(60), at(10)).unwrap();
+        let key = Grant::of_key("shop", &Restrictions::default());
+        let asked = || read(br#"{"expires_after":{"seconds":60},"session":{},"grants":{"max_session_s":9}}"#).unwrap();
+        let token = secrets.issue(asked(), &key, at(10)).unwrap();
         assert!(token.starts_with("ek_") && token.len() == 43);
-        assert_eq!(secrets.grant(&token, at(69)), Some(Grant { session: Some("{}".into()) }));
-        assert_eq!(secrets.grant(&token, at(70)), None);
-        assert_eq!(secrets.grant("ek_never", at(11)), None);
-        let made = (0..MOST + 5).filter(|_| secrets.issue(None, Duration::from_secs(60), at(100)).is_some()).count();
+        let pass = secrets.pass(&token, at(69)).unwrap();
+        assert_eq!((pass.session.as_deref(), pass.grant.holder()), (Some("{}"), "shop"));
+        assert_eq!(pass.grant.max_session(), Some(Duration::from_secs(9)));
+        assert_eq!(secrets.pass(&token, at(70)), None);
+        assert_eq!(secrets.pass("ek_never", at(11)), None);
+        let made = (0..MOST + 5).filter(|_| secrets.issue(asked(), &key, at(100)).is_some()).count();
         assert_eq!(made, MOST);
-        assert!(secrets.issue(None, Duration::from_secs(60), at(161)).is_some(), "those that expired make room");
+        assert!(secrets.issue(asked(), &key, at(161)).is_some(), "those that expired make room");
     }
 
     #[test]
     fn what_is_asked_for_is_checked_by_name() {
-        assert_eq!(read(b"").unwrap(), (Duration::from_secs(600), None));
+        assert_eq!(read(b"").unwrap().lasts, Duration::from_secs(600));
         let asked = br#"{"expires_after":{"anchor":"created_at","seconds":30},"session":{"type":"realtime"}}"#;
-        assert_eq!(read(asked).unwrap(), (Duration::from_secs(30), Some(r#"{"type":"realtime"}"#.into())));
+        let asked = read(asked).unwrap();
+        assert_eq!((asked.lasts.as_secs(), asked.session.as_deref()), (30, Some(r#"{"type":"realtime"}"#)));
         for (body, word) in [
             (&b"["[..], "JSON"),
             (b"7", "object"),
             (br#"{"expires_after":{"seconds":5}}"#, "expires_after.seconds"),
             (br#"{"expires_after":{"seconds":"60"}}"#, "expires_after.seconds"),
             (br#"{"expires_after":{"anchor":"now"}}"#, "anchor"),
+            (br#"{"grants":{"max_fsp":2}}"#, "max_fsp"),
+            (br#"{"grants":{"max_fps":-2}}"#, "max_fps"),
+            (br#"{"grants":{"max_sessions":99999999999999999999}}"#, "grants"),
+            (br#"{"grants":{"client_events":["x"]}}"#, "client_events"),
+            (br#"{"grants":[]}"#, "grants"),
         ] {
             let message = read(body).unwrap_err().message;
             assert!(message.contains(word), "{message}");

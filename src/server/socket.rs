@@ -1,5 +1,7 @@
 //! `GET /v1/realtime`: a WebSocket that opens a session of its own (`?model=`) or watches a call (`?call_id=`).
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
@@ -9,9 +11,9 @@ use tokio::time::{interval, timeout};
 use tracing::debug;
 
 use super::calls::CallQuery;
-use super::secrets::Grant;
+use super::secrets::TokenSession;
 use super::{HttpError, ServerConfig, ServerState};
-use crate::session::{ClientPort, Outgoing};
+use crate::session::{ClientPort, Grant, Outgoing};
 
 /// Service restart: the drain code of RFC 6455's registry.
 const RESTART: u16 = 1012;
@@ -21,7 +23,8 @@ const AGAIN: u16 = 1013;
 pub(super) async fn upgrade(
     State(state): State<ServerState>,
     query: Result<Query<CallQuery>, QueryRejection>,
-    grant: Option<Extension<Grant>>,
+    Extension(grant): Extension<Arc<Grant>>,
+    Extension(token): Extension<TokenSession>,
     ws: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
     state.refuse_while_draining()?;
@@ -34,8 +37,8 @@ pub(super) async fn upgrade(
         HttpError::new(crate::base::ErrorClass::Invalid, "websocket_expected", text)
     })?;
     let port = match query.call_id.clone() {
-        Some(call_id) => state.sessions.attach(&call_id, query.options(None)).await?,
-        None => state.sessions.open_socket(query.options(grant.and_then(|g| g.0.session))).await?,
+        Some(call_id) => state.sessions.attach(&call_id, query.options(None, grant)).await?,
+        None => state.sessions.open_socket(query.options(token.0, grant)).await?,
     };
     let limit = state.config.max_message_bytes;
     let ws = ws.max_message_size(limit).max_frame_size(limit).protocols(["realtime"]);

@@ -3,6 +3,8 @@
 //! `POST /whip` opens a session whose only client is the camera; who wants its events joins by WebSocket with `?call_id=`. What differs from
 //! `/v1/realtime/calls`, and is therefore here: preconditions on the ICE session, trickled candidates, ICE restart, and 503 in the place of 429.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
@@ -12,12 +14,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::calls::{CallQuery, answered};
 use super::parts::read_text;
-use super::secrets::Grant;
+use super::secrets::TokenSession;
 use super::{HttpError, ServerState};
 use crate::base::ErrorClass;
 use crate::ingest::offer::{Fragment, IceCredentials, OfferLimits, fragment, ice_credentials};
 use crate::ingest::{IceAnswer, IngestError};
-use crate::session::{OpenOptions, SessionError};
+use crate::session::{Grant, OpenOptions, SessionError};
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -60,11 +62,12 @@ fn refuse(status: StatusCode, code: &'static str, why: String) -> Refusal {
 pub(super) async fn create(
     State(state): State<ServerState>,
     query: Result<Query<CallQuery>, QueryRejection>,
-    grant: Option<Extension<Grant>>,
+    Extension(grant): Extension<Arc<Grant>>,
+    Extension(token): Extension<TokenSession>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let query = super::read_query(query)?;
-    open(&state, query.options(grant.and_then(|g| g.0.session)), request).await
+    open(&state, query.options(token.0, grant), request).await
 }
 
 /// The same under a name that the client chose, so that others know what to join: no streaming program shows what `Location` said.
@@ -72,10 +75,11 @@ pub(super) async fn create_named(
     State(state): State<ServerState>,
     Path(name): Path<String>,
     query: Result<Query<CallQuery>, QueryRejection>,
-    grant: Option<Extension<Grant>>,
+    Extension(grant): Extension<Arc<Grant>>,
+    Extension(token): Extension<TokenSession>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let mut options = super::read_query(query)?.options(grant.and_then(|g| g.0.session));
+    let mut options = super::read_query(query)?.options(token.0, grant);
     options.call_name = Some(name);
     open(&state, options, request).await
 }
@@ -95,9 +99,10 @@ async fn open(state: &ServerState, options: OpenOptions, request: Request) -> Re
 pub(super) async fn change(
     State(state): State<ServerState>,
     Path(call_id): Path<String>,
+    Extension(grant): Extension<Arc<Grant>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let (ufrag, remote) = state.sessions.ice_session(&call_id)?;
+    let (ufrag, remote) = state.sessions.ice_session(&call_id, &grant)?;
     expect_kind(request.headers(), FRAGMENT)?;
     let asked = request.headers().get(header::IF_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let Some(asked) = asked else {
@@ -118,7 +123,7 @@ pub(super) async fn change(
         // Candidates need nothing done: the client's checks tell where it is, and the server dials nobody.
         (Meant::This | Meant::Any, None) => Ok(StatusCode::NO_CONTENT.into_response()),
         (Meant::Any, Some(new)) => {
-            let IceAnswer { ufrag, fragment } = state.sessions.restart_ice(&call_id, &new).await?;
+            let IceAnswer { ufrag, fragment } = state.sessions.restart_ice(&call_id, &new, &grant).await?;
             let mut response = ([(header::CONTENT_TYPE, FRAGMENT)], fragment).into_response();
             response.headers_mut().extend(entity_tag(&ufrag).map(|tag| (header::ETAG, tag)));
             Ok(response)
@@ -126,8 +131,12 @@ pub(super) async fn change(
     }
 }
 
-pub(super) async fn end(State(state): State<ServerState>, Path(call_id): Path<String>) -> Result<StatusCode, Refusal> {
-    state.sessions.hang_up(&call_id).await?;
+pub(super) async fn end(
+    State(state): State<ServerState>,
+    Path(call_id): Path<String>,
+    Extension(grant): Extension<Arc<Grant>>,
+) -> Result<StatusCode, Refusal> {
+    state.sessions.hang_up(&call_id, &grant).await?;
     Ok(StatusCode::OK)
 }
 

@@ -13,6 +13,7 @@ use tracing::{debug, info};
 use super::hearing::HearCommand;
 use super::holder::{End, Returning};
 use super::keeper::KeeperHandle;
+use super::lifetime::{Due, Lifetime};
 use super::listen_settings;
 use super::player::{PlayCommand, count_lost};
 use super::ports::Port;
@@ -28,7 +29,7 @@ use crate::listen::{Evidence, ListenConfig, ListenEvent, Utterance};
 use crate::memory::KeyframeId;
 use crate::store::Secret;
 use crate::watch::SceneFacts;
-use crate::wire::{ArchiveView, ForgetRequest, TimelineView, VideoStats, WireError};
+use crate::wire::{ArchiveView, ForgetRequest, TimelineView, VideoStats, WireError, code};
 
 /// Everything that can happen to a session.
 pub(super) enum Msg {
@@ -125,6 +126,7 @@ pub(super) struct Actor {
     pub(super) keeper: Option<KeeperHandle>,
     /// The step of the ladder this session stands on, for the registry.
     pub(super) step: Arc<AtomicU8>,
+    pub(super) lifetime: Lifetime,
     /// Ends every task of the session.
     pub(super) ended: CancellationToken,
 }
@@ -141,7 +143,11 @@ impl Actor {
             if self.stay.is_save_due(now) {
                 self.save(false);
             }
-            let due = self.conversation.next_deadline().into_iter().chain(self.stay.deadline()).min();
+            if let Some(end) = self.outlived(now).await {
+                break end;
+            }
+            let due = self.conversation.next_deadline().into_iter().chain(self.stay.deadline());
+            let due = due.chain(self.lifetime.deadline()).min();
             let next = tokio::select! {
                 Some(message) = self.inbox.recv() => Next::Message(message),
                 message = self.clients.recv(), if self.unheard.is_empty() => message.map_or(Next::Abandoned, Next::Message),
@@ -171,6 +177,21 @@ impl Actor {
             }
         };
         self.finish(end);
+    }
+
+    /// Tells of the end of a session that may not last for ever, and gives it when it is there.
+    async fn outlived(&mut self, now: MediaTime) -> Option<End> {
+        match self.lifetime.due(now)? {
+            Due::Notice { left } => {
+                self.warn("session_limit", left);
+                None
+            }
+            Due::End => {
+                let text = "the session has lasted as long as it may; open another one";
+                self.handle(Input::Refused(WireError::invalid(code::SESSION_EXPIRED, text)), None).await;
+                Some(End::for_good("it lasted as long as it may"))
+            }
+        }
     }
 
     fn finish(mut self, end: End) {

@@ -17,6 +17,17 @@ pub enum SessionError {
         /// How many there may be.
         max: usize,
     },
+    /// As many as one key or client secret may have.
+    #[error("`{name}` has all {max} sessions that it may have; end one first")]
+    KeyFull {
+        /// The name of the key, or the beginning of the client secret.
+        name: String,
+        /// How many it may have.
+        max: usize,
+    },
+    /// The key does not open sessions with this model.
+    #[error("this key does not open sessions with `{0}`, the model that answers here")]
+    ModelNotAllowed(String),
     /// The conversations there are are late already.
     #[error("the server is busy with the sessions it has; try again in a while")]
     Overloaded,
@@ -68,7 +79,8 @@ impl SessionError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Full { .. } | Self::Overloaded => ErrorClass::Capacity,
+            Self::Full { .. } | Self::KeyFull { .. } | Self::Overloaded => ErrorClass::Capacity,
+            Self::ModelNotAllowed(_) => ErrorClass::Forbidden,
             Self::NoCall(_) | Self::NoMemory | Self::NoSession | Self::NoKeyframe(_) => ErrorClass::NotFound,
             Self::MemoryInUse | Self::CallName | Self::CallNameTaken(_) => ErrorClass::Invalid,
             Self::Store(e) => e.class(),
@@ -95,6 +107,7 @@ impl SessionError {
         }
         match self.class() {
             ErrorClass::Capacity => "session_capacity",
+            ErrorClass::Forbidden => "model_not_allowed",
             ErrorClass::NotFound => "call_not_found",
             ErrorClass::TooLarge => "sdp_too_large",
             ErrorClass::Unsupported => "unsupported_media",

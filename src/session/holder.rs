@@ -1,5 +1,6 @@
 //! The actor and its clients: who comes, goes, comes back, and what is kept of the session for that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -7,6 +8,7 @@ use tracing::info;
 
 use super::ClientPort;
 use super::actor::{Actor, Msg};
+use super::grant::Grant;
 use super::ports::{Port, Room, port};
 use crate::base::LossReason;
 use crate::dialogue::Input;
@@ -42,6 +44,8 @@ pub(super) struct Returning {
     /// Vendor events it asks for; `None`: those it asked for before.
     pub(super) wants: Option<Vec<Extension>>,
     pub(super) port: u64,
+    /// What it may do.
+    pub(super) grant: Arc<Grant>,
     pub(super) to_session: mpsc::Sender<Msg>,
     /// Whether sound and pictures come with it.
     pub(super) audio_track: bool,
@@ -87,6 +91,11 @@ impl Actor {
             self.stay.heard();
         }
         match ClientEvent::parse(text) {
+            Ok(event) if !self.stream.allows(port, event.body.kind()) => {
+                let text = format!("this key does not allow `{}`", event.body.kind());
+                let refusal = WireError::invalid(code::EVENT_NOT_ALLOWED, text);
+                self.handle(Input::Refused(refusal.of_event(event.event_id.as_deref())), Some(port)).await;
+            }
             Ok(ClientEvent { body: ClientBody::EventAck { seq }, event_id }) => {
                 if self.stream.is_holder(port) && !self.stream.ack(seq) {
                     let message = format!("server_event_seq {seq} is larger than that of any event that was sent");
@@ -147,7 +156,7 @@ impl Actor {
 
     /// Lets the holder in again, after a look at its token: whoever was connected until now is not any longer.
     pub(super) fn on_return(&mut self, returning: Returning) {
-        let Returning { token, last_seq, wants, port: id, to_session, audio_track, video, reply } = returning;
+        let Returning { token, last_seq, wants, port: id, grant, to_session, audio_track, video, reply } = returning;
         if !self.stay.opens(&token, self.stream.is_held(), self.clock.now()) {
             let _ = reply.send(None);
             return;
@@ -170,7 +179,7 @@ impl Actor {
         news.extend(lost);
         let more = news.iter().map(ServerEvent::weight).sum::<usize>();
         let room = Room { events: events + news.len(), bytes: bytes + more };
-        let (ours, theirs) = port(id, to_session, true, wants, room);
+        let (ours, theirs) = port(id, to_session, true, wants, grant, room);
         self.stream.come_back(ours, news, last_seq);
         self.stay.come_back();
         self.save(true);

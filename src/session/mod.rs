@@ -7,9 +7,11 @@ mod actor;
 mod backlog;
 mod call;
 mod error;
+mod grant;
 mod hearing;
 mod holder;
 mod keeper;
+mod lifetime;
 mod memories;
 mod pacer;
 mod player;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::SessionError;
+pub use grant::{Grant, Restrictions, is_origin};
 pub use memories::Memories;
 pub use ports::{ClientPort, Outgoing};
 pub use registry::Sessions;
@@ -91,6 +94,8 @@ pub struct Services {
     pub count: TokenCounter,
     /// Conversations at once.
     pub max_sessions: usize,
+    /// Longest conversation; `None`: it ends when its clients are gone.
+    pub max_session: Option<Duration>,
     /// How long a conversation waits for a client that asked for `resume` and is gone; zero: not at all.
     pub resume_grace: Duration,
     /// Instructions in force when the client gives none.
@@ -118,6 +123,8 @@ pub struct OpenOptions {
     pub last_seq: u64,
     /// The name that the call is to have in the place of a made one.
     pub call_name: Option<String>,
+    /// What whoever asks may do.
+    pub grant: Arc<Grant>,
 }
 
 impl OpenOptions {

@@ -1,8 +1,11 @@
 //! Clients of a session: each has an outbox of its own, so that a slow one harms nobody else.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use super::actor::Msg;
+use super::grant::Grant;
 use crate::base::LossReason;
 use crate::flow::{Outbox, OutboxFull, OutboxReader, SESSION_TO_SOCKET, Weigh, outbox};
 use crate::wire::{Extension, ServerEvent, WireError};
@@ -51,6 +54,8 @@ pub(super) struct Port {
     pub(super) wants: Vec<Extension>,
     /// The session is this client's: it ends with the port, or waits for it to come back.
     pub(super) owner: bool,
+    /// What it may send.
+    pub(super) grant: Arc<Grant>,
 }
 
 /// What a client's outbox holds besides what every outbox holds: the events that it missed.
@@ -66,10 +71,11 @@ pub(super) fn port(
     to_session: mpsc::Sender<Msg>,
     owner: bool,
     wants: Vec<Extension>,
+    grant: Arc<Grant>,
     more: Room,
 ) -> (Port, ClientPort) {
     let (writer, events) = outbox(SESSION_TO_SOCKET.capacity + more.events, MAX_WAITING_BYTES + more.bytes);
-    (Port { id, outbox: writer, wants, owner }, ClientPort { id, to_session, events, closed: false })
+    (Port { id, outbox: writer, wants, owner, grant }, ClientPort { id, to_session, events, closed: false })
 }
 
 impl ClientPort {

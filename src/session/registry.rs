@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::actor::Msg;
+use super::grant::{Grant, Places, Taken};
 use super::memories::Begun;
 use super::ports::{Room, port};
 use super::stay::Away;
@@ -28,6 +29,7 @@ pub struct Sessions(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) services: Services,
     pub(super) permits: Arc<Semaphore>,
+    places: Places,
     pub(super) calls: Mutex<HashMap<String, Entry>>,
     pub(super) memories: Mutex<HashMap<String, Held>>,
     /// One session at a time is taken up from the archive.
@@ -44,6 +46,8 @@ pub(super) struct Entry {
     pub(super) inbox: mpsc::Sender<Msg>,
     pub(super) ended: CancellationToken,
     pub(super) peer: Arc<Peer>,
+    /// Whose key opened it.
+    pub(super) holder: String,
 }
 
 /// A session that runs, by the memory that it holds.
@@ -52,6 +56,8 @@ pub(super) struct Held {
     /// What opens the memory.
     pub(super) owner: [u8; 32],
     pub(super) inbox: mpsc::Sender<Msg>,
+    /// What its key allows.
+    pub(super) grant: Arc<Grant>,
     /// Ends every task of the session.
     pub(super) ended: CancellationToken,
     /// Everything of it is written.
@@ -64,9 +70,20 @@ pub(super) struct Held {
     pub(super) call: Arc<Mutex<Option<String>>>,
 }
 
+impl Held {
+    /// Its call, by which others find it.
+    pub(super) fn entry(&self, peer: Arc<Peer>) -> Entry {
+        let (inbox, ended, holder) = (self.inbox.clone(), self.ended.clone(), self.grant.holder().to_owned());
+        Entry { inbox, ended, peer, holder }
+    }
+}
+
 /// A place among the conversations; it travels with the session and is given back when the session ends.
 pub(super) struct Admission {
     pub(super) permit: OwnedSemaphorePermit,
+    /// The same for its key.
+    pub(super) taken: Taken,
+    pub(super) grant: Arc<Grant>,
     pub(super) ended: CancellationToken,
     pub(super) tasks: TaskTracker,
     /// The step of the ladder on which the session stands.
@@ -83,10 +100,19 @@ impl Sessions {
         let (calls, memories, steps) = (Mutex::default(), Mutex::default(), Mutex::default());
         let ports = AtomicU64::new(0);
         let restoring = Semaphore::new(1);
-        Self(Arc::new(Inner { services, permits, calls, memories, restoring, ids, ports, stop, tasks, steps }))
+        let places = Places::default();
+        Self(Arc::new(Inner { services, permits, places, calls, memories, restoring, ids, ports, stop, tasks, steps }))
     }
 
-    pub(super) async fn admit(&self) -> Result<Admission, SessionError> {
+    pub(super) async fn admit(&self, grant: &Arc<Grant>) -> Result<Admission, SessionError> {
+        let model = &self.0.services.names.model;
+        if !grant.allows_model(model) {
+            return Err(SessionError::ModelNotAllowed(model.clone()));
+        }
+        let taken = self.0.places.take(grant).map_err(|(name, max)| {
+            metrics::counter!("sightline_admission_rejected_total", "reason" => "key").increment(1);
+            SessionError::KeyFull { name, max }
+        })?;
         let place = match Arc::clone(&self.0.permits).try_acquire_owned() {
             Ok(place) => Some(place),
             Err(_) => self.make_room().await,
@@ -103,7 +129,8 @@ impl Sessions {
         let mut steps = lock(&self.0.steps);
         steps.retain(|s| s.strong_count() > 0);
         steps.push(Arc::downgrade(&step));
-        Ok(Admission { permit, ended: self.0.stop.child_token(), tasks: self.0.tasks.clone(), step })
+        let grant = Arc::clone(grant);
+        Ok(Admission { permit, taken, grant, ended: self.0.stop.child_token(), tasks: self.0.tasks.clone(), step })
     }
 
     /// The last step of the ladder: some conversation has given up all it can and is still late.
@@ -137,7 +164,7 @@ impl Sessions {
             return self.resume_call(token, offer, &options).await;
         }
         let call_id = self.call_id(options.call_name.as_deref())?;
-        let admission = self.admit().await?;
+        let admission = self.admit(&options.grant).await?;
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         let (audio_track, has_video) = call::media_of(offer);
@@ -153,7 +180,8 @@ impl Sessions {
                 return Err(e);
             }
         };
-        let (ours, theirs) = port(self.next_port(), held.inbox.clone(), true, wants, Room::default());
+        let (id, grant) = (self.next_port(), held.grant.clone());
+        let (ours, theirs) = port(id, held.inbox.clone(), true, wants, grant, Room::default());
         if call::has_events(offer) {
             let _ = held.inbox.send(Msg::Attach(ours)).await;
         } else {
@@ -162,7 +190,7 @@ impl Sessions {
         let peer = accepted.peer();
         call::start(accepted, theirs, &self.0.tasks, held.ended.clone());
         *lock(&held.call) = Some(call_id.clone());
-        self.remember(&call_id, Entry { inbox: held.inbox, ended: held.ended, peer })?;
+        self.remember(&call_id, held.entry(peer))?;
         Ok(Call { call_id, answer })
     }
 
@@ -234,34 +262,36 @@ impl Sessions {
     }
 
     async fn open_wired(&self, options: OpenOptions, video: VideoState) -> Result<(ClientPort, MediaIn), SessionError> {
-        let admission = self.admit().await?;
+        let admission = self.admit(&options.grant).await?;
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         setup.video = video;
         let wants = setup.extensions.clone();
         let held = self.open_held(admission, Beginning { setup, identity, taken_up: None }).await?;
-        let (ours, theirs) = port(self.next_port(), held.inbox.clone(), true, wants, Room::default());
+        let (ours, theirs) =
+            port(self.next_port(), held.inbox.clone(), true, wants, held.grant.clone(), Room::default());
         let _ = held.inbox.send(Msg::Attach(ours)).await;
         Ok((theirs, held.media))
     }
 
-    /// Attaches another client to a call.
+    /// Attaches another client to a call of the same key.
     ///
     /// # Errors
     /// [`SessionError::NoCall`].
     pub async fn attach(&self, call_id: &str, options: OpenOptions) -> Result<ClientPort, SessionError> {
-        let entry = self.entry(call_id)?;
-        let (ours, theirs) = port(self.next_port(), entry.inbox.clone(), false, options.wants(), Room::default());
+        let entry = self.entry(call_id, &options.grant)?;
+        let (id, wants) = (self.next_port(), options.wants());
+        let (ours, theirs) = port(id, entry.inbox.clone(), false, wants, options.grant, Room::default());
         entry.inbox.send(Msg::Attach(ours)).await.map_err(|_| SessionError::NoCall(clip(call_id)))?;
         Ok(theirs)
     }
 
-    /// Ends a call.
+    /// Ends a call of the same key.
     ///
     /// # Errors
     /// [`SessionError::NoCall`].
-    pub async fn hang_up(&self, call_id: &str) -> Result<(), SessionError> {
-        let entry = self.entry(call_id)?;
+    pub async fn hang_up(&self, call_id: &str, grant: &Grant) -> Result<(), SessionError> {
+        let entry = self.entry(call_id, grant)?;
         let _ = entry.inbox.send(Msg::Close { reason: "hung up".into() }).await;
         entry.ended.cancelled().await;
         // Whoever asks next is told that it is gone; the task that removes what ends by itself may not have run yet.
@@ -273,8 +303,8 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::NoCall`].
-    pub fn ice_session(&self, call_id: &str) -> Result<(String, Option<IceCredentials>), SessionError> {
-        let peer = self.entry(call_id)?.peer;
+    pub fn ice_session(&self, call_id: &str, grant: &Grant) -> Result<(String, Option<IceCredentials>), SessionError> {
+        let peer = self.entry(call_id, grant)?.peer;
         Ok((peer.ice_ufrag(), peer.remote_credentials()))
     }
 
@@ -282,13 +312,20 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::NoCall`], or of the transport.
-    pub async fn restart_ice(&self, call_id: &str, new: &IceCredentials) -> Result<IceAnswer, SessionError> {
-        let peer = self.entry(call_id)?.peer;
+    pub async fn restart_ice(
+        &self,
+        call_id: &str,
+        new: &IceCredentials,
+        grant: &Grant,
+    ) -> Result<IceAnswer, SessionError> {
+        let peer = self.entry(call_id, grant)?.peer;
         Ok(peer.restart_ice(new, &self.0.services.ingest).await?)
     }
 
-    fn entry(&self, call_id: &str) -> Result<Entry, SessionError> {
-        lock(&self.0.calls).get(call_id).cloned().ok_or_else(|| SessionError::NoCall(clip(call_id)))
+    /// A call of the same key; that of another one is told in the same words as one that is not there.
+    fn entry(&self, call_id: &str, grant: &Grant) -> Result<Entry, SessionError> {
+        let entry = lock(&self.0.calls).get(call_id).filter(|e| e.holder == grant.holder()).cloned();
+        entry.ok_or_else(|| SessionError::NoCall(clip(call_id)))
     }
 
     /// Tells every conversation that the server stops, and waits until none is left, for at most so long.

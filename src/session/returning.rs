@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::actor::Msg;
 use super::holder::Returning;
 use super::memories::Begun;
-use super::registry::{Admission, Entry, Held, Sessions, lock};
+use super::registry::{Admission, Held, Sessions, lock};
 use super::stay::{Kept, parse_token};
 use super::wiring::{self, Beginning};
 use super::{Call, ClientPort, OpenOptions, SessionError, call};
@@ -63,7 +63,7 @@ impl Sessions {
             }
         };
         let call_id = self.id(IdKind::Call);
-        let entry = Entry { inbox: held.inbox.clone(), ended: held.ended.clone(), peer: peer.peer() };
+        let entry = held.entry(peer.peer());
         call::start(peer, port, &self.0.tasks, held.ended.clone());
         self.remember(&call_id, entry)?;
         self.moved(&held, Some(call_id.clone()));
@@ -82,6 +82,9 @@ impl Sessions {
     async fn find(&self, token: &Secret, options: &OpenOptions) -> Result<Held, SessionError> {
         let held = || lock(&self.0.memories).get(token.name().as_str()).cloned();
         if let Some(held) = held() {
+            if held.grant.holder() != options.grant.holder() {
+                return Err(refused());
+            }
             if !held.ended.is_cancelled() {
                 return Ok(held);
             }
@@ -103,7 +106,7 @@ impl Sessions {
         let (kept, begun) = taken.await.map_err(|_| refused())??;
         let snapshot = kept.snapshot().ok_or_else(refused)?;
         let Begun { setup: memory, identity } = begun;
-        let admission = self.admit().await?;
+        let admission = self.admit(&options.grant).await?;
         // Its settings are those that it had.
         let options = OpenOptions { session: None, extensions: Vec::new(), ..options.clone() };
         let mut setup = wiring::setup(&self.0.services, snapshot.session_id().to_owned(), &options, memory)?;
@@ -127,6 +130,7 @@ impl Sessions {
             last_seq: options.last_seq,
             wants: (!options.extensions.is_empty()).then(|| options.wants()),
             port: self.next_port(),
+            grant: Arc::clone(&options.grant),
             to_session: held.inbox.clone(),
             audio_track,
             video,
@@ -156,11 +160,12 @@ impl Sessions {
     /// Wires a session and notes who holds it.
     pub(super) async fn open_held(&self, admission: Admission, beginning: Beginning) -> Result<Held, SessionError> {
         let identity = beginning.identity.clone();
-        let ended = admission.ended.clone();
+        let (ended, grant) = (admission.ended.clone(), Arc::clone(&admission.grant));
         let opened = wiring::open(&self.0.services, admission, beginning).await?;
         let held = Held {
             owner: identity.owner,
             inbox: opened.clients,
+            grant,
             ended,
             closed: opened.closed,
             media: opened.media,

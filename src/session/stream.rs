@@ -149,6 +149,10 @@ impl Stream {
     }
 
     /// Whether this is the holder's port.
+    pub(super) fn allows(&self, port: u64, kind: &str) -> bool {
+        self.ports.iter().all(|p| p.id != port || p.grant.allows_event(kind))
+    }
+
     pub(super) fn is_holder(&self, port: u64) -> bool {
         self.holder == Some(port)
     }

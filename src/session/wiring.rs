@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::actor::{Actor, Msg};
+use super::grant::Grant;
 use super::hearing::Hearing;
 use super::keeper::keeper;
+use super::lifetime::Lifetime;
 use super::ports::ClientPort;
 use super::registry::Admission;
 use super::shelf::Identity;
@@ -100,7 +102,16 @@ pub(super) fn setup(
     setup.limits = services.limits;
     setup.count = Arc::clone(&services.count);
     setup.memory = memory;
+    setup.expires_at = longest(services, &options.grant).map_or(0, |most| {
+        let passed = i64::try_from((services.clock.now() + most).as_millis()).unwrap_or(i64::MAX);
+        u64::try_from(services.memories.unix_ms_at_zero.saturating_add(passed) / 1_000).unwrap_or_default()
+    });
     Ok(setup)
+}
+
+/// The shorter of what the server and the key allow.
+fn longest(services: &Services, grant: &Grant) -> Option<Duration> {
+    services.max_session.into_iter().chain(grant.max_session()).min()
 }
 
 /// What the client left open is as the operator configured it.
@@ -131,7 +142,7 @@ pub(super) async fn open(
     let Beginning { setup, identity, taken_up } = beginning;
     let id = SessionId::new(setup.session_id.clone());
     let engine = Arc::new(services.engine.attach(id.clone())?);
-    let Admission { permit, ended, tasks, step } = admission;
+    let Admission { permit, taken, grant, ended, tasks, step } = admission;
     let shelf = services.memories.shelf.clone().filter(|_| setup.memory.archived);
 
     let (clients, from_clients) = mpsc::channel(SOCKET_TO_SESSION.capacity);
@@ -146,7 +157,10 @@ pub(super) async fn open(
     let (kept, seq) = taken_up.map_or((None, None), |(kept, seq)| (Some(kept), Some(seq)));
     let stay = stay(services, &setup, &identity, kept);
     let away = stay.away();
-    let (conversation, greeting) = Conversation::open(setup, services.clock.now());
+    let opened_at = services.clock.now();
+    let (conversation, greeting) = Conversation::open(setup, opened_at);
+    let mut watch = services.watch.clone();
+    watch.sampler.min_interval = grant.least_between_looks().unwrap_or_default().max(watch.sampler.min_interval);
     let stream =
         seq.map_or_else(Stream::default, |seq| Stream::of_absent(conversation.session().extensions.clone(), seq));
     let watcher = Watcher {
@@ -156,8 +170,8 @@ pub(super) async fn open(
         progress,
         engine: Arc::clone(&engine),
         clock: Arc::clone(&services.clock),
-        config: services.watch.clone(),
-        state: State::new(&services.watch),
+        state: State::new(&watch),
+        config: watch.clone(),
     };
     let echo = Arc::clone(&services.echo);
     let make_echo = move || echo();
@@ -178,7 +192,7 @@ pub(super) async fn open(
         engine: Arc::clone(&engine),
         clock: Arc::clone(&services.clock),
         out: inbox.clone(),
-        watch: services.watch.clone(),
+        watch,
         sampling: services.sampling,
         transcribe_budget: TRANSCRIBE_BUDGET,
         answer_budget: ANSWER_BUDGET,
@@ -203,6 +217,7 @@ pub(super) async fn open(
         voices: HashMap::new(),
         keeper,
         step: Arc::clone(&step),
+        lifetime: Lifetime::new(opened_at, longest(services, &grant)),
         ended: ended.clone(),
     };
 
@@ -230,7 +245,7 @@ pub(super) async fn open(
         drop(said);
         metrics::gauge!("sightline_sessions_active").decrement(1.0);
         step.store(0, Ordering::Relaxed);
-        drop(permit);
+        drop((permit, taken));
     };
     tasks.spawn(conversation.instrument(span));
     Ok(Opened { clients, media: MediaIn { frames, sound, played, progress: progress_out }, away, closed })

@@ -111,6 +111,31 @@ pub const CLIENT_EVENT_TYPES: [&str; 16] = [
     "memory.watch.delete",
 ];
 
+impl ClientBody {
+    /// Its `type`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::SessionUpdate(_) => "session.update",
+            Self::AudioAppend { .. } => "input_audio_buffer.append",
+            Self::AudioCommit => "input_audio_buffer.commit",
+            Self::AudioClear => "input_audio_buffer.clear",
+            Self::ItemCreate { .. } => "conversation.item.create",
+            Self::ItemRetrieve { .. } => "conversation.item.retrieve",
+            Self::ItemTruncate { .. } => "conversation.item.truncate",
+            Self::ItemDelete { .. } => "conversation.item.delete",
+            Self::ResponseCreate(_) => "response.create",
+            Self::ResponseCancel { .. } => "response.cancel",
+            Self::OutputAudioClear => "output_audio_buffer.clear",
+            Self::TimelineGet => "memory.timeline.get",
+            Self::Forget(_) => "memory.forget",
+            Self::WatchCreate { .. } => "memory.watch.create",
+            Self::WatchDelete { .. } => "memory.watch.delete",
+            Self::EventAck { .. } => "session.event_ack",
+        }
+    }
+}
+
 impl ClientEvent {
     /// Reads one message.
     ///

@@ -62,6 +62,10 @@ pub mod code {
     pub const REFERENCE_INVALID: &str = "item_reference_invalid_item_id";
     /// Too much is waiting; try again.
     pub const RATE_LIMIT: &str = "rate_limit_exceeded";
+    /// The key of this client does not allow this event.
+    pub const EVENT_NOT_ALLOWED: &str = "event_not_allowed";
+    /// The session has lasted as long as its key allows.
+    pub const SESSION_EXPIRED: &str = "session_expired";
     /// No room for another session.
     pub const SESSION_CAPACITY: &str = "session_capacity";
     /// The model, the recogniser or another part failed.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -55,7 +57,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happens>> {
 
 fn a_port(id: u64) -> (Port, crate::session::ClientPort, tokio::sync::mpsc::Receiver<crate::session::actor::Msg>) {
     let (to_session, inbox) = tokio::sync::mpsc::channel(8);
-    let (ours, theirs) = port(id, to_session, true, vec![Extension::Resume], Room::default());
+    let (ours, theirs) = port(id, to_session, true, vec![Extension::Resume], Arc::default(), Room::default());
     (ours, theirs, inbox)
 }
 
