@@ -227,7 +227,11 @@ impl Conversation {
             Input::AudioLevel { dbfs, speaking } => {
                 self.send_vendor(ServerBody::AudioLevel { dbfs, speaking }, &mut out);
             }
-            Input::Cut => self.on_cut(&mut out),
+            Input::Cut => {
+                self.on_cut(&mut out);
+                // A player is gone with its call; what it had nobody hears.
+                self.hush(now, &mut out);
+            }
             Input::Tick => {}
         }
         self.on_time(now, &mut out);

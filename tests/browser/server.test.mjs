@@ -194,7 +194,7 @@ describe("spoken answers", { skip: silent, concurrency: false }, () => {
     assert.equal((await wire(page, "response.output_audio.delta")).length, 0);
     const done = (await wire(page, "response.done"))[0].response;
     assert.match(done.output[0].content[0].transcript, /red/i);
-    assert.equal(page.errors.length, 0);
+    assert.deepEqual(page.errors, []);
   });
 });
 

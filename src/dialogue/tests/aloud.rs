@@ -334,6 +334,27 @@ fn clients_may_throw_away_what_is_left_to_play() {
 }
 
 #[test]
+fn a_call_that_breaks_leaves_what_was_heard_and_the_next_one_is_spoken_in() {
+    let mut t = speaking(true);
+    let id = t.begin();
+    let mut out = t.words(&id, " a red cup. It is near");
+    out.extend(t.done(&id));
+    let out = t.say_all(&id, out);
+    t.put(Input::Playing { id: played(&out)[0] });
+    let out = t.after(300).put(Input::Cut);
+    assert_eq!(types(&out), ["output_audio_buffer.cleared", "conversation.item.truncated"]);
+    let item_id = events(&out)[1]["item_id"].as_str().expect("id").to_owned();
+    assert_eq!(t.kept(&item_id), "I can");
+    assert!(types(&t.put(Input::Player)).is_empty());
+    t.put(Input::Scene(cup(t.now)));
+    let id = t.begin();
+    let mut out = t.words(&id, " a red cup.");
+    out.extend(t.done(&id));
+    let out = t.say_all(&id, out);
+    assert_eq!(types(&t.put(Input::Playing { id: played(&out)[0] }))[0], "output_audio_buffer.started");
+}
+
+#[test]
 fn without_a_voice_answers_are_text_whatever_is_asked_for() {
     let mut t = Talk::seeing();
     let out =
