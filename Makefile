@@ -142,6 +142,15 @@ needle: models setup-test ## a generated day, asked about at ages of ten seconds
 interruptions: models ## what is said, coughed, played and broadcast into an answer, and whether it stops (needs espeak-ng)
 	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench interruptions
 
+.PHONY: turn-taking
+turn-taking: models ## when a turn is taken to be over, by what was said, beside 500 ms of silence; then interruptions (needs espeak-ng)
+	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench turn_taking -- --data $(abspath $(DATA)) $(TURNS)
+	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench interruptions
+
+.PHONY: wer
+wer: models test-models ## words that the recognisers get wrong on recorded human speech
+	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench wer -- --data $(abspath $(DATA)) $(WER)
+
 # A folder with photographs and what people say about them (captions.jsonl); not part of the repository.
 PICTURES ?= $(wildcard ../shared/data/scenes)
 # The folder with pictures/labels.tsv, scenes/ and video/ that `make needle` builds its day from.

@@ -133,7 +133,7 @@ fn engine(path: &Path, precision: Precision) {
         ask(&a, prompt(facts, "What is on the left?"), "cold").await;
         ask(&a, prompt(facts, "What colour is the cup, and what is in the middle of the picture?"), "same facts").await;
         ask(&b, prompt(facts, "What does the text say?"), "new session").await;
-        a.warm(prompt(&newer, "")).await.expect("is taken");
+        a.warm(prompt(&newer, ""), false).await.expect("is taken");
         tokio::time::sleep(Duration::from_secs(2)).await;
         ask(&a, prompt(&newer, "Which animals were there?"), "warmed").await;
         let (one, two) = (prompt(facts, "Describe the scene."), prompt(facts, "Who is there?"));

@@ -78,6 +78,12 @@ pub const METRICS: &[Metric] = &[
     gauge("sightline_voice_rtf", Unit::Count, "seconds that one second of sound took the voice, at its last piece"),
     seconds("sightline_first_sound_seconds", "from the end of a question to the first sound of its answer"),
     counter("sightline_voice_lost_total", "answers that went on as text; label: reason"),
+    counter(
+        "sightline_transcript_reused_total",
+        "utterances not recognised again; label: when (their words were known)",
+    ),
+    counter("sightline_readings_lost_total", "readings of unfinished speech given up; label: reason"),
+    counter("sightline_prefill_discarded_total", "questions taken into the prompt cache ahead that went on otherwise"),
     counter("sightline_frames_lost_total", "pictures dropped on purpose; label: reason"),
     seconds("sightline_interruption_seconds", "speech into an answer, from its onset to stopping the answer"),
     counter("sightline_interjections_total", "speech into answers; label: judged (what it was taken for)"),

@@ -14,6 +14,7 @@
 )]
 
 mod scenes;
+#[path = "../common/sound.rs"]
 mod sound;
 mod stage;
 
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 use scenes::{Kind, Scene};
 use sightline::model::asr::load_recogniser;
+use sound::percentile;
 use stage::{Outcome, plain, play};
 
 fn main() -> ExitCode {
@@ -62,7 +64,7 @@ fn main() -> ExitCode {
         println!("{set:<9} {:>2} scenes  sightline:    {}", part.len(), summary(&ours));
         println!("{:<9} {:>2}         plain 200 ms: {}", "", "", summary(&theirs));
     }
-    let took = stage::percentile(all.iter().flat_map(|(_, o, _)| o.asr_took.iter().copied()).collect(), 50);
+    let took = percentile(all.iter().flat_map(|(_, o, _)| o.asr_took.iter().copied()).collect(), 50);
     println!("\nthe recogniser took {} ms (median) on this machine", took.unwrap_or(0));
     ExitCode::SUCCESS
 }
@@ -90,7 +92,7 @@ fn summary(part: &[(&Scene, &Outcome)]) -> String {
             (Kind::Harmless, None) => {}
         }
     }
-    let p = |list: &[u64], share| stage::percentile(list.to_vec(), share).map_or("-".into(), |v| v.to_string());
+    let p = |list: &[u64], share| percentile(list.to_vec(), share).map_or("-".into(), |v| v.to_string());
     format!(
         "{fals} false of {}, {missed} missed of {real}; from the onset p50 {} p95 {} ms; from enough evidence p50 {} p95 {} ms",
         part.len() - real,

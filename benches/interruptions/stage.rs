@@ -26,13 +26,6 @@ pub(crate) struct Outcome {
     pub asr_took: Vec<u64>,
 }
 
-/// The value below which `share` per cent lie.
-pub(crate) fn percentile(mut list: Vec<u64>, share: usize) -> Option<u64> {
-    list.sort_unstable();
-    let at = (list.len() * share).div_ceil(100).max(1) - 1;
-    list.get(at).copied()
-}
-
 struct Stage<'a> {
     c: Conversation,
     asr: &'a mut dyn Transcribe,

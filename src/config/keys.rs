@@ -227,8 +227,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "listen.silence_duration_ms",
         Kind::Int(100, 5_000),
-        "400",
-        "Silence after which the speaker counts as finished. Shorter answers sooner and interrupts people who think.",
+        "500",
+        "Silence after which the speaker counts as finished. Shorter answers sooner and interrupts people who think. Of no account to clients that ask for semantic_vad, such as the page.",
     ),
     key(
         "listen.prefix_padding_ms",
@@ -412,7 +412,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "budget.vad_end_ms",
         Kind::Int(1, 60_000),
-        "450",
+        "550",
         "End of speech to the decision that the turn ended. listen.silence_duration_ms is part of it.",
     ),
     key("budget.asr_ms", Kind::Int(1, 60_000), "400", "End of turn to its transcript."),

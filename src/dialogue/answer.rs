@@ -429,8 +429,18 @@ impl Conversation {
 
     pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
         let items: Vec<&Item> = self.items.for_the_model().collect();
-        let asked = Asked::from_items(&items);
+        let mut asked = Asked::from_items(&items);
+        let (said, all) = self.asked_so_far();
+        if !said.is_empty() {
+            prompt_build::join(&mut asked.question, said);
+        }
         let sight = self.sight(&asked);
-        prompt_build::warm(&self.config.instructions, &asked, sight, now, self.limits.prompt_tokens, &*self.count)
+        let (instructions, budget, count) = (&self.config.instructions, self.limits.prompt_tokens, &*self.count);
+        match (said, all) {
+            ("", _) => prompt_build::warm(instructions, &asked, sight, now, budget, count),
+            (_, false) => prompt_build::ahead(instructions, &asked, sight, now, budget, count),
+            // It may be all that is asked: then this is the prompt, if the question is not about the past.
+            (_, true) => prompt_build::build(instructions, &asked, sight, now, budget, count).prompt,
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! What is told when an answer ends: where its time went, and how it stands.
 
-use super::Output;
+use std::time::Duration;
+
 use super::answer::{Answer, Ending};
 use super::conversation::Conversation;
-use crate::budget::Stage;
+use super::{Output, patience};
+use crate::budget::{Overrun, Stage, Timings};
 use crate::wire::{ItemStatus, Latency, ResponseStatus, ResponseView, ServerBody, StageBudgets, StatusDetails, Usage};
 
 impl Conversation {
@@ -32,9 +34,12 @@ impl Conversation {
         };
         self.send_vendor(ServerBody::Latency { response_id: answer.id.clone(), latency }, out);
         out.push(Output::Timed(t));
-        let overruns = answer.timing.overruns(&self.deadlines);
+        let waited = self.waited_for_person(&t);
+        let over = |o: &Overrun| waited.is_zero() || o.took.saturating_sub(waited) > o.deadline;
+        let overruns: Vec<_> = answer.timing.overruns(&self.deadlines).into_iter().filter(over).collect();
         out.extend(overruns.iter().copied().map(Output::Overrun));
-        if let Some(moved) = self.ladder.turn(latency.total_ms.unwrap_or(0), budget_ms) {
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        if let Some(moved) = self.ladder.turn(latency.total_ms.unwrap_or(0).saturating_sub(waited_ms), budget_ms) {
             out.push(Output::Degrade { step: moved.to });
             let slowest = overruns.iter().filter(|o| o.stage != Stage::Total).max_by_key(|o| o.took - o.deadline);
             let reason = match (moved.to > moved.from, slowest) {
@@ -45,6 +50,12 @@ impl Conversation {
             let step = moved.to.label().to_owned();
             self.send_vendor(ServerBody::Degraded { response_id: Some(answer.id.clone()), reason, step }, out);
         }
+    }
+
+    /// Silence that was left to somebody in mid-thought: nothing given up would have shortened it.
+    fn waited_for_person(&self, timings: &Timings) -> Duration {
+        let asked = patience(self.config.audio.input.turn_detection.as_ref()).and(timings.of(Stage::VadEnd));
+        asked.map_or(Duration::ZERO, |took| took.saturating_sub(self.deadlines.vad_end))
     }
 
     pub(crate) fn response_view(&self, answer: &Answer, ending: &Ending) -> ResponseView {

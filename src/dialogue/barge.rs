@@ -48,6 +48,11 @@ impl Conversation {
         self.playout.is_sounding() || self.answers.iter().any(|a| a.in_conversation)
     }
 
+    /// Whether somebody speaks of whom clients have not been told.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.barge.as_ref().is_some_and(|b| !b.announced)
+    }
+
     /// When an undecided barge is decided without the listener.
     pub(crate) fn barge_deadline(&self) -> Option<MediaTime> {
         self.barge.as_ref().and_then(|b| b.unheard)

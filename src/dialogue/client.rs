@@ -57,7 +57,7 @@ impl Conversation {
             ClientBody::AudioCommit => self.on_commit(id, out),
             ClientBody::AudioClear => {
                 self.appended_ms = 0;
-                (self.speaking, self.barge) = (None, None);
+                self.forget_speech(out);
                 out.push(Output::ClearAudio);
                 self.send(ServerBody::AudioCleared {}, out);
                 Ok(())

@@ -7,6 +7,7 @@ use super::answer::Answer;
 use super::barge::{Aside, Barge};
 use super::items::{Item, Items, Picture, Place};
 use super::playout::Playout;
+use super::reading::{Before, Reading};
 use super::remember::Remembering;
 use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
 use crate::base::{MediaTime, Pcm};
@@ -28,12 +29,14 @@ pub(crate) struct SpokenTurn {
     pub(crate) seconds: f64,
     /// It began during an answer that it may not interrupt.
     pub(crate) over_answer: bool,
+    /// What was done with its words before it ended.
+    pub(crate) before: Before,
 }
 
 impl SpokenTurn {
     pub(crate) fn new(item_id: String, utterance: &Utterance, answer: bool, timing: TurnTiming) -> Self {
         let seconds = utterance.samples.len() as f64 / f64::from(Pcm::RATE_HZ);
-        Self { item_id, answer, timing, seconds, over_answer: false }
+        Self { item_id, answer, timing, seconds, over_answer: false, before: Before::default() }
     }
 }
 
@@ -56,6 +59,8 @@ pub struct Conversation {
     pub(crate) spoken: Vec<SpokenTurn>,
     /// The id that the item of the speech now going on will have.
     pub(crate) speaking: Option<String>,
+    /// What was read of it.
+    pub(crate) reading: Option<Reading>,
     /// The speech now going on began during an answer and has not proved to be an interruption.
     pub(crate) barge: Option<Barge>,
     /// Such speech that has ended; its words are being read. At most `limits.pending`.
@@ -115,6 +120,7 @@ impl Conversation {
             answers: Vec::new(),
             spoken: Vec::new(),
             speaking: None,
+            reading: None,
             barge: None,
             asides: Vec::new(),
             over_answer: false,
@@ -204,6 +210,8 @@ impl Conversation {
             Input::SpeechStopped { utterance, decided } => self.on_speech_stopped(utterance, decided, now, &mut out),
             Input::Voice { evidence, at, sound } => self.on_voice(evidence, at, sound, now, &mut out),
             Input::Overheard { item_id, near, result } => self.on_overheard(&item_id, near, result, now, &mut out),
+            Input::SoFar(so_far) => self.on_so_far(so_far, now, &mut out),
+            Input::ReadSoFar(read) => self.on_read_so_far(read, now, &mut out),
             Input::Committed { utterance } => {
                 self.on_committed(utterance, now, &mut out);
                 self.after_commit(now, &mut out);
@@ -352,14 +360,17 @@ impl Conversation {
 
     /// Has the cache take in what will stand before the next question, while nobody waits for it.
     pub(crate) fn warm(&mut self, now: MediaTime, out: &mut Vec<Output>) {
-        if !self.answers.is_empty() || self.warm_again_at.is_some_and(|at| now < at) {
-            return;
+        if self.answers.is_empty() && self.warm_again_at.is_none_or(|at| now >= at) {
+            self.warm_at_once(now, out);
         }
+    }
+
+    pub(crate) fn warm_at_once(&mut self, now: MediaTime, out: &mut Vec<Output>) {
         let prompt = self.warm_prompt(now);
         if self.warmed.as_ref() != Some(&prompt) {
             self.warmed = Some(prompt.clone());
             self.warm_again_at = Some(now + self.limits.warm_every);
-            out.push(Output::Warm { prompt });
+            out.push(Output::Warm { prompt, soon: self.speaking.is_some() });
         }
     }
 
@@ -414,7 +425,7 @@ impl Conversation {
         self.send(ServerBody::SessionUpdated { session }, out);
         if before != after {
             if after.is_none() {
-                (self.speaking, self.barge) = (None, None);
+                self.forget_speech(out);
             }
             out.push(Output::ConfigureListener { turn_detection: after });
         }

@@ -10,7 +10,7 @@ use super::voicing::VoiceLoss;
 use super::{Prompt, Snapshot};
 use crate::base::MediaTime;
 use crate::budget::{Deadlines, LadderConfig, Step};
-use crate::listen::{Evidence, Utterance, Verdict};
+use crate::listen::{Evidence, SoFar, Utterance, Verdict};
 use crate::watch::SceneFacts;
 use crate::wire::{
     ArchiveView, AudioFormat, ClientEvent, Extension, ForgetRequest, ImageFormat, Names, ServerEvent, SessionPatch,
@@ -185,6 +185,10 @@ pub enum Input {
         /// The words (empty when there were none), or why there are none.
         result: Result<String, String>,
     },
+    /// The speech that goes on, whenever it is worth reading before its end.
+    SoFar(SoFar),
+    /// Answer to [`super::ReadOrder::SoFar`].
+    ReadSoFar(super::ReadSoFar),
     /// Answer to [`Output::CommitAudio`]: what was in the buffer; `None` when it held under 100 ms of sound.
     Committed {
         /// What was said.
@@ -376,6 +380,8 @@ pub enum Output {
         /// 16 kHz mono.
         sound: Arc<[f32]>,
     },
+    /// What is done with speech that has not ended.
+    Read(super::ReadOrder),
     /// For metrics: what was said into an answer was judged.
     Judged {
         /// As what.
@@ -450,8 +456,10 @@ pub enum Output {
     VoiceLost(VoiceLoss),
     /// Take this prompt into the cache when the device has nothing better to do. A newer one replaces an older one that has not begun.
     Warm {
-        /// The prompt: its question is missing.
+        /// The prompt: its question is missing, or there as far as it was heard.
         prompt: Prompt,
+        /// Somebody is just asking.
+        soon: bool,
     },
     /// Voice activity settings changed; `None`: the client commits turns itself.
     ConfigureListener {

@@ -24,6 +24,7 @@ mod prompt;
 mod prompt_build;
 mod question;
 mod question_rules;
+mod reading;
 mod recall;
 mod recall_turn;
 mod recollect;
@@ -53,6 +54,7 @@ pub use io::{
 pub use memory_view::{parse_keyframe_id, timeline as memory_timeline};
 pub use prompt::{Message, Prompt, Role};
 pub use question::{Ask, Attribute, Place, analyse};
+pub use reading::{ReadOrder, ReadSoFar, patience};
 pub use remember::{EmbedFor, Keep, MemorySetup};
 pub use snapshot::Snapshot;
 pub use voicing::VoiceLoss;

@@ -96,7 +96,7 @@ impl Asked {
     }
 }
 
-fn join(text: &mut String, more: &str) {
+pub(crate) fn join(text: &mut String, more: &str) {
     if !text.is_empty() && !more.is_empty() {
         text.push(' ');
     }
@@ -166,6 +166,23 @@ pub(crate) fn build_on(
     }
     prompt.answer_prefix.clone_from(&ground.prefix);
     Built { prompt, ground }
+}
+
+/// The same as far as the question is known: nothing that follows from all of it.
+pub(crate) fn ahead(
+    instructions: &str,
+    asked: &Asked,
+    sight: Sight<'_>,
+    now: MediaTime,
+    budget: usize,
+    count: &dyn Fn(&str) -> usize,
+) -> Prompt {
+    let tail = format!(" {}", things::tame(&asked.question, QUESTION_CHARS));
+    let mut prompt = warm(instructions, asked, sight, now, budget.saturating_sub(count(&tail)), count);
+    if let Some(last) = prompt.messages.last_mut() {
+        last.content.push_str(&tail);
+    }
+    prompt
 }
 
 /// The same up to the question, within `budget` tokens: turns go first, then facts from the last line up, then instructions.

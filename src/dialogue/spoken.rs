@@ -3,6 +3,7 @@
 use super::client::commit_empty;
 use super::conversation::{Conversation, SpokenTurn};
 use super::items::{Item, Place};
+use super::reading::Known;
 use super::{Output, Sound};
 use crate::base::MediaTime;
 use crate::budget::{Stage, TurnTiming};
@@ -56,7 +57,7 @@ impl Conversation {
         let mut turn = SpokenTurn::new(item_id, &utterance, turn_detection.create_response, timing);
         turn.over_answer = std::mem::take(&mut self.over_answer);
         if self.end_barge(&utterance, turn.clone(), out) {
-            return;
+            return self.drop_reading(out);
         }
         let audio_end_ms = self.stream_ms(utterance.end);
         self.send(ServerBody::SpeechStopped { audio_end_ms, item_id: turn.item_id.clone() }, out);
@@ -80,13 +81,19 @@ impl Conversation {
 
     fn take_utterance(&mut self, turn: SpokenTurn, utterance: Utterance, now: MediaTime, out: &mut Vec<Output>) {
         let (item_id, answer) = (turn.item_id.clone(), turn.answer);
+        let (known, before) = self.end_reading(&utterance, out);
         let full = self.spoken.len() + self.asides.len() + self.looks_pending() >= self.limits.pending;
-        self.commit_turn(SpokenTurn { answer: answer && !full, ..turn }, now, out);
+        let full = full && !matches!(known, Known::Words(_));
+        self.commit_turn(SpokenTurn { answer: answer && !full, before, ..turn }, now, out);
         if full {
             let why = "too many utterances are waiting to be recognised".to_owned();
             return self.on_transcribed(&item_id, Err(why), now, out);
         }
-        out.push(Output::Transcribe { item_id, sound: Sound::Pcm(utterance.samples) });
+        match known {
+            Known::Words(words) => return self.on_transcribed(&item_id, Ok(words), now, out),
+            Known::UnderWay => {}
+            Known::Nothing => out.push(Output::Transcribe { item_id, sound: Sound::Pcm(utterance.samples) }),
+        }
         // The look goes on while the words are being recognised.
         if answer {
             self.look_if_stale(now, out);
@@ -131,6 +138,9 @@ impl Conversation {
         }
         self.remember_words(Speaker::Person, &text, now, out);
         let seconds = turn.as_ref().map_or(0.0, |t| t.seconds);
+        if let Some(turn) = &turn {
+            self.rest_of_words(item_id, &turn.before, &text, out);
+        }
         self.announce_words(item_id, result, seconds, out);
         if let Some(mut turn) = turn {
             turn.timing.end(Stage::Asr, now);

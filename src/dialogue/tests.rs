@@ -19,6 +19,7 @@ mod aloud;
 mod answers;
 mod barge;
 mod memory;
+mod reading;
 mod snapshot;
 mod talk;
 mod turns;

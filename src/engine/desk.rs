@@ -24,7 +24,8 @@ struct Seat {
     /// The tokens whose keys and values the cache holds.
     held: Vec<u32>,
     answer: Option<Generation>,
-    warm: Option<Rendered>,
+    /// What to prefill ahead, and as which kind of work.
+    warm: Option<(Rendered, Kind)>,
 }
 
 /// The language model and its slots. The slot after the sessions' keeps the system message that was used last, for new sessions to copy.
@@ -66,12 +67,18 @@ impl Desk {
     /// Ends what the slot does and frees its cache.
     fn clear(&mut self, index: usize, scheduler: &mut Scheduler, now: MediaTime) {
         scheduler.remove((Kind::Answer, index as u64));
-        scheduler.remove((Kind::Warm, index as u64));
+        self.cool(index, scheduler);
         if let Some(answer) = self.seats[index].answer.take() {
             self.finish(answer, Finish::Cancelled, now);
         }
         self.forget(index);
-        self.seats[index].warm = None;
+    }
+
+    /// Ends prefilling ahead; what the cache holds stays.
+    fn cool(&mut self, index: usize, scheduler: &mut Scheduler) {
+        if let Some((_, kind)) = self.seats[index].warm.take() {
+            scheduler.remove((kind, index as u64));
+        }
     }
 
     /// Frees the cache.
@@ -115,18 +122,25 @@ impl Desk {
             }
             self.finish(running, Finish::Cancelled, now);
         }
-        scheduler.remove((Kind::Warm, key.index as u64));
+        self.cool(key.index, scheduler);
         let seat = &mut self.seats[key.index];
-        seat.warm = None;
         seat.answer = Some(Generation::new(job, Arc::clone(&self.codec)));
         scheduler.add((Kind::Answer, key.index as u64), now);
         Ok(())
     }
 
-    pub(super) fn warm(&mut self, key: SlotKey, rendered: Rendered, scheduler: &mut Scheduler, now: MediaTime) {
+    /// `kind` is [`Kind::Warm`] or [`Kind::Ahead`].
+    pub(super) fn warm(
+        &mut self,
+        key: SlotKey,
+        (rendered, kind): (Rendered, Kind),
+        scheduler: &mut Scheduler,
+        now: MediaTime,
+    ) {
         if self.claim(key, scheduler, now) && self.seats[key.index].answer.is_none() {
-            self.seats[key.index].warm = Some(rendered);
-            scheduler.add((Kind::Warm, key.index as u64), now);
+            self.cool(key.index, scheduler);
+            self.seats[key.index].warm = Some((rendered, kind));
+            scheduler.add((kind, key.index as u64), now);
         }
     }
 
@@ -256,12 +270,12 @@ impl Desk {
 
     pub(super) fn step_warm(&mut self, id: u64, scheduler: &mut Scheduler, now: MediaTime) {
         let Some(index) = usize::try_from(id).ok().filter(|i| *i < self.seats.len()) else { return };
-        let Some(rendered) = self.seats[index].warm.take() else { return };
+        let Some((rendered, kind)) = self.seats[index].warm.take() else { return };
         match self.advance_warm(index, &rendered) {
             Ok(true) => {}
             Ok(false) => {
-                self.seats[index].warm = Some(rendered);
-                scheduler.add((Kind::Warm, id), now);
+                self.seats[index].warm = Some((rendered, kind));
+                scheduler.add((kind, id), now);
             }
             Err(fault) => {
                 tracing::error!(reason = fault.0, "prefilling ahead failed");

@@ -63,6 +63,9 @@ pub enum EngineError {
     /// Somebody was waiting for it, and its turn came too late to be of use.
     #[error("the text encoder's turn came after the deadline: the engine has more to do than it can")]
     Late,
+    /// A newer reading of the same speech was asked for before this one had begun.
+    #[error("a newer reading of the same speech took its place")]
+    Superseded,
     /// A model panicked; other requests go on.
     #[error("this is a bug: the {0} model panicked")]
     Panicked(&'static str),
@@ -79,7 +82,7 @@ impl EngineError {
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Capacity { .. } | Self::Busy | Self::Late => ErrorClass::Capacity,
+            Self::Capacity { .. } | Self::Busy | Self::Late | Self::Superseded => ErrorClass::Capacity,
             Self::PromptTooLong { .. } | Self::Transcribe(TranscribeError::TooLong { .. }) => ErrorClass::TooLarge,
             Self::KvLimit { .. }
             | Self::NoLanguage

@@ -1,6 +1,6 @@
 //! The engine as the rest of the process sees it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -17,7 +17,8 @@ use super::generate::GenerateJob;
 use super::requests::{
     EngineConfig, EngineParts, EngineStats, GenerateEvent, GenerateRequest, PerceiveRequest, Perceived, TranscribeDone,
 };
-use super::senses::{EmbedJob, PerceiveJob, TranscribeJob};
+use super::schedule::Kind;
+use super::senses::{EmbedJob, PerceiveJob, TranscribeJob, Whole};
 use super::slots::{SlotKey, SlotTable};
 use super::voice::{self, SpeakJob};
 use super::worker::{Command, Worker};
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub slots: Mutex<SlotTable>,
     pub stats: Mutex<EngineStats>,
     pub stopping: AtomicBool,
+    /// Finished utterances that wait to be recognised.
+    pub utterances: AtomicUsize,
     codec: Option<Arc<dyn TextCodec>>,
     speech: bool,
     experts: Vec<&'static str>,
@@ -82,6 +85,7 @@ impl Engine {
             slots: Mutex::new(SlotTable::new(config.slots)),
             stats: Mutex::new(EngineStats { slots: config.slots, ..EngineStats::default() }),
             stopping: AtomicBool::new(false),
+            utterances: AtomicUsize::new(0),
             codec: parts.language.as_ref().map(|l| l.codec()),
             speech: parts.transcriber.is_some(),
             experts: parts.experts.iter().map(|e| e.name()).collect(),
@@ -232,18 +236,20 @@ impl EngineSession {
     }
 
     /// Prefills ahead in the background: the messages of `prompt`, not the assistant's header. A newer call takes the place of an older one;
-    /// answers, speech and perception go first. Returns once the engine knows, not once it is done; while an answer runs it does nothing.
+    /// answers, speech and perception go first, the last only if the question is not `soon`. Returns once the engine knows, not once it is done;
+    /// while an answer runs it does nothing.
     ///
     /// # Errors
     /// [`EngineError::PromptTooLong`], [`EngineError::NoLanguage`], [`EngineError::Stopped`].
-    pub async fn warm(&self, prompt: Prompt) -> Result<(), EngineError> {
+    pub async fn warm(&self, prompt: Prompt, soon: bool) -> Result<(), EngineError> {
         let mut rendered = self.engine.codec()?.render(&prompt);
         rendered.tokens.truncate(rendered.messages);
         let (tokens, limit) = (rendered.tokens.len(), self.engine.context_tokens());
         if tokens >= limit {
             return Err(EngineError::PromptTooLong { tokens, limit });
         }
-        self.engine.send(Command::Warm(self.key, rendered)).await
+        let kind = if soon { Kind::Ahead } else { Kind::Warm };
+        self.engine.send(Command::Warm(self.key, rendered, kind)).await
     }
 
     /// Tokens that `text` takes in a prompt.
@@ -267,9 +273,33 @@ impl EngineSession {
             return Err(EngineError::NoSpeech);
         }
         let (reply, answer) = oneshot::channel();
-        let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply };
+        let whole = Some(Whole::new(&self.engine.shared));
+        let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, whole };
         self.engine.send(Command::Transcribe(job)).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    /// Turns speech that goes on into the text it is so far. Finished utterances of any session and answers go first, and a finished utterance
+    /// stops it, to be begun again later. A newer call takes the place of an older one that has not begun; dropping the future stops it.
+    ///
+    /// # Errors
+    /// As [`Self::transcribe`]; [`EngineError::Superseded`] when a newer call came.
+    pub async fn read_so_far(&self, samples: Arc<[f32]>, deadline: MediaTime) -> Result<TranscribeDone, EngineError> {
+        if !self.engine.has_speech() {
+            return Err(EngineError::NoSpeech);
+        }
+        let (reply, answer) = oneshot::channel();
+        let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, whole: None };
+        self.engine.send(Command::Read(self.key, job)).await?;
+        answer.await.map_err(|_| EngineError::Superseded)?
+    }
+
+    /// What [`Self::read_so_far`] is reading has turned out to be the whole utterance: from now on it goes ahead like one.
+    ///
+    /// # Errors
+    /// [`EngineError::Stopped`].
+    pub async fn hurry_reading(&self) -> Result<(), EngineError> {
+        self.engine.send(Command::Hurry(self.key, Whole::new(&self.engine.shared))).await
     }
 
     /// Lets experts look at a frame, one scheduler step each, each seeing what those before it said.

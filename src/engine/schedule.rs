@@ -1,7 +1,8 @@
 //! What the device does next: pure logic, no clock, no thread.
 //!
-//! Speech recognition goes before answers, answers before what a question waits for (its embedding, then a look), that before perception and
-//! embedding in the background, and prefilling ahead comes last. Within answers and within prefilling the sessions take turns; others go first come, first served.
+//! Speech recognition goes before answers, answers before what a question waits for (its embedding, then a look), that before readings of
+//! what is still being said and prefilling ahead of a question that is being asked, those before perception and embedding in the background,
+//! and prefilling ahead otherwise comes last. Within answers and within prefilling the sessions take turns; others go first come, first served.
 //! Nothing below speech may starve: work that has waited longer than its patience gets one step ahead of its turn.
 
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use crate::base::MediaTime;
 
 /// How many kinds of work there are.
-const KINDS: usize = 6;
+const KINDS: usize = 8;
 
 /// Kinds of work, most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +24,10 @@ pub(super) enum Kind {
     Embed,
     /// Perception that a question waits for.
     Question,
+    /// Speech recognition of an utterance that goes on. Its id is the session's slot: there is one at most, the newest.
+    Partial,
+    /// Prefill ahead of a question that is just being asked.
+    Ahead,
     /// Perception and embedding in the background.
     Background,
     /// Prefill ahead of a question.
@@ -30,8 +35,16 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; KINDS] =
-        [Self::Speech, Self::Answer, Self::Embed, Self::Question, Self::Background, Self::Warm];
+    pub(super) const ALL: [Self; KINDS] = [
+        Self::Speech,
+        Self::Answer,
+        Self::Embed,
+        Self::Question,
+        Self::Partial,
+        Self::Ahead,
+        Self::Background,
+        Self::Warm,
+    ];
 
     /// The label of metrics.
     pub(super) const fn label(self) -> &'static str {
@@ -40,6 +53,8 @@ impl Kind {
             Self::Answer => "answer",
             Self::Embed => "embed",
             Self::Question => "question",
+            Self::Partial => "partial",
+            Self::Ahead => "ahead",
             Self::Background => "background",
             Self::Warm => "warm",
         }
@@ -52,8 +67,11 @@ impl Kind {
             // Two tokens of somebody else's answer.
             Self::Embed => Some(Duration::from_millis(60)),
             Self::Question => Some(Duration::from_millis(150)),
+            // Beside somebody else's answer two readings a second are enough; where one comes too late the turn ends by its silence.
+            Self::Partial => Some(Duration::from_millis(400)),
             // At 2 frames per second and three experts, this keeps facts about a second fresh while an answer streams.
             Self::Background => Some(Duration::from_millis(400)),
+            Self::Ahead => Some(Duration::from_millis(400)),
             Self::Warm => Some(Duration::from_millis(800)),
         }
     }
@@ -62,7 +80,7 @@ impl Kind {
     const fn overtakes(self) -> Self {
         match self {
             // Guessing ahead must not slow down an answer that is being waited for.
-            Self::Warm => Self::Question,
+            Self::Warm | Self::Ahead => Self::Question,
             _ => Self::Answer,
         }
     }

@@ -139,7 +139,7 @@ impl LanguageModel for ScriptedLanguage {
     }
 }
 
-/// Hears the same words always; panics on an empty utterance.
+/// Hears the same words always; panics on an empty utterance, and reads one that begins with 2.0 until it is stopped.
 pub(crate) struct ScriptedTranscriber {
     pub(crate) text: &'static str,
     pub(crate) cost: Duration,
@@ -157,6 +157,22 @@ impl Transcribe for ScriptedTranscriber {
         note(&self.log, "transcribe".to_owned());
         self.clock.advance(self.cost);
         Ok(Transcript { text: self.text.to_owned(), tokens: 1 })
+    }
+
+    fn transcribe_unless(
+        &mut self,
+        samples: &[f32],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Transcript>, TranscribeError> {
+        if samples.first() == Some(&2.0) {
+            note(&self.log, "begin".to_owned());
+            while !stop() {
+                std::thread::yield_now();
+            }
+            note(&self.log, "stopped".to_owned());
+            return Ok(None);
+        }
+        self.transcribe(samples).map(Some)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
@@ -21,6 +22,24 @@ pub(super) struct TranscribeJob {
     pub deadline: MediaTime,
     pub asked: MediaTime,
     pub reply: oneshot::Sender<Result<TranscribeDone, EngineError>>,
+    /// None while the utterance goes on.
+    pub whole: Option<Whole>,
+}
+
+/// A finished utterance waits to be recognised: readings of unfinished ones give way at once.
+pub(super) struct Whole(Arc<Shared>);
+
+impl Whole {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        shared.utterances.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        self.0.utterances.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// A text to be embedded.
@@ -69,6 +88,8 @@ pub(super) struct Senses {
     embedder: Option<Box<dyn EmbedText>>,
     shared: Arc<Shared>,
     hearing: HashMap<u64, TranscribeJob>,
+    /// What is still being said, by the slot of its session.
+    reading: HashMap<u64, TranscribeJob>,
     looking: HashMap<u64, PerceiveJob>,
     embedding: HashMap<u64, EmbedJob>,
     last_id: u64,
@@ -81,11 +102,11 @@ impl Senses {
         embedder: Option<Box<dyn EmbedText>>,
         shared: Arc<Shared>,
     ) -> Self {
-        let (hearing, looking, embedding) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { transcriber, experts, embedder, shared, hearing, looking, embedding, last_id: 0 }
+        let (hearing, reading, looking, embedding) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Self { transcriber, experts, embedder, shared, hearing, reading, looking, embedding, last_id: 0 }
     }
 
-    /// Jobs taken in and not done.
+    /// Jobs taken in and not done. Readings of unfinished speech are not counted: there is one at most for each slot.
     pub(super) fn len(&self) -> usize {
         self.hearing.len() + self.looking.len() + self.embedding.len()
     }
@@ -94,6 +115,20 @@ impl Senses {
         self.last_id += 1;
         self.hearing.insert(self.last_id, job);
         scheduler.add((Kind::Speech, self.last_id), now);
+    }
+
+    /// A reading of what is still being said takes the place of the one before it, if that has not begun.
+    pub(super) fn read(&mut self, slot: usize, job: TranscribeJob, scheduler: &mut Scheduler, now: MediaTime) {
+        self.reading.insert(slot as u64, job);
+        scheduler.add((Kind::Partial, slot as u64), now);
+    }
+
+    /// What is being read has turned out to be the whole utterance: it goes ahead like any other. Nothing happens when it is done already.
+    pub(super) fn hurry(&mut self, slot: usize, whole: Whole, scheduler: &mut Scheduler, now: MediaTime) {
+        if let Some(job) = self.reading.remove(&(slot as u64)) {
+            scheduler.remove((Kind::Partial, slot as u64));
+            self.hear(TranscribeJob { whole: Some(whole), ..job }, scheduler, now);
+        }
     }
 
     pub(super) fn look(&mut self, job: PerceiveJob, scheduler: &mut Scheduler, now: MediaTime) {
@@ -110,8 +145,31 @@ impl Senses {
         scheduler.add((kind, self.last_id), now);
     }
 
+    /// Gives way to finished utterances, and stops when nobody waits for it any more.
+    pub(super) fn step_partial(&mut self, slot: u64, scheduler: &mut Scheduler, now: MediaTime) {
+        let Some(job) = self.reading.remove(&slot) else { return };
+        let Some(model) = &mut self.transcriber else { return };
+        let stop = || job.reply.is_closed() || self.shared.utterances.load(Ordering::SeqCst) > 0;
+        let read = guarded(&self.shared, "speech", || model.transcribe_unless(&job.samples, &stop));
+        let end = self.shared.clock.now();
+        let done = match read {
+            Ok(Ok(Some(transcript))) => {
+                Ok(TranscribeDone { transcript, queue: now.since(job.asked), took: end.since(now) })
+            }
+            Ok(Ok(None)) if job.reply.is_closed() => return,
+            Ok(Ok(None)) => {
+                self.reading.insert(slot, job);
+                return scheduler.resume((Kind::Partial, slot), end);
+            }
+            Ok(Err(e)) => Err(e.into()),
+            Err(e) => Err(e),
+        };
+        let _ = job.reply.send(done);
+    }
+
     pub(super) fn step_speech(&mut self, id: u64, now: MediaTime) {
-        let Some(job) = self.hearing.remove(&id) else { return };
+        let Some(mut job) = self.hearing.remove(&id) else { return };
+        job.whole = None;
         let Some(model) = &mut self.transcriber else { return };
         // Nobody waits for it any more.
         if job.reply.is_closed() {

@@ -163,12 +163,12 @@ async fn a_prompt_is_never_computed_twice() {
 async fn what_was_warmed_is_cached_and_a_newer_warming_replaces_an_older() {
     let bench = Bench::new("Yes.", EngineConfig::default());
     let session = bench.session("a");
-    session.warm(prompt(&"old facts ".repeat(100))).await.unwrap();
-    session.warm(prompt("new facts")).await.unwrap();
+    session.warm(prompt(&"old facts ".repeat(100)), false).await.unwrap();
+    session.warm(prompt("new facts"), false).await.unwrap();
     bench.idle().await;
     let got = answer(&session, ask("new facts")).await;
     assert_eq!(got.started.unwrap().0 - got.started.unwrap().1, 1, "only the assistant's header was left to compute");
-    session.warm(prompt("new facts")).await.unwrap();
+    session.warm(prompt("new facts"), false).await.unwrap();
     let steps = bench.entries("forward").len();
     bench.idle().await;
     assert_eq!(bench.entries("forward").len(), steps, "what is cached is not computed again");
@@ -417,4 +417,65 @@ async fn real_weights_answer_two_sessions_in_turn_from_one_system_message() {
     assert_eq!((one.text.as_str(), two.text.as_str()), (said.as_str(), said.as_str()));
     let system = handle.count_tokens(SYSTEM);
     assert!(two.started.unwrap().1.max(one.started.unwrap().1) >= system, "{one:?} {two:?}");
+}
+
+const LATER: MediaTime = MediaTime::from_millis(1_000_000);
+
+#[tokio::test]
+async fn a_reading_of_unfinished_speech_gives_way_to_finished_speech_and_ends_when_nobody_wants_it() {
+    let bench = Bench::new("", EngineConfig::default());
+    let (a, b) = (bench.session("a"), bench.session("b"));
+    {
+        let endless = a.read_so_far(Arc::new([2.0]), LATER);
+        tokio::pin!(endless);
+        let heard = tokio::select! {
+            _ = &mut endless => panic!("it is stopped and begun again"),
+            heard = b.transcribe(Arc::new([0.0]), LATER) => heard,
+        };
+        assert_eq!(heard.unwrap().transcript.text, "what is this");
+    }
+    bench.idle().await;
+    let begun = bench.entries("begin").len();
+    assert_eq!(begun, bench.entries("stopped").len(), "the one dropped is not running any more");
+    assert_eq!(a.read_so_far(Arc::new([0.0]), LATER).await.unwrap().transcript.text, "what is this");
+}
+
+#[tokio::test]
+async fn a_reading_that_turns_out_to_be_the_whole_utterance_goes_ahead_of_others() {
+    let bench = Bench::new("", EngineConfig::default());
+    let (a, b) = (bench.session("a"), bench.session("b"));
+    let endless = b.read_so_far(Arc::new([2.0]), LATER);
+    let whole = async {
+        let (heard, hurried) = tokio::join!(a.read_so_far(Arc::new([0.0]), LATER), a.hurry_reading());
+        hurried.unwrap();
+        heard
+    };
+    let heard = tokio::select! {
+        biased;
+        _ = endless => panic!("it never ends"),
+        heard = whole => heard,
+    };
+    assert_eq!(heard.unwrap().transcript.text, "what is this");
+    a.hurry_reading().await.unwrap();
+    bench.idle().await;
+    assert_eq!(bench.entries("transcribe").len(), 1, "what is done is not done again");
+}
+
+#[tokio::test]
+async fn the_newest_reading_of_a_session_takes_the_place_of_one_that_has_not_begun() {
+    let bench = Bench::new("", EngineConfig::default());
+    let (a, b) = (bench.session("a"), bench.session("b"));
+    let endless = b.read_so_far(Arc::new([2.0]), LATER);
+    let readings = async {
+        let first = a.read_so_far(Arc::new([0.0]), LATER);
+        let second = a.read_so_far(Arc::new([0.1]), LATER);
+        tokio::join!(first, second, a.hurry_reading())
+    };
+    let (first, second, _) = tokio::select! {
+        biased;
+        _ = endless => panic!("it never ends"),
+        all = readings => all,
+    };
+    assert!(matches!(first, Err(EngineError::Superseded)), "{first:?}");
+    assert!(second.is_ok());
 }

@@ -16,7 +16,7 @@ use super::generate::GenerateJob;
 use super::handle::{Shared, lock};
 use super::requests::EngineParts;
 use super::schedule::{Kind, Scheduler};
-use super::senses::{EmbedJob, PerceiveJob, Senses, TranscribeJob};
+use super::senses::{EmbedJob, PerceiveJob, Senses, TranscribeJob, Whole};
 use super::slots::SlotKey;
 
 /// Speech, perception and embedding requests taken in at once; more wait in the command queue.
@@ -25,8 +25,12 @@ const MOST_JOBS: usize = 64;
 /// What handles send to the worker.
 pub(super) enum Command {
     Generate(SlotKey, Box<GenerateJob>, oneshot::Sender<Result<(), EngineError>>),
-    Warm(SlotKey, Rendered),
+    Warm(SlotKey, Rendered, Kind),
     Transcribe(TranscribeJob),
+    /// Speech that goes on.
+    Read(SlotKey, TranscribeJob),
+    /// It has ended as it was when it was last read.
+    Hurry(SlotKey, Whole),
     Perceive(Box<PerceiveJob>),
     Embed(EmbedJob),
     /// Something outside the queue changed: a reply queue drained, a slot was given back, the engine stops.
@@ -128,8 +132,12 @@ impl Worker {
             (Command::Generate(_, _, accepted), None) => {
                 let _ = accepted.send(Err(EngineError::NoLanguage));
             }
-            (Command::Warm(key, rendered), Some(desk)) => desk.warm(key, rendered, &mut self.scheduler, now),
+            (Command::Warm(key, rendered, kind), Some(desk)) => {
+                desk.warm(key, (rendered, kind), &mut self.scheduler, now);
+            }
             (Command::Transcribe(job), _) => self.senses.hear(job, &mut self.scheduler, now),
+            (Command::Read(key, job), _) => self.senses.read(key.index, job, &mut self.scheduler, now),
+            (Command::Hurry(key, whole), _) => self.senses.hurry(key.index, whole, &mut self.scheduler, now),
             (Command::Perceive(job), _) => self.senses.look(*job, &mut self.scheduler, now),
             (Command::Embed(job), _) => self.senses.embed(job, &mut self.scheduler, now),
             (Command::Warm(..), None) | (Command::Wake, _) => {}
@@ -141,12 +149,13 @@ impl Worker {
         let Some((kind, id)) = self.scheduler.next(start) else { return };
         match (kind, &mut self.desk) {
             (Kind::Answer, Some(desk)) => desk.step_answer(id, &mut self.scheduler, start),
-            (Kind::Warm, Some(desk)) => desk.step_warm(id, &mut self.scheduler, start),
+            (Kind::Warm | Kind::Ahead, Some(desk)) => desk.step_warm(id, &mut self.scheduler, start),
             (Kind::Speech, _) => self.senses.step_speech(id, start),
+            (Kind::Partial, _) => self.senses.step_partial(id, &mut self.scheduler, start),
             (Kind::Embed | Kind::Question | Kind::Background, _) => {
                 self.senses.step((kind, id), &mut self.scheduler, start);
             }
-            (Kind::Answer | Kind::Warm, None) => {}
+            (Kind::Answer | Kind::Warm | Kind::Ahead, None) => {}
         }
         self.count_step(kind, start);
     }

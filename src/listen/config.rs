@@ -25,8 +25,9 @@ pub struct ListenConfig {
     pub prefix_padding: Duration,
     /// Sound kept from after the last voiced frame. Default 160 ms; 0 to 2000 ms, and never more than was silent.
     pub suffix_padding: Duration,
-    /// Silence that ends an utterance. Default 400 ms, OpenAI's `silence_duration_ms`; 40 to 10000 ms. It is the
-    /// largest part of the time from the end of speech to an answer; too little cuts people off while they think.
+    /// Silence that ends an utterance, unless [`super::Listener::need_silence`] says otherwise of a pause. Default 500 ms, as that of OpenAI's
+    /// `silence_duration_ms`; 40 to 10000 ms. It is the largest part of the time from the end of speech to an answer; too little cuts people
+    /// off while they think.
     pub silence_duration: Duration,
     /// The longest utterance, padding included: there it is cut, and the next begins with the next sample. Default 30 s;
     /// 60 s at most and 1 s more than the padding at least. Also the most that manual mode keeps. Costs 64 kB per second and session.
@@ -51,7 +52,7 @@ impl Default for ListenConfig {
             min_speech: Duration::from_millis(96),
             prefix_padding: Duration::from_millis(300),
             suffix_padding: Duration::from_millis(160),
-            silence_duration: Duration::from_millis(400),
+            silence_duration: Duration::from_millis(500),
             max_utterance: Duration::from_secs(30),
         }
     }

@@ -210,7 +210,7 @@ pub(super) fn plain(text: &str) -> Vec<String> {
 }
 
 /// How many of `words` the longest phrase of `table` takes that they begin with.
-fn begins_with(words: &[String], table: &[&str]) -> usize {
+pub(super) fn begins_with(words: &[String], table: &[&str]) -> usize {
     let fits = |phrase: &&&str| {
         let mut theirs = words.iter();
         phrase.split(' ').all(|w| theirs.next().is_some_and(|t| t == w))

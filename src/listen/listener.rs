@@ -9,13 +9,17 @@ use super::config::{ConfigError, ListenConfig, TurnDetection};
 use super::level::{SILENCE_DBFS, dbfs};
 use super::timeline::{Step, Timeline, duration, samples};
 use super::voicing::{Evidence, PITCH_SAMPLES, Voicing};
-use super::{ListenEvent, SpeechProbability, Utterance};
+use super::{ListenEvent, SoFar, SpeechProbability, Utterance};
 use crate::base::{ErrorClass, LossReason, MediaTime, Pcm};
 
 /// Sound before the first near frame that an early reading begins with: recognisers want to hear a beginning.
 const EARLY_PADDING: Duration = Duration::from_millis(200);
 /// The most that is read early.
 const EARLY_MOST: Duration = Duration::from_secs(3);
+/// New speech between two readings of what has been said so far: a word or two.
+const SO_FAR_EVERY: Duration = Duration::from_millis(480);
+/// Long speech costs more to read, so it is read less often: whenever it has grown by a part in this many.
+const SO_FAR_SHARE: usize = 8;
 
 /// What one buffer of sound led to.
 #[derive(Debug, Default)]
@@ -72,6 +76,10 @@ pub struct Listener {
     state: State,
     level_dbfs: f32,
     voicing: Voicing,
+    /// Silence that ends the pause that goes on, where what was said before it calls for another than usual.
+    needed: Option<Duration>,
+    /// How much of `held` has been handed out to be read before its end.
+    handed: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +115,8 @@ impl Listener {
             state,
             level_dbfs: SILENCE_DBFS,
             voicing: Voicing::default(),
+            needed: None,
+            handed: 0,
         })
     }
 
@@ -242,6 +252,34 @@ impl Listener {
         Some(self.held[self.held.len() - count..].into())
     }
 
+    /// The speech that goes on, from its start, each time that it is worth reading: when a few words have been added, and once in each pause,
+    /// as soon as the pause is long enough that these would be the samples of the utterance (voice mode only).
+    pub fn so_far(&mut self) -> Option<SoFar> {
+        let State::Speaking { voiced, voiced_at, silent, .. } = self.state else { return None };
+        let end = voiced + samples(self.config.suffix_padding);
+        let whole = silent > 0 && self.judged >= end && self.handed < end;
+        // The padding before speech is nothing new.
+        let known = self.handed.max(samples(self.config.prefix_padding));
+        let grown = self.judged.saturating_sub(known);
+        if whole || (silent == 0 && grown >= samples(SO_FAR_EVERY).max(self.judged / SO_FAR_SHARE)) {
+            self.handed = if whole { end } else { self.judged };
+            return Some(SoFar { samples: self.held[..self.handed].into(), voiced_until: voiced_at, whole });
+        }
+        None
+    }
+
+    /// What was said up to `voiced_until` calls for this much silence after it. Gives back the utterance if it has been silent for so long
+    /// already. Nothing changes if more has been said since (voice mode only).
+    pub fn need_silence(&mut self, voiced_until: MediaTime, needed: Duration) -> Option<ListenEvent> {
+        if !matches!(self.state, State::Speaking { voiced_at, .. } if voiced_at == voiced_until) {
+            return None;
+        }
+        self.needed = Some(needed);
+        let mut heard = Heard::default();
+        self.decide(self.time_of(self.judged), &mut heard);
+        heard.events.pop()
+    }
+
     /// How much sound is held.
     #[must_use]
     pub fn held(&self) -> Duration {
@@ -269,6 +307,7 @@ impl Listener {
             }
             State::Speaking { start, .. } if p >= self.config.stop_threshold => {
                 let (voiced, voiced_at) = (self.judged, self.time_of(self.judged));
+                self.needed = None;
                 self.state = State::Speaking { start, voiced, voiced_at, silent: 0 };
             }
             State::Speaking { start, voiced, voiced_at, silent } => {
@@ -282,6 +321,7 @@ impl Listener {
 
     /// Whether speech has begun or ended, by what has been counted.
     fn decide(&mut self, now: MediaTime, heard: &mut Heard) {
+        let enough = samples(self.needed.unwrap_or(self.config.silence_duration));
         match self.state {
             State::Maybe { start, first, voiced, .. } if voiced >= samples(self.config.min_speech) => {
                 heard.events.push(ListenEvent::SpeechStarted { at: first });
@@ -293,7 +333,7 @@ impl Listener {
                 self.state = State::Quiet;
                 self.trim_padding();
             }
-            State::Speaking { start, voiced, voiced_at, silent } if silent >= samples(self.config.silence_duration) => {
+            State::Speaking { start, voiced, voiced_at, silent } if silent >= enough => {
                 let event = self.stop(start, voiced, voiced_at, now);
                 heard.events.push(event);
             }
@@ -375,6 +415,7 @@ impl Listener {
     fn emit(&mut self, count: usize, start: MediaTime, end: MediaTime, decided: MediaTime) -> ListenEvent {
         let sound: Arc<[f32]> = self.held[..count].into();
         self.drop_oldest(count);
+        (self.handed, self.needed) = (0, None);
         self.timeline.release(end);
         ListenEvent::SpeechStopped { utterance: Utterance { samples: sound, start, end }, decided: decided.max(end) }
     }
@@ -393,7 +434,7 @@ impl Listener {
     /// Sound from before a break is no padding for what comes after it.
     fn forget(&mut self) {
         self.held.clear();
-        self.judged = 0;
+        (self.judged, self.handed, self.needed) = (0, 0, None);
         self.voicing.forget();
         self.model.reset();
     }

@@ -17,6 +17,17 @@ pub struct Utterance {
     pub end: MediaTime,
 }
 
+/// Speech that has not ended, from its start on.
+#[derive(Debug, Clone)]
+pub struct SoFar {
+    /// 16 kHz mono.
+    pub samples: Arc<[f32]>,
+    /// Capture time just after the last voiced frame: it tells one pause from the next.
+    pub voiced_until: MediaTime,
+    /// It has been silent for the padding after speech: if nothing more is said, these are the samples of the utterance.
+    pub whole: bool,
+}
+
 /// What the listener found in the sound.
 #[derive(Debug, Clone)]
 pub enum ListenEvent {
@@ -45,7 +56,7 @@ pub trait SpeechProbability: Send {
 }
 
 /// What was said, in words.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Transcript {
     /// The words; empty when there were none.
     pub text: String,
@@ -79,4 +90,16 @@ pub trait Transcribe: Send {
     /// # Errors
     /// [`TranscribeError`] when the audio is too long or the model fails.
     fn transcribe(&mut self, samples: &[f32]) -> Result<Transcript, TranscribeError>;
+
+    /// The same, given up with `None` as soon as `stop` says so, which is asked every few milliseconds by recognisers that can stop.
+    ///
+    /// # Errors
+    /// As [`Transcribe::transcribe`].
+    fn transcribe_unless(
+        &mut self,
+        samples: &[f32],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Transcript>, TranscribeError> {
+        if stop() { Ok(None) } else { self.transcribe(samples).map(Some) }
+    }
 }

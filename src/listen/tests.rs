@@ -71,7 +71,7 @@ fn speech_is_cut_out_with_its_padding_and_the_end_is_decided_after_the_silence()
     let heard = hear(&mut l, 0, &sound(&[(1600, 0.0), (1600, 0.9), (800, 0.0)]));
     assert_eq!(starts(&heard), [1600]);
     let [(u, decided)] = &stops(&heard)[..] else { panic!("one utterance") };
-    assert_eq!((u.start.as_millis(), u.end.as_millis(), decided.as_millis()), (1300, 3200, 3600));
+    assert_eq!((u.start.as_millis(), u.end.as_millis(), decided.as_millis()), (1300, 3200, 3712));
     assert_eq!(u.samples.len(), (300 + 1600 + 160) * MS);
     assert!(heard.lost.is_empty() && !l.is_speaking());
 }
@@ -291,4 +291,85 @@ proptest! {
 
 fn samples_in(d: Duration) -> usize {
     d.as_millis() as usize * MS
+}
+
+/// What was handed out to be read before the end: when, how much, and whether it may be all.
+fn readings(l: &mut Listener, from_ms: u64, sound: &[f32]) -> (Vec<(u64, SoFar)>, Vec<Utterance>) {
+    let (mut read, mut ended) = (Vec::new(), Vec::new());
+    for (i, s) in sound.chunks(Pcm::BUFFER_SAMPLES).enumerate() {
+        let start = from_ms + 40 * i as u64;
+        let heard = l.push(&Pcm { samples: Arc::from(s), start: MediaTime::from_millis(start) });
+        ended.extend(stops(&heard).into_iter().map(|(u, _)| u));
+        read.extend(l.so_far().map(|so_far| (start + 40, so_far)));
+    }
+    (read, ended)
+}
+
+#[test]
+fn speech_is_handed_out_as_it_grows_and_each_pause_once_with_the_samples_of_an_utterance_that_ends_there() {
+    let mut l = listener(ListenConfig::default());
+    let (read, ended) =
+        readings(&mut l, 0, &sound(&[(800, 0.0), (1_600, 0.9), (240, 0.0), (320, 0.9), (160, 0.0), (480, 0.0)]));
+    let whole: Vec<_> = read.iter().filter(|(_, s)| s.whole).collect();
+    assert_eq!(whole.len(), 2, "two pauses");
+    assert!(read.len() >= 4, "and some readings between: {}", read.len());
+    assert!(read.windows(2).all(|w| w[0].1.samples.len() < w[1].1.samples.len()));
+    assert_eq!(ended.len(), 1);
+    assert_eq!(whole[1].1.samples, ended[0].samples, "what was read in the last pause is the utterance");
+    assert_eq!(whole[1].1.voiced_until, ended[0].end);
+}
+
+#[test]
+fn long_speech_is_read_less_often_than_short() {
+    let mut l = listener(ListenConfig::default());
+    let (read, _) = readings(&mut l, 0, &sound(&[(400, 0.0), (28_000, 0.9)]));
+    let gaps: Vec<_> = read.windows(2).map(|w| w[1].0 - w[0].0).collect();
+    assert!(gaps.first() < gaps.last(), "{gaps:?}");
+    // What is read of it in all is bounded: less than nine times its length.
+    let total: usize = read.iter().map(|(_, s)| s.samples.len()).sum();
+    assert!(total < 9 * 28_400 * MS, "{total}");
+}
+
+proptest! {
+    /// Whatever is said: the samples handed out in a pause are those of the utterance, if it ends with that pause and no bound cut it.
+    #[test]
+    fn a_pause_that_ends_the_utterance_was_handed_out_exactly(
+        parts in proptest::collection::vec((1_usize..60, prop_oneof![Just(0.0_f32), Just(0.9), Just(0.4)]), 1..20)
+    ) {
+        let mut l = listener(ListenConfig::default());
+        let mut all = sound(&parts.iter().map(|(n, p)| (n * 16, *p)).collect::<Vec<_>>());
+        all.extend(sound(&[(800, 0.0)]));
+        let (read, ended) = readings(&mut l, 0, &all);
+        for u in ended {
+            let same = read.iter().filter(|(_, s)| s.whole && s.voiced_until == u.end && s.samples == u.samples).count();
+            prop_assert_eq!(same, 1);
+        }
+    }
+}
+
+#[test]
+fn what_was_said_can_shorten_or_lengthen_the_pause_it_was_said_before_and_no_other() {
+    let words = sound(&[(400, 0.0), (800, 0.9), (200, 0.0)]);
+    let said = || {
+        let mut l = listener(ListenConfig::default());
+        let (read, ended) = readings(&mut l, 0, &words);
+        assert!(ended.is_empty());
+        let until = read.last().expect("the pause was read").1.voiced_until;
+        (l, until)
+    };
+    let (mut l, until) = said();
+    assert!(
+        matches!(l.need_silence(until, ms(160)), Some(ListenEvent::SpeechStopped { .. })),
+        "silent for so long already"
+    );
+    assert!(l.need_silence(until, ms(160)).is_none() && !l.is_speaking());
+    let (mut l, until) = said();
+    assert!(l.need_silence(until, ms(240)).is_none());
+    assert_eq!(stops(&hear(&mut l, 1_400, &sound(&[(80, 0.0)]))).len(), 1, "sooner than usual");
+    let (mut l, until) = said();
+    assert!(l.need_silence(until, ms(2_000)).is_none());
+    assert!(hear(&mut l, 1_400, &sound(&[(1_600, 0.0)])).events.is_empty(), "later than usual");
+    assert!(hear(&mut l, 3_000, &sound(&[(320, 0.9), (480, 0.0)])).events.is_empty());
+    assert!(l.need_silence(until, ms(160)).is_none(), "more has been said since");
+    assert_eq!(stops(&hear(&mut l, 3_800, &sound(&[(40, 0.0)]))).len(), 1, "the next pause is judged anew");
 }

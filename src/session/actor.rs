@@ -23,9 +23,11 @@ use super::watcher::WatchCommand;
 use super::work::{self, Worker};
 use crate::base::{Clock, LossReason, MediaTime, SessionId};
 use crate::budget::Step;
-use crate::dialogue::{Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, VideoState, Voiced};
+use crate::dialogue::{
+    Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, ReadOrder, ReadSoFar, VideoState, Voiced,
+};
 use crate::engine::EngineSession;
-use crate::listen::{Evidence, ListenConfig, ListenEvent, Utterance};
+use crate::listen::{Evidence, ListenConfig, ListenEvent, SoFar, Utterance};
 use crate::memory::KeyframeId;
 use crate::store::Secret;
 use crate::watch::SceneFacts;
@@ -55,7 +57,11 @@ pub(super) enum Msg {
     Listen(ListenEvent),
     /// What is heard of it while an answer is under way.
     Voice { evidence: Option<Evidence>, at: MediaTime, sound: Option<Arc<[f32]>> },
-    /// Words of what is still being said.
+    /// What was said so far.
+    SoFar(SoFar),
+    /// Its words.
+    ReadSoFar(ReadSoFar),
+    /// Words of what is still being said, into an answer.
     Overheard { item_id: String, near: Duration, result: Result<String, String> },
     /// The audio buffer, on request.
     Committed { utterance: Option<Utterance> },
@@ -122,6 +128,8 @@ pub(super) struct Actor {
     pub(super) player: Option<mpsc::Sender<PlayCommand>>,
     /// Pieces that the voice is at, by their responses.
     pub(super) voices: HashMap<String, CancellationToken>,
+    /// The reading of unfinished speech that is under way.
+    pub(super) reading: work::SoFarTask,
     /// The way to the archive, where there is one.
     pub(super) keeper: Option<KeeperHandle>,
     /// The step of the ladder this session stands on, for the registry.
@@ -223,6 +231,8 @@ impl Actor {
             Msg::Overheard { item_id, near, result } => {
                 self.handle(Input::Overheard { item_id, near, result }, None).await;
             }
+            Msg::SoFar(so_far) => self.handle(Input::SoFar(so_far), None).await,
+            Msg::ReadSoFar(read) => self.handle(Input::ReadSoFar(read), None).await,
             Msg::Committed { utterance } => self.handle(Input::Committed { utterance }, None).await,
             Msg::Level { dbfs, speaking } => self.handle(Input::AudioLevel { dbfs, speaking }, None).await,
             Msg::Transcribed { item_id, result } => self.handle(Input::Transcribed { item_id, result }, None).await,
@@ -293,6 +303,7 @@ impl Actor {
                 Output::Send(event) => self.stream.send(event, from),
                 Output::Transcribe { item_id, sound } => self.worker.transcribe(item_id, sound),
                 Output::Overhear { item_id, near, sound } => self.worker.overhear(item_id, near, sound),
+                Output::Read(order) => self.on_reading(order),
                 Output::Judged { verdict, after } => work::count_judged(verdict, after),
                 Output::LookNow { look, .. } => self.look_now(look),
                 Output::LookAtImage { look, data, .. } => self.worker.look_at_image(look, data),
@@ -312,9 +323,9 @@ impl Actor {
                 | Output::Hush
                 | Output::FirstSound { .. }
                 | Output::VoiceLost(_)) => self.aloud(output),
-                Output::Warm { prompt } => {
+                Output::Warm { prompt, soon } => {
                     // Warming is a wish: without it the answer only comes later.
-                    let _ = self.engine.warm(prompt).await;
+                    let _ = self.engine.warm(prompt, soon).await;
                 }
                 Output::ConfigureListener { turn_detection } => {
                     let config = listen_settings(&self.listen, turn_detection.as_ref());
@@ -341,6 +352,23 @@ impl Actor {
         if forgot {
             // What is kept of the session for a restart must not tell it any more.
             self.save(true);
+        }
+    }
+
+    /// What is done with speech that has not ended.
+    fn on_reading(&mut self, order: ReadOrder) {
+        match order {
+            ReadOrder::SoFar { item_id, sound } => self.reading.begin(self.worker.read_so_far(item_id, sound)),
+            ReadOrder::NeedSilence { voiced_until, needed } => {
+                self.hear(HearCommand::NeedSilence { voiced_until, needed });
+            }
+            ReadOrder::Hurry => {
+                self.reading.keep();
+                self.worker.hurry_reading();
+            }
+            ReadOrder::Drop => self.reading.give_up(),
+            ReadOrder::Reused { waited } => work::count_reused(waited),
+            ReadOrder::PrefillDiscarded => metrics::counter!("sightline_prefill_discarded_total").increment(1),
         }
     }
 

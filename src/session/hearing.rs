@@ -1,5 +1,7 @@
 //! The listening task: decoded sound, or sound from the wire, → voice activity → utterances.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use super::actor::Msg;
@@ -21,6 +23,8 @@ pub(super) enum HearCommand {
     Append { data: bytes::Bytes, format: AudioFormat, now: MediaTime },
     /// Tell what is heard, or no longer: an answer is under way.
     Attend(bool),
+    /// What was said before the pause that goes on calls for this much silence.
+    NeedSilence { voiced_until: MediaTime, needed: Duration },
     /// Take what is in the buffer.
     Commit(MediaTime),
     /// Throw it away.
@@ -95,6 +99,10 @@ impl Hearing {
             // What comes late is worth nothing: the next buffer says it again.
             let _ = self.out.try_send(voice);
         }
+        if let Some(so_far) = self.listener.so_far() {
+            // Without it there are only no words before the end: a busy session does without.
+            let _ = self.out.try_send(Msg::SoFar(so_far));
+        }
         self.buffers += 1;
         if self.buffers.is_multiple_of(LEVEL_EVERY) {
             let level = Msg::Level { dbfs: self.listener.level_dbfs(), speaking: self.listener.is_speaking() };
@@ -110,6 +118,11 @@ impl Hearing {
             HearCommand::Attend(on) => {
                 self.attends = on;
                 self.listener.guard(on);
+            }
+            HearCommand::NeedSilence { voiced_until, needed } => {
+                if let Some(event) = self.listener.need_silence(voiced_until, needed) {
+                    let _ = self.out.send(Msg::Listen(event)).await;
+                }
             }
             HearCommand::Commit(now) => {
                 let utterance = match self.listener.commit(now) {
@@ -161,8 +174,8 @@ impl Hearing {
         }
         // A client may send faster than real time: time follows the sound, and catches up after a pause.
         let pcm = Pcm { start: wire.next, samples: samples.into() };
-        let length = std::time::Duration::from_micros(pcm.samples.len() as u64 * 1_000_000 / u64::from(Pcm::RATE_HZ));
-        wire.next = (wire.next + length).max(now.saturating_sub(std::time::Duration::from_millis(500)));
+        let length = Duration::from_micros(pcm.samples.len() as u64 * 1_000_000 / u64::from(Pcm::RATE_HZ));
+        wire.next = (wire.next + length).max(now.saturating_sub(Duration::from_millis(500)));
         self.hear(pcm).await;
     }
 }

@@ -42,7 +42,7 @@ pub use wiring::{MediaIn, Recorded};
 use crate::base::Clock;
 use crate::budget::{Deadlines, LadderConfig};
 use crate::decode::DecodeConfig;
-use crate::dialogue::{Limits, TokenCounter};
+use crate::dialogue::{Limits, TokenCounter, patience};
 use crate::engine::EngineHandle;
 use crate::ingest::{IngestConfig, Ports};
 use crate::listen::{EchoCancel, ListenConfig, SpeechProbability};
@@ -143,15 +143,22 @@ pub struct Call {
     pub answer: String,
 }
 
+/// Silence after which words are read that decide whether the turn is over. The voice detector itself holds on for about 100 ms.
+const READ_AFTER: Duration = Duration::from_millis(64);
+
 /// The listener's settings under a client's `turn_detection`; without it the client commits its turns itself.
-fn listen_settings(defaults: &ListenConfig, turn: Option<&TurnDetection>) -> ListenConfig {
+#[must_use]
+pub fn listen_settings(defaults: &ListenConfig, turn: Option<&TurnDetection>) -> ListenConfig {
     let Some(turn) = turn else {
         return ListenConfig { turn_detection: crate::listen::TurnDetection::Manual, ..*defaults };
     };
+    let patience = patience(Some(turn));
     ListenConfig {
         turn_detection: crate::listen::TurnDetection::Voice,
         prefix_padding: Duration::from_millis(turn.prefix_padding_ms.into()),
-        silence_duration: Duration::from_millis(turn.silence_duration_ms.into()),
+        silence_duration: patience.map_or(Duration::from_millis(turn.silence_duration_ms.into()), |p| p.unread),
+        // What was said decides, so it is read as soon as the last sound of a word is sure to be in it.
+        suffix_padding: if patience.is_some() { READ_AFTER } else { defaults.suffix_padding },
         ..defaults.with_threshold(turn.threshold)
     }
 }

@@ -21,7 +21,7 @@ use super::shelf::Identity;
 use super::stay::{Away, Kept, Stay, StaySetup};
 use super::stream::Stream;
 use super::watcher::{State, Watcher};
-use super::work::Worker;
+use super::work::{SoFarTask, Worker};
 use super::{OpenOptions, Services, SessionError};
 use crate::base::{MediaTime, Pcm, RgbFrame, SessionId};
 use crate::dialogue::{Conversation, MemorySetup, Setup};
@@ -215,6 +215,7 @@ pub(super) async fn open(
         answers: HashMap::new(),
         player: None,
         voices: HashMap::new(),
+        reading: SoFarTask::default(),
         keeper,
         step: Arc::clone(&step),
         lifetime: Lifetime::new(opened_at, longest(services, &grant)),

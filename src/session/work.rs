@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug_span};
 
 use super::actor::Msg;
 use super::hearing::wire_audio;
 use super::watcher::WatchConfig;
-use crate::base::Clock;
+use crate::base::{Clock, LossReason};
 use crate::budget::{Overrun, Stage, Timings};
 use crate::decode::{PictureLimits, Resampler, decode_image, encode_speech};
-use crate::dialogue::{EmbedFor, EngineEvent, LookId, Prompt, Sound, Voiced, VoicedWord};
+use crate::dialogue::{EmbedFor, EngineEvent, LookId, Prompt, ReadSoFar, Sound, Voiced, VoicedWord};
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
 use crate::listen::Verdict;
 use crate::model::llm::Sampling;
@@ -80,6 +81,25 @@ impl Worker {
         tokio::spawn(task.instrument(span));
     }
 
+    /// Reads what was said so far.
+    pub(super) fn read_so_far(&self, item_id: String, sound: Arc<[f32]>) -> AbortHandle {
+        let me = self.clone();
+        let span = debug_span!("read_so_far", item_id);
+        let task = async move {
+            let deadline = me.clock.now() + me.transcribe_budget;
+            let read = me.engine.read_so_far(worth_reading(Arc::clone(&sound)), deadline).await;
+            let result = read.map(|d| d.transcript.text).map_err(|e| e.to_string());
+            let _ = me.out.send(Msg::ReadSoFar(ReadSoFar { item_id, sound, result })).await;
+        };
+        tokio::spawn(task.instrument(span)).abort_handle()
+    }
+
+    /// What is being read so far was the whole utterance.
+    pub(super) fn hurry_reading(&self) {
+        let engine = Arc::clone(&self.engine);
+        tokio::spawn(async move { engine.hurry_reading().await });
+    }
+
     async fn words(&self, sound: Sound) -> Result<String, String> {
         let samples = match sound {
             Sound::Pcm(samples) => samples,
@@ -90,8 +110,7 @@ impl Worker {
                 samples.into()
             }
         };
-        let worth = crate::listen::loud_part(&samples);
-        let samples = if worth.len() < samples.len() { samples[worth].into() } else { samples };
+        let samples = worth_reading(samples);
         let deadline = self.clock.now() + self.transcribe_budget;
         let done = self.engine.transcribe(samples, deadline).await.map_err(|e| e.to_string())?;
         metrics::histogram!("sightline_asr_seconds").record(done.took.as_secs_f64());
@@ -197,6 +216,50 @@ impl Worker {
         }
         Err("the engine stopped in the middle of the answer".into())
     }
+}
+
+/// What the recogniser is given: the same for an utterance and for what was said so far, so that the one can stand for the other.
+fn worth_reading(samples: Arc<[f32]>) -> Arc<[f32]> {
+    let worth = crate::listen::loud_part(&samples);
+    if worth.len() < samples.len() { samples[worth].into() } else { samples }
+}
+
+/// The reading of unfinished speech that is under way, if any. There is one at most: a newer one ends it.
+#[derive(Default)]
+pub(super) struct SoFarTask(Option<AbortHandle>);
+
+impl SoFarTask {
+    /// Gives up the one before.
+    pub(super) fn begin(&mut self, task: AbortHandle) {
+        self.give_up();
+        self.0 = Some(task);
+    }
+
+    /// It was the whole utterance: it is waited for, whatever comes after it.
+    pub(super) fn keep(&mut self) {
+        self.0 = None;
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn give_up(&mut self) {
+        if let Some(task) = self.0.take().filter(|t| !t.is_finished()) {
+            let reason = LossReason::Superseded.label();
+            metrics::counter!("sightline_readings_lost_total", "reason" => reason).increment(1);
+            task.abort();
+        }
+    }
+}
+
+impl Drop for SoFarTask {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+/// Counts an utterance whose words were known, or just being read, when it ended.
+pub(super) fn count_reused(waited: bool) {
+    let when = if waited { "under_way" } else { "before" };
+    metrics::counter!("sightline_transcript_reused_total", "when" => when).increment(1);
 }
 
 /// The engine's words in the conversation's.

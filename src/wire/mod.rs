@@ -36,8 +36,8 @@ pub use response::{
 };
 pub use server::{AnswerPart, At, RateLimit, ResumePass, ServerBody, ServerEvent, TranscriptionUsage, words};
 pub use session::{
-    AudioConfig, AudioFormat, AudioInput, AudioOutput, Inf, MaxTokens, Modality, Names, SessionConfig, SessionPatch,
-    Transcription, TranscriptionPatch, TurnDetection, TurnKind, TurnPatch,
+    AudioConfig, AudioFormat, AudioInput, AudioOutput, Eagerness, Inf, MaxTokens, Modality, Names, SessionConfig,
+    SessionPatch, Transcription, TranscriptionPatch, TurnDetection, TurnKind, TurnPatch,
 };
 pub use vendor::{
     Extension, Latency, SceneView, StageBudgets, VideoStats, WireBox, WireColour, WireLabel, WireObject, WireText,

@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::ItemRole;
+use super::{Eagerness, ItemRole};
 
 /// One event of a client.
 #[derive(JsonSchema)]
@@ -230,6 +230,7 @@ struct TranscriptionUpdate {
 struct TurnUpdate {
     #[schemars(rename = "type")]
     kind: Option<TurnKindName>,
+    eagerness: Option<Eagerness>,
     #[schemars(range(min = 0.0, max = 1.0))]
     threshold: Option<f32>,
     #[schemars(range(max = 5_000))]

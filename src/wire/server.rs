@@ -396,6 +396,13 @@ impl ServerBody {
                 delta.push_str(&more);
                 Ok(())
             }
+            (
+                Self::TranscriptionDelta { item_id, content_index, delta },
+                Self::TranscriptionDelta { item_id: next, content_index: i, delta: more },
+            ) if *item_id == next && *content_index == i => {
+                delta.push_str(&more);
+                Ok(())
+            }
             (_, next) => Err(next),
         }
     }

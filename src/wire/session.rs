@@ -53,11 +53,14 @@ pub struct TurnDetection {
     /// Which kind the client asked for. Both are served by the same voice activity detector.
     #[serde(rename = "type")]
     pub kind: TurnKind,
+    /// How soon a person may be taken to have finished; absent with `server_vad`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eagerness: Option<Eagerness>,
     /// Speech probability above which a frame counts as speech, `0.0..=1.0`.
     pub threshold: f32,
     /// Sound kept from before the first voiced frame, in milliseconds.
     pub prefix_padding_ms: u32,
-    /// Silence that ends a turn, in milliseconds.
+    /// Silence that ends a turn, in milliseconds. With `semantic_vad` what was said decides instead.
     pub silence_duration_ms: u32,
     /// Always null: there is no time-out event.
     pub idle_timeout_ms: Option<u32>,
@@ -73,14 +76,29 @@ pub struct TurnDetection {
 pub enum TurnKind {
     /// Voice activity and a fixed silence.
     ServerVad,
-    /// Accepted, and shown as asked for; decided by voice activity as well.
+    /// Voice activity, and a silence that depends on what was said.
     SemanticVad,
+}
+
+/// How soon a person may be taken to have finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Eagerness {
+    /// Leaves time to think.
+    Low,
+    /// In between.
+    Medium,
+    /// Answers as soon as it can.
+    High,
+    /// As `medium`.
+    Auto,
 }
 
 impl Default for TurnDetection {
     fn default() -> Self {
         Self {
             kind: TurnKind::ServerVad,
+            eagerness: None,
             threshold: 0.5,
             prefix_padding_ms: 300,
             silence_duration_ms: 500,
@@ -368,6 +386,8 @@ pub struct TranscriptionPatch {
 pub struct TurnPatch {
     /// Kind.
     pub kind: Option<TurnKind>,
+    /// Eagerness; of no account with `server_vad`.
+    pub eagerness: Option<Eagerness>,
     /// Threshold.
     pub threshold: Option<f32>,
     /// Padding.
@@ -384,6 +404,8 @@ impl TurnPatch {
     fn onto(self, before: Option<TurnDetection>) -> TurnDetection {
         let mut t = before.unwrap_or_default();
         set(&mut t.kind, self.kind);
+        let semantic = t.kind == TurnKind::SemanticVad;
+        t.eagerness = semantic.then(|| self.eagerness.or(t.eagerness).unwrap_or(Eagerness::Auto));
         set(&mut t.threshold, self.threshold);
         set(&mut t.prefix_padding_ms, self.prefix_padding_ms);
         set(&mut t.silence_duration_ms, self.silence_duration_ms);

@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::error::{WireError, code};
 use super::limits::{MAX_OPAQUE_BYTES, MAX_TOOLS};
 use super::read::{Field, Obj};
-use super::session::{AudioFormat, MaxTokens, Modality, SessionPatch, TranscriptionPatch, TurnKind, TurnPatch};
+use super::session::{
+    AudioFormat, Eagerness, MaxTokens, Modality, SessionPatch, TranscriptionPatch, TurnKind, TurnPatch,
+};
 use super::vendor::Extension;
 
 /// Reads a `session` object. Unknown fields are left out, since stock clients send many.
@@ -179,10 +181,19 @@ fn read_turn(o: &mut Obj) -> Result<Option<Option<TurnPatch>>, WireError> {
         Some("none") => return Ok(Some(None)),
         Some(other) => return Err(t.bad("type", &format!("must be server_vad or semantic_vad, got {other:?}"))),
     };
+    let eagerness = match t.name("eagerness")?.set().as_deref() {
+        None => None,
+        Some("low") => Some(Eagerness::Low),
+        Some("medium") => Some(Eagerness::Medium),
+        Some("high") => Some(Eagerness::High),
+        Some("auto") => Some(Eagerness::Auto),
+        Some(other) => return Err(t.bad("eagerness", &format!("must be low, medium, high or auto, got {other:?}"))),
+    };
     #[expect(clippy::cast_possible_truncation, reason = "0.0..=1.0 fits")]
     let threshold = t.number("threshold", 0.0, 1.0)?.map(|x| x as f32);
     Ok(Some(Some(TurnPatch {
         kind,
+        eagerness,
         threshold,
         prefix_padding_ms: t.whole("prefix_padding_ms", 5_000)?,
         silence_duration_ms: t.whole("silence_duration_ms", 10_000)?,

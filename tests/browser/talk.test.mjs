@@ -98,7 +98,7 @@ describe("push to talk", { skip: missing ?? false, concurrency: false }, () => {
     await page.check("#talk-open");
     await page.waitForSelector("#mic:visible");
     assert.equal(await micOn(page), true);
-    assert.ok((await sent(page))[1].session.audio.input.turn_detection.type);
+    assert.equal((await sent(page))[1].session.audio.input.turn_detection.type, "semantic_vad");
   });
 });
 

@@ -26,10 +26,12 @@ after(async () => {
   await site?.close();
 });
 
-/** A page in a live call, closed again after the test. */
+/** A page in a live call, closed again after the test; what it has said of itself so far is forgotten. */
 export async function live(t, query = "", options = {}) {
   const page = await idle(t, `?autostart=1${query}`, options);
   await page.waitForSelector('.connection[data-phase="live"]');
+  await page.waitForFunction(() => window.mock.sent.some((e) => e.type === "session.update"));
+  await page.evaluate(() => window.mock.sent.splice(0));
   return page;
 }
 

@@ -259,6 +259,9 @@ export interface ConversationItemTruncatedEvent {
 
 export type ConversationName = "auto" | "none";
 
+/** How soon a person may be taken to have finished. */
+export type Eagerness = "low" | "medium" | "high" | "auto";
+
 /** An event was refused, or something failed; the session goes on. */
 export interface ErrorEvent {
   error: WireError;
@@ -1349,13 +1352,15 @@ export interface TranscriptionUsage {
 export interface TurnDetection {
   /** Answer when a turn ends. */
   create_response: boolean;
+  /** How soon a person may be taken to have finished; absent with `server_vad`. */
+  eagerness?: Eagerness | null;
   /** Always null: there is no time-out event. */
   idle_timeout_ms: number | null;
   /** Stop answering when speech starts. */
   interrupt_response: boolean;
   /** Sound kept from before the first voiced frame, in milliseconds. */
   prefix_padding_ms: number;
-  /** Silence that ends a turn, in milliseconds. */
+  /** Silence that ends a turn, in milliseconds. With `semantic_vad` what was said decides instead. */
   silence_duration_ms: number;
   /** Speech probability above which a frame counts as speech, `0.0..=1.0`. */
   threshold: number;
@@ -1370,6 +1375,7 @@ export type TurnKindName = "server_vad" | "semantic_vad" | "none";
 
 export interface TurnUpdate {
   create_response?: boolean | null;
+  eagerness?: Eagerness | null;
   interrupt_response?: boolean | null;
   prefix_padding_ms?: number | null;
   silence_duration_ms?: number | null;

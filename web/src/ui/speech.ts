@@ -108,10 +108,9 @@ export class Speech {
   private onSession(event: Extract<ServerEvent, { type: "session.created" }>): void {
     const voice = event.session.audio?.output?.voice;
     this.view.spoken.possible = voice !== undefined && voice !== "none";
-    const settings: SessionUpdate = {};
-    if (this.view.talk.mode === "push") settings.audio = { input: turnTaking("push") };
+    const settings: SessionUpdate = { audio: { input: turnTaking(this.view.talk.mode) } };
     if (this.view.spoken.possible && this.view.spoken.wanted) settings.output_modalities = ["audio"];
-    if (Object.keys(settings).length > 0) this.session.send({ type: "session.update", session: settings });
+    this.session.send({ type: "session.update", session: settings });
   }
 
   private hear(stream: MediaStream | null): void {
@@ -156,7 +155,7 @@ export class Speech {
   }
 }
 
-/** Who decides that a turn is over: the user, with the button, or the server. */
-function turnTaking(mode: TalkMode): { turn_detection: { type: "server_vad" } | null } {
-  return { turn_detection: mode === "push" ? null : { type: "server_vad" } };
+/** Who decides that a turn is over: the user, with the button, or the server, by what was said. */
+function turnTaking(mode: TalkMode): { turn_detection: { type: "semantic_vad" } | null } {
+  return { turn_detection: mode === "push" ? null : { type: "semantic_vad" } };
 }

@@ -30,13 +30,16 @@ impl Encoder {
         Ok(Self { stem, layers, norm, rotary })
     }
 
-    /// `(samples,)`, at least [`REACH_SAMPLES`], to `(time, hidden)`.
-    pub(super) fn forward(&self, samples: &Tensor) -> Result<Tensor> {
+    /// `(samples,)`, at least [`REACH_SAMPLES`], to `(time, hidden)`; `None` when `stop` said so before the last layer.
+    pub(super) fn forward_unless(&self, samples: &Tensor, stop: &dyn Fn() -> bool) -> Result<Option<Tensor>> {
         let mut x = self.stem.forward(samples)?;
         for layer in &self.layers {
+            if stop() {
+                return Ok(None);
+            }
             x = layer.forward(&x, &self.rotary)?;
         }
-        self.norm.forward(&x)
+        self.norm.forward(&x).map(Some)
     }
 }
 

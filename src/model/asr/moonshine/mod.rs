@@ -54,19 +54,23 @@ impl Moonshine {
         Ok(Self { encoder, decoder, vocabulary, config, name: sound::model_name(dir) })
     }
 
-    fn recognise(&self, samples: &[f32]) -> candle_core::Result<Transcript> {
+    /// `None` when `stop` said so; it is asked before each layer and each token.
+    fn recognise(&self, samples: &[f32], stop: &dyn Fn() -> bool) -> candle_core::Result<Option<Transcript>> {
         let mut sound = samples.to_vec();
         sound.resize(sound.len().max(REACH_SAMPLES), 0.0);
         let sound = Tensor::from_vec(sound, (samples.len().max(REACH_SAMPLES),), &Device::Cpu)?;
-        let hidden = self.encoder.forward(&sound)?;
+        let Some(hidden) = self.encoder.forward_unless(&sound, stop)? else { return Ok(None) };
         let mut state = self.decoder.start(&hidden)?;
         let limits = Limits::new(samples.len(), self.decoder.max_tokens(), MIN_CONFIDENCE);
         let mut greedy = Greedy::new(limits, self.config.eos_token_id);
         let mut token = Some(self.config.decoder_start_token_id);
         while let Some(t) = token {
+            if stop() {
+                return Ok(None);
+            }
             token = greedy.choose(&self.decoder.step(t, &mut state)?);
         }
-        Ok(greedy.finish(&self.vocabulary))
+        Ok(Some(greedy.finish(&self.vocabulary)))
     }
 }
 
@@ -76,8 +80,16 @@ impl Transcribe for Moonshine {
     }
 
     fn transcribe(&mut self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
+        Ok(self.transcribe_unless(samples, &|| false)?.unwrap_or_default())
+    }
+
+    fn transcribe_unless(
+        &mut self,
+        samples: &[f32],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Transcript>, TranscribeError> {
         sound::check_length(samples, LIMIT_S)?;
-        let Some(samples) = sound::audible(samples) else { return Ok(Transcript { text: String::new(), tokens: 0 }) };
-        self.recognise(&samples).map_err(|e| TranscribeError::Model(e.to_string()))
+        let Some(samples) = sound::audible(samples) else { return Ok(Some(Transcript::default())) };
+        self.recognise(&samples, stop).map_err(|e| TranscribeError::Model(e.to_string()))
     }
 }

@@ -70,7 +70,8 @@ impl Whisper {
         Ok(Self { mel, encoder, decoder, vocabulary, config, special, name: sound::model_name(dir) })
     }
 
-    fn recognise(&self, samples: &[f32]) -> candle_core::Result<Transcript> {
+    /// `None` when `stop` said so; it is asked before each token.
+    fn recognise(&self, samples: &[f32], stop: &dyn Fn() -> bool) -> candle_core::Result<Option<Transcript>> {
         let room = LIMIT_S * Pcm::RATE_HZ as usize - samples.len();
         let hidden = self.encoder.forward(&self.mel.forward(samples, TAIL_SAMPLES.min(room))?)?;
         let mut state = self.decoder.start(&hidden)?;
@@ -82,10 +83,13 @@ impl Whisper {
         }
         self.suppress(&mut scores, true);
         while let Some(token) = greedy.choose(&scores) {
+            if stop() {
+                return Ok(None);
+            }
             scores = self.decoder.step(token, &mut state)?;
             self.suppress(&mut scores, false);
         }
-        Ok(greedy.finish(&self.vocabulary))
+        Ok(Some(greedy.finish(&self.vocabulary)))
     }
 
     /// Takes the tokens out of the race that are no speech: listed ones, control tokens, time stamps.
@@ -120,8 +124,16 @@ impl Transcribe for Whisper {
     }
 
     fn transcribe(&mut self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
+        Ok(self.transcribe_unless(samples, &|| false)?.unwrap_or_default())
+    }
+
+    fn transcribe_unless(
+        &mut self,
+        samples: &[f32],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Transcript>, TranscribeError> {
         sound::check_length(samples, LIMIT_S)?;
-        let Some(samples) = sound::audible(samples) else { return Ok(Transcript { text: String::new(), tokens: 0 }) };
-        self.recognise(&samples).map_err(|e| TranscribeError::Model(e.to_string()))
+        let Some(samples) = sound::audible(samples) else { return Ok(Some(Transcript::default())) };
+        self.recognise(&samples, stop).map_err(|e| TranscribeError::Model(e.to_string()))
     }
 }

@@ -1,0 +1,201 @@
+//! The dialogues: what is said, and where the person stops to think.
+
+use std::path::Path;
+
+use sightline::model::onnx::Threads;
+use sightline::model::voice::{Kokoro, Voice};
+
+use super::sound::{Chance, at_level, cough, mix, recorded, resample, say};
+
+/// How loud the person is, dBFS.
+const PERSON: f32 = -24.0;
+/// When the person begins.
+const BEGINS_MS: u64 = 700;
+/// Silence after the last word: longer than anybody is waited for.
+const AFTER_MS: u64 = 4_600;
+
+/// One microphone.
+pub(crate) struct Dialogue {
+    pub name: String,
+    pub held_out: bool,
+    pub microphone: Vec<f32>,
+    /// When the person begins to speak, begins the last stretch, and has said the last word, in milliseconds.
+    pub begins: u64,
+    pub last_stretch: u64,
+    pub ends: u64,
+    /// Times the person stops to think.
+    pub pauses: usize,
+}
+
+/// `|` is a pause in mid-thought. These were looked at while the rules were written.
+const TUNED: &[&str] = &[
+    "What do you see on the table?",
+    "Tell me about this room.",
+    "Where did I leave my keys?",
+    "Read the sign please.",
+    "What colour is the cup?",
+    "How many chairs are there?",
+    "Is there a dog in the picture?",
+    "I have a red cup here.",
+    "Yes.",
+    "Describe what is in front of me.",
+    "Okay, what is that for?",
+    "Can you tell me what time it is?",
+    "I was wondering if | you can see my keys.",
+    "What is on the | the big table over there?",
+    "Can you tell me | what this thing is?",
+    "Um | where did I put my glasses?",
+    "I am looking for | my blue jacket.",
+    "So | what else is in the room?",
+    "The thing is that | I cannot find my phone.",
+    "I would like to | know what the label says.",
+    "When I came home yesterday | was the window open?",
+    "If you look at the shelf | is there a book about birds?",
+    "Show me the | first picture again.",
+    "My number is five five five | one two three four.",
+    "I put it on the chair and | then it was gone.",
+    "Do you know | who was here this morning?",
+    "Is the cup next to | the window or the door?",
+    "I think | it was a green one.",
+    "Tell me when | you see a dog.",
+    "There was a man with | a black hat.",
+    "I need something for | cutting this rope.",
+    "What about | the one on the left?",
+    "I went to the shop yesterday | and bought some apples.",
+    "Please remember this | my locker is number twelve.",
+];
+
+/// Written before anything was measured, and never run while the rules were changed.
+const HELD_OUT: &[&str] = &[
+    "What is lying on the floor?",
+    "Who is standing by the door?",
+    "Describe the picture on the wall.",
+    "What does the label say?",
+    "Are there any books on the shelf?",
+    "Which of the bottles is full?",
+    "Count the plates please.",
+    "My jacket is on the sofa.",
+    "No, the other side.",
+    "Where are my glasses now?",
+    "Did you see who came in?",
+    "Remember that the code is seven.",
+    "I wanted to ask you whether | the light is still on.",
+    "Where is the | the small screwdriver?",
+    "Could you please | look at the box again?",
+    "Uh | how many people are there?",
+    "We are trying to find | a way out of here.",
+    "And | what was written on it?",
+    "The problem is | that the lid does not close.",
+    "I'd like you to | count the bottles.",
+    "Before I left this morning | was the oven on?",
+    "Because it was dark | I could not read the number.",
+    "Give me the | name of that flower.",
+    "The code is four four | nine two.",
+    "She took the bag but | she left the umbrella.",
+    "Can you see | the cat under the bed?",
+    "Is it behind | the curtain or the plant?",
+    "I guess | this is the wrong cable.",
+    "Let me know if | somebody comes in.",
+    "It looks like | a kind of lamp.",
+    "I am waiting for my | sister to call.",
+    "How about | the photo in the frame?",
+    "This is my new bicycle | and that is the old one.",
+    "I have a question | what is this button for?",
+];
+
+const TUNED_VOICES: [&str; 4] = ["en-us+m3", "en-gb+f2", "en-us+f4", "en-gb-scotland+m2"];
+const HELD_OUT_VOICES: [&str; 4] = ["en-us+m7", "en-gb+f3", "en-us+f1", "en-gb+m4"];
+const NEWS: &str = "Good evening. The government has announced new measures for the railways today. In the north, heavy rain is expected until \
+    Thursday, and the minister said that help would arrive within a few hours.";
+
+/// How the dialogue sounds besides what is said.
+const ROOMS: [&str; 6] = ["quiet", "hiss", "television", "cough", "quiet", "fan"];
+
+/// A voice of ours, where its weights are.
+pub(crate) type OurVoice = Option<Kokoro>;
+
+pub(crate) fn our_voice(models: &Path) -> OurVoice {
+    Kokoro::load(&models.join("kokoro-82m"), &Threads::new(2)).ok()
+}
+
+/// All dialogues of one half.
+pub(crate) fn of_half(held_out: bool, ours: &mut OurVoice, data: &Path) -> Vec<Dialogue> {
+    let (texts, voices) = if held_out { (HELD_OUT, HELD_OUT_VOICES) } else { (TUNED, TUNED_VOICES) };
+    let mut list: Vec<_> =
+        texts.iter().enumerate().map(|(i, text)| dialogue(i, text, voices, held_out, ours)).collect();
+    if !held_out {
+        list.extend(recording(data));
+    }
+    list
+}
+
+fn spoken(voice: &str, text: &str, ours: Option<&mut Kokoro>) -> Vec<f32> {
+    let Some(kokoro) = ours else { return say(voice, text, PERSON) };
+    let speech = kokoro.speak(text, 1.0).expect("a sentence of our own");
+    let rate = speech.rate_hz as usize;
+    let sound = resample(&speech.samples, rate);
+    let loud = |v: &f32| v.abs() > 0.01;
+    let (first, last) = (sound.iter().position(loud).unwrap_or(0), sound.iter().rposition(loud).unwrap_or(0));
+    at_level(&sound[first..=last], PERSON)
+}
+
+fn dialogue(i: usize, text: &str, voices: [&str; 4], held_out: bool, ours: &mut OurVoice) -> Dialogue {
+    let mut chance = Chance::new(u32::try_from(i).unwrap_or(0) * 2 + u32::from(held_out) + 100);
+    let room = ROOMS[i % ROOMS.len()];
+    let voice = voices[i % voices.len()];
+    // Every second dialogue is in our own voice, if it is there: a recogniser hears it more as it hears people.
+    let mut kokoro = ours.as_mut().filter(|_| i % 2 == 1);
+    let who = if kokoro.is_some() { "kokoro" } else { voice };
+    let (mut at, mut parts, mut last_stretch) = (BEGINS_MS, Vec::new(), BEGINS_MS);
+    for (n, part) in text.split('|').enumerate() {
+        if n > 0 {
+            // People stop for a third of a second to one and a half.
+            at += 350 + ((chance.next() + 1.0) * 600.0) as u64;
+        }
+        let sound = spoken(voice, part.trim(), kokoro.as_deref_mut());
+        (last_stretch, parts) = (at, [parts, vec![(at, sound)]].concat());
+        at += parts.last().map_or(0, |(_, s)| s.len() as u64 / 16);
+    }
+    let mut microphone: Vec<f32> = (0..(at + AFTER_MS) * 16).map(|_| chance.next() * 4e-4).collect();
+    for (when, sound) in &parts {
+        mix(&mut microphone, *when, sound);
+    }
+    let length = microphone.len();
+    match room {
+        "hiss" => (0..length).for_each(|n| microphone[n] += chance.next() * 3e-3),
+        "television" => mix(&mut microphone, 0, &say("en-gb-x-rp+m1", NEWS, PERSON - 30.0)),
+        "cough" => mix(&mut microphone, at + 1_200, &cough(250, 1, PERSON - 2.0, 7 + i as u32)),
+        "fan" => {
+            let mut low = 0.0;
+            for sample in &mut microphone {
+                low += (chance.next() - low) * 0.05;
+                *sample += low * 1e-2;
+            }
+        }
+        _ => {}
+    }
+    let name = format!("\"{text}\" ({who}, {room})");
+    Dialogue { name, held_out, microphone, begins: BEGINS_MS, last_stretch, ends: at, pauses: parts.len() - 1 }
+}
+
+/// The one recording with pauses in mid-thought that there is: "… my fellow Americans | ask not … for you | ask what you can do …".
+fn recording(data: &Path) -> Option<Dialogue> {
+    let sound = recorded(&data.join("speech/jfk.flac"))?;
+    let loudest = sound.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    let loud = |v: &f32| v.abs() > loudest / 25.0;
+    let first = sound.iter().position(loud)?;
+    let ends = sound.iter().rposition(loud)? / 16;
+    let mut microphone = sound;
+    microphone.extend(vec![0.0; AFTER_MS as usize * 16]);
+    // By ear and by eye: the last stretch begins after 8.1 s.
+    let name = "a recorded speech with pauses (jfk.flac)".to_owned();
+    Some(Dialogue {
+        name,
+        held_out: false,
+        microphone,
+        begins: first as u64 / 16,
+        last_stretch: 8_100,
+        ends: ends as u64,
+        pauses: 3,
+    })
+}
