@@ -8,14 +8,11 @@ pub mod base;
 #[path = "../../src/wire/mod.rs"]
 pub mod wire;
 
+#[path = "../../src/config"]
 pub mod config {
-    #[path = "../../../src/config/error.rs"]
     mod error;
-    #[path = "../../../src/config/keys.rs"]
     mod keys;
-    #[path = "../../../src/config/layers.rs"]
     mod layers;
-    #[path = "../../../src/config/value.rs"]
     mod value;
 
     pub use error::ConfigError;
@@ -26,10 +23,9 @@ pub mod config {
     }
 }
 
+#[path = "../../src/decode"]
 pub mod decode {
-    #[path = "../../../src/decode/bits.rs"]
     mod bits;
-    #[path = "../../../src/decode/header.rs"]
     mod header;
 
     pub fn announced_size(codec: crate::base::Codec, data: &[u8]) -> Option<(u32, u32)> {
@@ -37,18 +33,14 @@ pub mod decode {
     }
 }
 
+#[path = "../../src/ingest"]
 pub mod ingest {
-    #[path = "../../../src/ingest/assemble/mod.rs"]
     pub mod assemble;
-    #[path = "../../../src/ingest/ice_servers.rs"]
     pub mod ice_servers;
-    #[path = "../../../src/ingest/offer/mod.rs"]
     pub mod offer;
 
     pub mod mux {
-        #[path = "../../../../src/ingest/mux/stun.rs"]
         mod stun;
-        #[path = "../../../../src/ingest/mux/table.rs"]
         mod table;
 
         use super::offer::IceCredentials;
@@ -64,8 +56,8 @@ pub mod ingest {
     }
 }
 
+#[path = "../../src/server"]
 pub mod server {
-    #[path = "../../../src/server/parts.rs"]
     mod parts;
 
     use axum::body::Body;

@@ -1,4 +1,4 @@
-//! WHIP (RFC 9725): sound and picture from anything that streams, such as OBS, FFmpeg or GStreamer.
+//! WHIP (RFC 9725): sound and picture from programs that stream.
 //!
 //! `POST /whip` opens a session whose only client is the camera; who wants its events joins by WebSocket with `?call_id=`. What differs from
 //! `/v1/realtime/calls`, and is therefore here: preconditions on the ICE session, trickled candidates, ICE restart, and 503 in the place of 429.
