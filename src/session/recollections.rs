@@ -33,13 +33,17 @@ impl Sessions {
 
     /// Notes which session holds a memory, until the session has ended and is written.
     pub(super) fn hold_memory(&self, who: &Identity, held: Held) {
-        let (id, closed) = (who.name.to_string(), held.closed.clone());
+        let (id, closed, inbox) = (who.name.to_string(), held.closed.clone(), held.inbox.clone());
         lock(&self.0.memories).insert(id.clone(), held);
         let inner = Arc::clone(&self.0);
         // Not before all of it is written: whoever goes on with the memory then finds all of it.
         self.0.tasks.spawn(async move {
             closed.cancelled().await;
-            lock(&inner.memories).remove(&id);
+            let mut memories = lock(&inner.memories);
+            // Another session may hold it by now.
+            if memories.get(&id).is_some_and(|held| held.inbox.same_channel(&inbox)) {
+                memories.remove(&id);
+            }
         });
     }
 

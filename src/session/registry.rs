@@ -29,7 +29,7 @@ pub struct Sessions(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) services: Services,
     pub(super) permits: Arc<Semaphore>,
-    places: Places,
+    pub(super) places: Places,
     pub(super) calls: Mutex<HashMap<String, Entry>>,
     pub(super) memories: Mutex<HashMap<String, Held>>,
     /// One session at a time is taken up from the archive.
@@ -109,10 +109,13 @@ impl Sessions {
         if !grant.allows_model(model) {
             return Err(SessionError::ModelNotAllowed(model.clone()));
         }
-        let taken = self.0.places.take(grant).map_err(|(name, max)| {
-            metrics::counter!("sightline_admission_rejected_total", "reason" => "key").increment(1);
-            SessionError::KeyFull { name, max }
-        })?;
+        let taken = match self.0.places.take(grant) {
+            Ok(taken) => taken,
+            Err((name, max)) => self.make_room_of_key(grant).await.ok_or_else(|| {
+                metrics::counter!("sightline_admission_rejected_total", "reason" => "key").increment(1);
+                SessionError::KeyFull { name, max }
+            })?,
+        };
         let place = match Arc::clone(&self.0.permits).try_acquire_owned() {
             Ok(place) => Some(place),
             Err(_) => self.make_room().await,

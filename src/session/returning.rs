@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::actor::Msg;
+use super::grant::{Grant, Taken};
 use super::holder::Returning;
 use super::memories::Begun;
 use super::registry::{Admission, Held, Sessions, lock};
@@ -81,20 +82,20 @@ impl Sessions {
     /// The session that a token names, whether or not it opens it; taken up from the archive where it does not run.
     async fn find(&self, token: &Secret, options: &OpenOptions) -> Result<Held, SessionError> {
         let held = || lock(&self.0.memories).get(token.name().as_str()).cloned();
+        let own = |held: Held| {
+            if held.grant.holder() == options.grant.holder() { Ok(held) } else { Err(refused()) }
+        };
         if let Some(held) = held() {
-            if held.grant.holder() != options.grant.holder() {
-                return Err(refused());
-            }
             if !held.ended.is_cancelled() {
-                return Ok(held);
+                return own(held);
             }
             // It is just ending: what is kept of it is there when that is done.
             let _ = tokio::time::timeout(PATIENCE, held.closed.cancelled()).await;
         }
         // One at a time, so that nobody takes up what another is taking up.
         let _turn = self.0.restoring.acquire().await.map_err(|_| refused())?;
-        if let Some(held) = held() {
-            return Ok(held);
+        if let Some(held) = held().filter(|held| !held.ended.is_cancelled()) {
+            return own(held);
         }
         self.take_up(token, options).await
     }
@@ -104,6 +105,9 @@ impl Sessions {
         let (key, offset) = (token.clone(), options.utc_offset_minutes);
         let taken = tokio::task::spawn_blocking(move || memories.take_up(&key, now, offset));
         let (kept, begun) = taken.await.map_err(|_| refused())??;
+        if !kept.belongs_to(options.grant.holder()) {
+            return Err(refused());
+        }
         let snapshot = kept.snapshot().ok_or_else(refused)?;
         let Begun { setup: memory, identity } = begun;
         let admission = self.admit(&options.grant).await?;
@@ -140,14 +144,28 @@ impl Sessions {
         answer.await.ok().flatten().ok_or_else(refused)
     }
 
-    /// A place that a session gives up whose holder is away; the one that is away longest.
-    pub(super) async fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+    /// Ends the session whose client is away longest, of this key where one is named.
+    async fn send_away(&self, key: Option<&str>) -> Option<Held> {
         let away = {
             let memories = lock(&self.0.memories);
-            let away = memories.values().filter_map(|held| held.away.since().map(|since| (since, held)));
+            let of_key = memories.values().filter(|held| key.is_none_or(|key| held.grant.holder() == key));
+            let away = of_key.filter_map(|held| held.away.since().map(|since| (since, held)));
             away.min_by_key(|(since, _)| *since).map(|(_, held)| held.clone())
         }?;
         let _ = away.inbox.send(Msg::MakeRoom).await;
+        Some(away)
+    }
+
+    /// The places of a key, one of which a session gives up whose client is away: a page that is loaded anew, say.
+    pub(super) async fn make_room_of_key(&self, grant: &Grant) -> Option<Taken> {
+        let away = self.send_away(Some(grant.holder())).await?;
+        tokio::time::timeout(PATIENCE, away.closed.cancelled()).await.ok()?;
+        self.0.places.take(grant).ok()
+    }
+
+    /// A place that a session gives up whose client is away; the one that is away longest.
+    pub(super) async fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+        self.send_away(None).await?;
         let place = Arc::clone(&self.0.permits).acquire_owned();
         tokio::time::timeout(PATIENCE, place).await.ok()?.ok()
     }

@@ -40,6 +40,9 @@ struct Way {
 /// A session in the archive: the conversation, and what opens it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Kept {
+    /// The name of the key that the session was opened with; empty where none was needed.
+    #[serde(default)]
+    holder: String,
     /// For the resume token, and for the one before it where its client may still hold that.
     ways: Vec<Way>,
     /// Number of the newest event of before the snapshot.
@@ -70,6 +73,11 @@ impl Kept {
     pub(super) fn opens(&self, token: &Secret, now_unix_ms: i64) -> bool {
         let hours = i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
         self.way(token).is_some() && now_unix_ms.saturating_sub(self.saved_unix_ms) <= hours
+    }
+
+    /// Whether it was opened with the key of this name.
+    pub(super) fn belongs_to(&self, holder: &str) -> bool {
+        self.holder == holder
     }
 
     fn way(&self, token: &Secret) -> Option<&Way> {
@@ -105,6 +113,8 @@ struct Pass {
 pub(super) struct Stay {
     /// How long it waits; zero: not at all.
     grace: Duration,
+    /// The name of its key.
+    holder: String,
     identity: Identity,
     /// What opens the memory, to be kept with the session.
     access: Option<Secret>,
@@ -148,6 +158,8 @@ impl Away {
 /// What a session is told about where it lives.
 pub(super) struct StaySetup {
     pub(super) grace: Duration,
+    /// The name of the key that it is opened with.
+    pub(super) holder: String,
     pub(super) identity: Identity,
     /// The access token of its memory.
     pub(super) access_token: String,
@@ -160,13 +172,14 @@ pub(super) struct StaySetup {
 
 impl Stay {
     pub(super) fn new(setup: StaySetup, now: MediaTime) -> Self {
-        let StaySetup { grace, identity, access_token, archived, unix_ms_at_zero, taken_up } = setup;
+        let StaySetup { grace, holder, identity, access_token, archived, unix_ms_at_zero, taken_up } = setup;
         let away = Away::default();
         // Whoever has it taken up is about to come.
         let away_until = taken_up.is_some().then(|| now + grace);
         away.set(taken_up.is_some().then_some(now));
         Self {
             grace,
+            holder,
             identity,
             access: Secret::parse(&access_token),
             archived,
@@ -296,6 +309,7 @@ impl Stay {
         let Some(conversation) = conversation(MOST_BYTES) else { return self.erase() };
         let ways = std::iter::once(&pass.token).chain(&pass.previous);
         let kept = Kept {
+            holder: self.holder.clone(),
             ways: ways.map(|t| Way { hash: t.hash(), access: access.under(t) }).collect(),
             seq,
             generation: self.generation,
@@ -338,6 +352,7 @@ mod tests {
         let identity = Identity { name: access.name().clone(), owner: access.hash(), started_unix_ms: 0 };
         let setup = StaySetup {
             grace: Duration::from_secs(30),
+            holder: "kiosk".to_owned(),
             identity,
             access_token: access.token(),
             archived: true,
@@ -380,6 +395,7 @@ mod tests {
         let body = s.save(41, at(10), |_| Some(json!({"items": []}))).unwrap();
         let kept = Kept::parse(&body).unwrap();
         assert_eq!((kept.seq, kept.generation), (41, 2));
+        assert!(kept.belongs_to("kiosk") && !kept.belongs_to("") && !kept.belongs_to("robot"));
         let day = 24 * 3_600_000;
         for good in [&first, &second] {
             assert!(kept.opens(good, 1_010_000 + day) && !kept.opens(good, 1_010_001 + day));

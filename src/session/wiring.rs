@@ -155,7 +155,7 @@ pub(super) async fn open(
     let (progress, progress_out) = watch::channel(None);
 
     let (kept, seq) = taken_up.map_or((None, None), |(kept, seq)| (Some(kept), Some(seq)));
-    let stay = stay(services, &setup, &identity, kept);
+    let stay = stay(services, &setup, (&identity, &grant), kept);
     let away = stay.away();
     let opened_at = services.clock.now();
     let (conversation, greeting) = Conversation::open(setup, opened_at);
@@ -243,18 +243,20 @@ pub(super) async fn open(
     metrics::counter!("sightline_sessions_total").increment(1);
     let conversation = async move {
         actor.run(greeting).await;
-        drop(said);
         metrics::gauge!("sightline_sessions_active").decrement(1.0);
         step.store(0, Ordering::Relaxed);
+        // The places first: whoever waits for the session to be closed wants one of them.
         drop((permit, taken));
+        drop(said);
     };
     tasks.spawn(conversation.instrument(span));
     Ok(Opened { clients, media: MediaIn { frames, sound, played, progress: progress_out }, away, closed })
 }
 
-fn stay(services: &Services, setup: &Setup, identity: &Identity, taken_up: Option<Kept>) -> Stay {
+fn stay(services: &Services, setup: &Setup, (identity, grant): (&Identity, &Grant), taken_up: Option<Kept>) -> Stay {
     let setup = StaySetup {
         grace: services.resume_grace,
+        holder: grant.holder().to_owned(),
         identity: identity.clone(),
         access_token: setup.memory.access_token.clone(),
         archived: setup.memory.archived && services.memories.shelf.is_some(),

@@ -10,6 +10,7 @@ import websockets
 import websockets.exceptions
 
 from harness import PATIENCE_S, Server, Talk, go, text
+from test_bad_input import offer
 
 PLAIN, KIOSK, ROBOT, SHORT, OTHER = (f"a-key-that-is-long-enough-{n}" for n in "pkrso")
 SHOP = "https://shop.example"
@@ -195,3 +196,82 @@ def test_without_keys_a_foreign_page_or_a_foreign_name_stays_outside(server):
             pass
 
     go(work())
+
+
+async def resumable(server, key: str):
+    """An open socket of a session that can be come back to, and its token."""
+    line = await websockets.connect(f"{server.ws}?ext=resume", **with_key(key))
+    while "resume_token" not in (event := json.loads(await asyncio.wait_for(line.recv(), PATIENCE_S))):
+        pass
+    return line, event["resume_token"]
+
+
+def test_what_was_opened_with_one_key_is_not_reached_with_another(guarded):
+    """T26: calls and sessions of somebody else are told in the words of those that are not there."""
+
+    async def work():
+        sdp = offer()
+        status, call = await asyncio.to_thread(place, guarded, sdp, PLAIN)
+        assert status == 201 and call, status
+        mine = await secret(guarded, PLAIN)
+        for other in (KIOSK, ROBOT, await secret(guarded, ROBOT)):
+            with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+                await websockets.connect(f"{guarded.ws}?call_id={call}", **with_key(other))
+            assert refused.value.response.status_code == 404
+            assert json.loads(refused.value.response.body)["error"]["code"] == "call_not_found"
+            assert (await asyncio.to_thread(hang_up, guarded, call, other)) == 404
+        async with websockets.connect(f"{guarded.ws}?call_id={call}", **with_key(mine)) as beside:
+            assert json.loads(await beside.recv())["type"] == "session.created"
+        assert (await asyncio.to_thread(hang_up, guarded, call, mine)) == 200
+        line, token = await resumable(guarded, mine)
+        for other in (ROBOT, await secret(guarded, ROBOT)):
+            with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+                await websockets.connect(f"{guarded.ws}?resume={token}&last_seq=0", **with_key(other))
+            assert refused.value.response.status_code == 404
+            assert json.loads(refused.value.response.body)["error"]["code"] == "session_not_found"
+        again = await websockets.connect(f"{guarded.ws}?resume={token}&last_seq=0", **with_key(PLAIN))
+        assert json.loads(await again.recv())["type"] == "session.resumed"
+        await again.close()
+        await line.close()
+
+    go(work())
+    guarded.wait_for_sessions(0, seconds=20)
+
+
+def test_a_page_that_is_loaded_anew_takes_the_place_that_it_left(guarded):
+    """One session for its token, and that one waits for a client that will not come back."""
+
+    async def work():
+        token = await secret(guarded, PLAIN, grants={"max_sessions": 1})
+        line, _ = await resumable(guarded, token)
+        assert (await refusal(guarded, **with_key(token)))[0] == 429
+        line.transport.abort()
+        while not guarded.metric("sightline_sessions_away"):
+            await asyncio.sleep(0.05)
+        async with Talk.open(guarded, **with_key(token)):
+            pass
+
+    go(work())
+    guarded.wait_for_sessions(0, seconds=20)
+
+
+def place(server, sdp: str, key: str) -> tuple[int, str]:
+    """Places a call; status and id."""
+    import urllib.request
+
+    headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {key}"}
+    request = urllib.request.Request(server.url + "/v1/realtime/calls", method="POST", data=sdp.encode(), headers=headers)
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        return answer.status, answer.headers["Location"].rsplit("/", 1)[-1]
+
+
+def hang_up(server, call: str, key: str) -> int:
+    import urllib.error
+    import urllib.request
+
+    request = urllib.request.Request(f"{server.url}/v1/realtime/calls/{call}", method="DELETE", headers={"Authorization": f"Bearer {key}"})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code

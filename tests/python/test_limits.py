@@ -175,6 +175,17 @@ def test_a_hostile_request_is_refused_and_the_server_goes_on(server, name, reque
     go(work())
 
 
+def test_compression_is_not_spoken_so_nothing_can_swell(server):
+    """A small frame that unpacks to gigabytes needs an extension that is not granted."""
+    async def work():
+        offered = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+        status, headers, _, writer = await knock(server.port, UPGRADE.format(query="", more=offered))
+        assert status == 101 and "sec-websocket-extensions" not in headers, headers
+        writer.close()
+
+    go(work())
+
+
 FRAMES = [
     ("not-utf-8", b"\x81\x82\0\0\0\0\xff\xfe", {1007, 1002, 1006}),
     ("unmasked", b"\x81\x02{}", {1002, 1006}),
