@@ -62,7 +62,7 @@ web/node_modules/.package-lock.json: web/package-lock.json
 # ── what a developer and a CI need ──
 
 .PHONY: test
-test: setup-test web build test-models test-rust test-web test-browser test-python ## set everything up, run every test
+test: setup-test web build test-models test-rust test-web test-browser test-python test-conformance ## set everything up, run every test
 
 .PHONY: setup-test
 setup-test:
@@ -91,6 +91,28 @@ tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
 .PHONY: test-python
 test-python: build .venv/.ready ## independent clients in Python, against the real server
 	SIGHTLINE_BIN=$(CURDIR)/$(BIN) .venv/bin/python -m pytest -q tests/python
+
+.PHONY: conformance
+conformance: build test-models tests/conformance/.venv/.ready tests/conformance/.venv-beta/.ready tests/conformance/node_modules/.package-lock.json tests/browser/node_modules/.package-lock.json ## stock clients (OpenAI SDKs, LiveKit, Pipecat, aiortc) against the real server: a table
+	SIGHTLINE_BIN=$(CURDIR)/$(BIN) tests/conformance/.venv/bin/python tests/conformance/run.py $(CONFORMANCE)
+
+.PHONY: test-conformance
+test-conformance: build .venv/.ready tests/conformance/node_modules/.package-lock.json ## its two commonest clients
+	SIGHTLINE_BIN=$(CURDIR)/$(BIN) .venv/bin/python tests/conformance/run.py --core
+
+tests/conformance/node_modules/.package-lock.json: tests/conformance/package-lock.json
+	cd tests/conformance && $(NPM) ci --no-fund --no-audit
+	@touch $@
+
+tests/conformance/.venv/.ready: tests/conformance/requirements.txt
+	$(PYTHON) -m venv tests/conformance/.venv
+	tests/conformance/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+tests/conformance/.venv-beta/.ready: tests/conformance/requirements-beta.txt
+	$(PYTHON) -m venv tests/conformance/.venv-beta
+	tests/conformance/.venv-beta/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .venv/.ready: tests/python/requirements.txt
 	$(PYTHON) -m venv .venv
@@ -162,4 +184,4 @@ pictures: web build models tests/browser/node_modules/.package-lock.json ## ten 
 .PHONY: clean
 clean: ## remove what was built; weights stay
 	$(CARGO) clean
-	rm -rf web/dist web/client/dist web/node_modules tests/browser/node_modules tests/artifacts .venv .setup
+	rm -rf web/dist web/client/dist web/node_modules tests/browser/node_modules tests/conformance/node_modules tests/conformance/.venv tests/conformance/.venv-beta tests/artifacts .venv .setup

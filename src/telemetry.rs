@@ -87,6 +87,7 @@ pub const METRICS: &[Metric] = &[
     counter("sightline_frames_lost_total", "pictures dropped on purpose; label: reason"),
     seconds("sightline_interruption_seconds", "speech into an answer, from its onset to stopping the answer"),
     counter("sightline_interjections_total", "speech into answers; label: judged (what it was taken for)"),
+    counter("sightline_tool_calls_total", "calls of functions that the model wrote; label: result"),
     counter("sightline_audio_lost_total", "sound dropped on purpose; label: reason"),
     counter("sightline_events_lost_total", "events refused or not delivered; label: reason"),
     counter("sightline_slow_readers_total", "clients closed because they read too slowly"),

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use super::conversation::Conversation;
-use super::items::{Item, Picture};
-use super::prompt_build::{self, Asked, Built, Sight};
+use super::items::Item;
+use super::prompt_build::{Asked, Built};
 use super::recall_turn::{Next, Plan};
 use super::remember::EMBED_WAIT;
 use super::sentence::cut_to;
+use super::tools::{self, Calling};
 use super::voicing::{VoiceLoss, Voicing};
-use super::{EngineEvent, Finish, Output, Prompt, VideoState};
+use super::{EngineEvent, Finish, Output};
 use crate::base::MediaTime;
 use crate::budget::{Stage, Step, TurnTiming};
 use crate::memory::Speaker;
 use crate::wire::{
     At, IdKind, ItemRole, ItemStatus, ItemView, MaxTokens, Modality, PartView, ResponseRequest, ResponseStatus,
-    ServerBody, StatusError, WireError, code,
+    ServerBody, SessionKind, StatusError, WireError, code,
 };
 
 /// What an answer waits for.
@@ -39,13 +40,15 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) id: String,
+    /// What the engine knows it by: another one when it is asked a second time.
+    pub(crate) work_id: String,
     pub(crate) item_id: String,
     pub(crate) in_conversation: bool,
     /// Items that came with the request, instead of the conversation.
     pub(crate) own: Option<Vec<Item>>,
     pub(crate) timing: TurnTiming,
     pub(crate) metadata: Option<serde_json::Value>,
-    instructions: Option<String>,
+    pub(crate) instructions: Option<String>,
     pub(crate) max_tokens: MaxTokens,
     pub(crate) phase: Phase,
     /// What it is answered from.
@@ -64,6 +67,8 @@ pub(crate) struct Answer {
     pub(crate) voicing: Option<Voicing>,
     /// How it will end, once everything was said.
     pub(crate) ending: Option<Ending>,
+    /// Its tools and the calls it makes.
+    pub(crate) calling: Calling,
     pub(crate) input_tokens: u64,
     pub(crate) cached_tokens: u64,
     pub(crate) deltas: u64,
@@ -132,6 +137,10 @@ impl Conversation {
         now: MediaTime,
         out: &mut Vec<Output>,
     ) -> Result<(), WireError> {
+        if self.config.kind == SessionKind::Transcription {
+            let message = "a session for transcription gives no responses; open one without `intent=transcription`";
+            return Err(WireError::invalid(code::INVALID_VALUE, message));
+        }
         if !request.out_of_band
             && let Some(active) = self.answers.iter().find(|a| a.in_conversation)
         {
@@ -141,6 +150,7 @@ impl Conversation {
         if self.answers.iter().filter(|a| !a.in_conversation).count() >= self.limits.out_of_band {
             return Err(WireError::busy("too many responses outside the conversation; wait for one to be done"));
         }
+        self.check_tools(&request)?;
         // A question that was just spoken: its clock runs since the end of the speech.
         let mut timing = self.spoken.last().map(|t| t.timing).unwrap_or_default();
         timing.start(Stage::Total, now);
@@ -181,6 +191,7 @@ impl Conversation {
         let voicing = self.voicing_for(request.modality);
         let answer = Answer {
             id: id.clone(),
+            work_id: id.clone(),
             item_id: self.ids.next(IdKind::Item),
             in_conversation: !request.out_of_band,
             own,
@@ -198,6 +209,7 @@ impl Conversation {
             sentences: None,
             voicing,
             ending: None,
+            calling: Calling::new(request.tools, request.tool_choice, request.parallel_tool_calls),
             input_tokens: 0,
             cached_tokens: 0,
             deltas: 0,
@@ -235,7 +247,7 @@ impl Conversation {
                 }
                 Phase::Pictures(_) => return self.generate(id, now, out),
                 Phase::Engine(until) if now >= until => {
-                    out.push(Output::Cancel { response_id: id.to_owned() });
+                    out.push(Output::Cancel { response_id: answer.work_id.clone() });
                     let why = format!("no answer within {} s", self.limits.answer_wait.as_secs());
                     return self.finish(id, Ending::failed(why), now, out);
                 }
@@ -280,7 +292,7 @@ impl Conversation {
         }
     }
 
-    fn generate(&mut self, id: &str, now: MediaTime, out: &mut Vec<Output>) {
+    pub(crate) fn generate(&mut self, id: &str, now: MediaTime, out: &mut Vec<Output>) {
         let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
         let Built { mut prompt, ground } = self.build_prompt(i, now, out);
         let limit = if self.ladder.step() >= Step::ShorterAnswers {
@@ -289,6 +301,7 @@ impl Conversation {
             self.limits.answer_tokens
         };
         let answer = &mut self.answers[i];
+        let limit = if matches!(answer.plan, Plan::Call(_)) { tools::CALL_TOKENS } else { limit };
         answer.phase = Phase::Engine(now + self.limits.answer_wait);
         // The words it must begin with are part of the answer, and of its length.
         let max_tokens = answer.max_tokens.within(limit).max(1);
@@ -298,23 +311,37 @@ impl Conversation {
         answer.sentences = Some(ground.sentences);
         answer.timing.start(Stage::Prefill, now);
         answer.timing.start(Stage::FirstToken, now);
+        let response_id = answer.work_id.clone();
+        answer.begin_calling();
         self.forget_warmed();
-        out.push(Output::Generate { response_id: id.to_owned(), prompt, max_tokens });
+        out.push(Output::Generate { response_id, prompt, max_tokens });
     }
 
     pub(crate) fn on_engine(&mut self, id: &str, event: EngineEvent, now: MediaTime, out: &mut Vec<Output>) {
         // News about an answer that was cancelled come late and mean nothing any more.
-        let Some(i) = self.answers.iter().position(|a| a.id == id && a.ending.is_none()) else { return };
+        let Some(i) = self.answers.iter().position(|a| a.work_id == id && a.ending.is_none()) else { return };
+        let id = &self.answers[i].id.clone();
         match event {
             EngineEvent::Started { prompt_tokens, cached_tokens } => {
                 let answer = &mut self.answers[i];
                 answer.timing.end(Stage::Prefill, now);
-                answer.input_tokens = prompt_tokens;
-                answer.cached_tokens = cached_tokens.min(prompt_tokens);
-                self.open_item(i, now, out);
+                answer.input_tokens += prompt_tokens;
+                answer.cached_tokens += cached_tokens.min(prompt_tokens);
+                if !answer.may_call() {
+                    self.open_item(i, now, out);
+                }
             }
-            EngineEvent::Delta { text } => self.on_delta(i, &text, now, out),
+            EngineEvent::Delta { text } => {
+                let text = self.without_echo(i, &text, now);
+                if self.answers[i].may_call() {
+                    return self.on_call_delta(id, &text, now, out);
+                }
+                self.on_delta(i, &text, now, out);
+            }
             EngineEvent::Done { finish, output_tokens } => {
+                if self.answers[i].may_call() && self.calls_end(id, finish, output_tokens, now, out) {
+                    return;
+                }
                 self.open_item(i, now, out);
                 let mut ending = match finish {
                     Finish::Stop => Ending::of(ResponseStatus::Completed, None),
@@ -354,9 +381,9 @@ impl Conversation {
     }
 
     pub(crate) fn cancel(&mut self, id: &str, reason: &'static str, now: MediaTime, out: &mut Vec<Output>) {
-        let running = self.answers.iter().any(|a| a.id == id && matches!(a.phase, Phase::Engine(_)));
-        if running {
-            out.push(Output::Cancel { response_id: id.to_owned() });
+        let running = self.answers.iter().find(|a| a.id == id && matches!(a.phase, Phase::Engine(_)));
+        if let Some(answer) = running {
+            out.push(Output::Cancel { response_id: answer.work_id.clone() });
         }
         self.finish(id, Ending::of(ResponseStatus::Cancelled, Some(reason)), now, out);
     }
@@ -365,7 +392,9 @@ impl Conversation {
         let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
         let mut answer = self.answers.remove(i);
         self.end_voicing(&mut answer, &ending, out);
-        self.close_item(&answer, ending.status, out);
+        if !answer.calling.closed {
+            self.close_item(&answer, ending.status, out);
+        }
         self.account(&answer, out);
         let response = Box::new(self.response_view(&answer, &ending));
         self.send(ServerBody::ResponseDone { response }, out);
@@ -383,64 +412,5 @@ impl Conversation {
             self.stop_if_played(&answer.id, now, out);
         }
         self.warm(now, out);
-    }
-
-    /// What an answer is to answer: the items of the person since the last answer, or those that came with the request.
-    pub(crate) fn asked(&self, answer: &Answer) -> Asked {
-        let own = answer.own.as_ref();
-        let items: Vec<&Item> = match own {
-            Some(own) => own.iter().collect(),
-            None => self.items.for_the_model().filter(|i| i.view.id != answer.item_id).collect(),
-        };
-        Asked::from_items(&items)
-    }
-
-    /// What there is to see for it: the picture that came with it, else the camera, else the last picture that came.
-    pub(crate) fn sight<'a>(&'a self, asked: &'a Asked) -> Sight<'a> {
-        let live = self.video != VideoState::None;
-        match (&asked.picture, self.video, &self.scene, &asked.earlier_picture) {
-            (Some(Picture::Seen(facts)), ..) => Sight::Picture(facts),
-            (Some(Picture::Failed), ..) => Sight::PictureFailed,
-            (Some(Picture::Pending(_)), ..) => Sight::PictureLate,
-            (None, VideoState::Live, Some(facts), _) => Sight::Live(facts),
-            (None, _, _, Some(Picture::Seen(facts))) if !live => Sight::Picture(facts),
-            (None, VideoState::Live | VideoState::Waiting, ..) => Sight::NotYet,
-            (None, VideoState::Lost, ..) => Sight::Lost,
-            (None, VideoState::None, ..) => Sight::None,
-        }
-    }
-
-    /// The prompt of an answer, from memory or from what is to be seen now; tells clients which.
-    fn build_prompt(&mut self, i: usize, now: MediaTime, out: &mut Vec<Output>) -> Built {
-        let answer = &self.answers[i];
-        let asked = match &answer.plan {
-            Plan::Announce(words) => Asked { question: words.clone(), ..Asked::default() },
-            _ => self.asked(answer),
-        };
-        let instructions = answer.instructions.clone().unwrap_or_else(|| self.config.instructions.clone());
-        let (budget, count) = (self.limits.prompt_tokens, Arc::clone(&self.count));
-        if let Some(told) = self.from_memory(i, &asked, now, out) {
-            let sight = Sight::Memory(&told.lines);
-            return prompt_build::build_on(told.ground, &instructions, &asked, sight, now, budget, &*count);
-        }
-        let sight = self.sight(&asked);
-        prompt_build::build(&instructions, &asked, sight, now, budget, &*count)
-    }
-
-    pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
-        let items: Vec<&Item> = self.items.for_the_model().collect();
-        let mut asked = Asked::from_items(&items);
-        let (said, all) = self.asked_so_far();
-        if !said.is_empty() {
-            prompt_build::join(&mut asked.question, said);
-        }
-        let sight = self.sight(&asked);
-        let (instructions, budget, count) = (&self.config.instructions, self.limits.prompt_tokens, &*self.count);
-        match (said, all) {
-            ("", _) => prompt_build::warm(instructions, &asked, sight, now, budget, count),
-            (_, false) => prompt_build::ahead(instructions, &asked, sight, now, budget, count),
-            // It may be all that is asked: then this is the prompt, if the question is not about the past.
-            (_, true) => prompt_build::build(instructions, &asked, sight, now, budget, count).prompt,
-        }
     }
 }

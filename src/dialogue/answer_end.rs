@@ -73,7 +73,7 @@ impl Conversation {
                 reason: ending.reason,
                 error: ending.error.clone(),
             }),
-            output: if done && answer.opened { vec![answer.item(item_status)] } else { Vec::new() },
+            output: if done { answer.output(item_status) } else { Vec::new() },
             conversation_id: answer.in_conversation.then(|| self.conversation_id.clone()),
             output_modalities: [answer.modality()],
             max_output_tokens: answer.max_tokens,

@@ -32,27 +32,36 @@ impl Conversation {
         }
     }
 
-    pub(crate) fn on_delta(&mut self, i: usize, text: &str, now: MediaTime, out: &mut Vec<Output>) {
-        self.open_item(i, now, out);
+    /// The engine gives the words that it was given to begin with back as its own; the client has had them.
+    pub(crate) fn without_echo(&mut self, i: usize, text: &str, now: MediaTime) -> String {
         let answer = &mut self.answers[i];
         answer.deltas += 1;
         // A model likes to begin with a space or a line break; a client should not have to trim.
-        let mut text = if answer.text.is_empty() { text.trim_start() } else { text };
-        // The engine gives the words that it was given to begin with back as its own; the client has had them.
-        if let Some(more) = text.strip_prefix(answer.echo.as_str()) {
+        let text = if answer.text.is_empty() && !answer.may_call() { text.trim_start() } else { text };
+        let text = if let Some(more) = text.strip_prefix(answer.echo.as_str()) {
             answer.echo.clear();
-            text = more;
+            more
         } else if let Some(left) = answer.echo.strip_prefix(text) {
             answer.echo = left.to_owned();
-            return;
+            ""
         } else {
             answer.echo.clear();
-        }
+            text
+        };
         if !text.is_empty() {
             for stage in [Stage::Prefill, Stage::FirstToken, Stage::Total] {
                 answer.timing.end(stage, now);
             }
         }
+        text.to_owned()
+    }
+
+    pub(crate) fn on_delta(&mut self, i: usize, text: &str, now: MediaTime, out: &mut Vec<Output>) {
+        if text.is_empty() {
+            return;
+        }
+        self.open_item(i, now, out);
+        let answer = &mut self.answers[i];
         let before = answer.text.len();
         answer.text.push_str(text);
         let end = answer.sentences.and_then(|n| end_of_sentence(&answer.text, n));
@@ -60,12 +69,12 @@ impl Conversation {
             answer.text.truncate(end.max(before));
         }
         let (more, at, id) = (answer.text[before..].to_owned(), answer.at(), answer.id.clone());
-        let modality = answer.modality();
+        let (modality, work_id) = (answer.modality(), answer.work_id.clone());
         if !more.is_empty() {
             self.send(delta(modality, at, more), out);
         }
         if end.is_some() {
-            out.push(Output::Cancel { response_id: id.clone() });
+            out.push(Output::Cancel { response_id: work_id });
             self.conclude(&id, Ending::of(ResponseStatus::Completed, None), now, out);
         } else {
             self.say_on(&id, now, out);

@@ -6,8 +6,8 @@ use super::{LookId, Output, Sound};
 use crate::base::MediaTime;
 use crate::memory::Speaker;
 use crate::wire::{
-    ClientBody, ClientEvent, IdKind, ItemRole, ItemStatus, ItemView, NewItem, NewPart, PartView, ServerBody, WireError,
-    code,
+    ClientBody, ClientEvent, FunctionKind, IdKind, ItemRole, ItemStatus, ItemView, NewItem, NewPart, PartView,
+    ServerBody, SessionPatch, WireError, code,
 };
 
 /// Least sound that can be committed, milliseconds.
@@ -43,15 +43,14 @@ impl Conversation {
     fn take_client(&mut self, event: ClientEvent, now: MediaTime, out: &mut Vec<Output>) {
         let id = event.event_id.as_deref();
         let result = match event.body {
-            ClientBody::SessionUpdate(patch) => {
-                self.apply_patch(*patch, out);
-                self.warm(now, out);
-                Ok(())
-            }
-            ClientBody::AudioAppend { audio } => {
-                let format = self.config.audio.input.format;
-                self.appended_ms = self.appended_ms.saturating_add(format.duration_ms(audio.len()));
-                out.push(Output::AppendAudio { data: audio, format });
+            ClientBody::SessionUpdate(patch) => self.on_session_update(*patch, now, out),
+            ClientBody::AudioAppend { audio, frames } => {
+                if !audio.is_empty() {
+                    let format = self.config.audio.input.format;
+                    self.appended_ms = self.appended_ms.saturating_add(format.duration_ms(audio.len()));
+                    out.push(Output::AppendAudio { data: audio, format });
+                }
+                out.extend(frames.into_iter().map(|data| Output::Frame { data }));
                 Ok(())
             }
             ClientBody::AudioCommit => self.on_commit(id, out),
@@ -101,6 +100,27 @@ impl Conversation {
         }
     }
 
+    fn on_session_update(
+        &mut self,
+        patch: SessionPatch,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) -> Result<(), WireError> {
+        if let Some(kind) = patch.kind.filter(|k| *k != self.config.kind) {
+            let (is, asked) = (self.config.kind.name(), kind.name());
+            let message = format!(
+                "the session is of type {is:?} and cannot become {asked:?}; open another one (`?intent=transcription`)"
+            );
+            return Err(WireError::field(code::INVALID_VALUE, "session.type", message));
+        }
+        if let Some(choice) = &patch.tool_choice {
+            choice.fits(patch.tools.as_ref().unwrap_or(&self.config.tools), "session.tool_choice")?;
+        }
+        self.apply_patch(patch, out);
+        self.warm(now, out);
+        Ok(())
+    }
+
     fn on_commit(&mut self, event_id: Option<&str>, out: &mut Vec<Output>) -> Result<(), WireError> {
         // Over a media track sound comes without being appended: then only the listener knows what there is.
         if !self.audio_track && self.appended_ms < MIN_COMMIT_MS {
@@ -124,8 +144,12 @@ impl Conversation {
             Some(id) if self.items.get(&id).is_some() => Place::After(id),
             Some(id) => return Err(no_item(code::INVALID_PREVIOUS, &id)),
         };
+        if let NewItem::Function { kind: FunctionKind::Output, call_id, .. } = &new {
+            self.check_call(call_id)?;
+        }
         let mut work = Vec::new();
-        let item = self.take_item(new, now, &mut work)?;
+        let of_stream = self.is_of_stream(&new, now);
+        let mut item = self.take_item(new, now, &mut work)?;
         if self.items.get(&item.view.id).is_some() {
             let message = format!("an item with the id {:?} is already in the conversation", item.view.id);
             return Err(WireError::field(code::DUPLICATE_ITEM, "item.id", message));
@@ -133,7 +157,11 @@ impl Conversation {
         if item.is_from(ItemRole::User) && !item.awaiting_words {
             self.remember_words(Speaker::Person, &item.words(), now, out);
         }
+        if of_stream {
+            self.watch_instead(&mut item, &mut work);
+        }
         self.add_item(item, &place, out);
+        self.let_old_frames_go(out);
         out.append(&mut work);
         self.warm(now, out);
         Ok(())
@@ -150,6 +178,7 @@ impl Conversation {
             NewItem::Message { id, role, parts } => (id, role, parts),
             NewItem::Function { id, kind, call_id, name, text } => {
                 let id = id.unwrap_or_else(|| self.ids.next(IdKind::Item));
+                let call_id = if call_id.is_empty() { self.ids.next(IdKind::ToolCall) } else { call_id };
                 return Ok(Item::new(ItemView::function(id, kind, call_id, name, text), now));
             }
             NewItem::Reference(id) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::answer::Answer;
 use super::barge::{Aside, Barge};
+use super::frames::PictureStream;
 use super::items::{Item, Items, Picture, Place};
 use super::playout::Playout;
 use super::reading::{Before, Reading};
@@ -77,6 +78,8 @@ pub struct Conversation {
     pub(crate) queued_turn: Option<TurnTiming>,
 
     pub(crate) video: VideoState,
+    /// Pictures that came as items without words, one after the other.
+    pub(crate) pictures: PictureStream,
     pub(crate) scene: Option<Arc<SceneFacts>>,
     /// The look at the newest frame that is under way.
     pub(crate) live_look: Option<LookId>,
@@ -129,6 +132,7 @@ impl Conversation {
             appended_ms: 0,
             queued_turn: None,
             video: setup.video,
+            pictures: PictureStream::default(),
             scene: None,
             live_look: None,
             next_look: 0,

@@ -64,7 +64,7 @@ impl Ground {
         Self { grounding: Grounding::NotSeen { what }, ..Self::supported(note, prefix) }
     }
 
-    fn without_eyes() -> Self {
+    pub(crate) fn without_eyes() -> Self {
         Self { grounding: Grounding::NotVisual, note: String::new(), prefix: String::new(), sentences: 2 }
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::look::{LookId, LookReason};
 use super::remember::{EmbedFor, Keep, MemorySetup};
+use super::tools::ToolOutcome;
 use super::voicing::VoiceLoss;
 use super::{Prompt, Snapshot};
 use crate::base::MediaTime;
@@ -19,10 +21,6 @@ use crate::wire::{
 
 /// Counts the tokens of a text as the answering model would. May be rough; must not be less than a quarter of the truth.
 pub type TokenCounter = Arc<dyn Fn(&str) -> usize + Send + Sync>;
-
-/// The running number of a look that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LookId(pub u64);
 
 /// How a session starts.
 #[derive(Clone)]
@@ -352,13 +350,6 @@ pub enum Sound {
     },
 }
 
-/// Why perception is asked to look at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LookReason {
-    /// Somebody is asking something; what is known is stale.
-    Question,
-}
-
 /// What to do.
 #[derive(Debug, Clone)]
 pub enum Output {
@@ -473,6 +464,11 @@ pub enum Output {
         /// Their format.
         format: AudioFormat,
     },
+    /// A picture of the camera came over the wire: it goes where those of a video track go.
+    Frame {
+        /// The encoded picture, unchecked but for its first bytes.
+        data: Bytes,
+    },
     /// Take what is in the buffer as an utterance; answer with [`Input::Committed`].
     CommitAudio,
     /// Throw away what is in the buffer.
@@ -491,6 +487,8 @@ pub enum Output {
         /// What is given up now.
         step: Step,
     },
+    /// For metrics: what came of a call that the model wrote.
+    Called(ToolOutcome),
     /// For metrics: a stage took too long.
     Overrun(crate::budget::Overrun),
     /// For metrics: what the stages of an answer took.

@@ -29,6 +29,8 @@ pub(crate) struct Item {
     pub(crate) awaiting_words: bool,
     /// It is in the conversation, but not for the model.
     pub(crate) aside: bool,
+    /// A picture of a camera that sends them as items: seen, and let go after a few others.
+    pub(crate) frame: bool,
     /// When it came into the conversation.
     pub(crate) at: MediaTime,
     /// The same on the memory's clock, for an item from before a restart: this process's clock does not reach back there.
@@ -39,11 +41,25 @@ pub(crate) struct Item {
 
 impl Item {
     pub(crate) fn new(view: ItemView, at: MediaTime) -> Self {
-        Self { view, pictures: Vec::new(), awaiting_words: false, aside: false, at, said_at: None, said: None }
+        Self {
+            view,
+            pictures: Vec::new(),
+            awaiting_words: false,
+            aside: false,
+            frame: false,
+            at,
+            said_at: None,
+            said: None,
+        }
     }
 
     pub(crate) fn is_from(&self, role: ItemRole) -> bool {
         self.view.role == Some(role)
+    }
+
+    /// Whether it is a call of a function or what one gave.
+    pub(crate) fn is_function(&self) -> bool {
+        self.view.call_id.is_some()
     }
 
     pub(crate) fn words(&self) -> String {

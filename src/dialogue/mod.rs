@@ -7,14 +7,17 @@ mod again;
 mod aloud;
 mod answer;
 mod answer_end;
+mod answer_prompt;
 mod answer_words;
 mod barge;
 mod client;
 mod conversation;
+mod frames;
 mod ground;
 mod ground_more;
 mod io;
 mod items;
+mod look;
 mod memory_view;
 mod nouns;
 mod past_words;
@@ -39,6 +42,7 @@ mod snapshot;
 mod spoken;
 mod things;
 mod timeline;
+mod tools;
 mod voicing;
 pub mod watchfor;
 
@@ -47,14 +51,13 @@ mod tests;
 
 pub use conversation::Conversation;
 pub use ground::{Ground, Grounding};
-pub use io::{
-    EngineEvent, Finish, Input, Limits, LookId, LookReason, Output, Setup, Sound, TokenCounter, VideoState, Voiced,
-    VoicedWord,
-};
+pub use io::{EngineEvent, Finish, Input, Limits, Output, Setup, Sound, TokenCounter, VideoState, Voiced, VoicedWord};
+pub use look::{LookId, LookReason};
 pub use memory_view::{parse_keyframe_id, timeline as memory_timeline};
-pub use prompt::{Message, Prompt, Role};
+pub use prompt::{CALL_CLOSE, CALL_OPEN, Message, Prompt, Role};
 pub use question::{Ask, Attribute, Place, analyse};
 pub use reading::{ReadOrder, ReadSoFar, patience};
 pub use remember::{EmbedFor, Keep, MemorySetup};
 pub use snapshot::Snapshot;
+pub use tools::ToolOutcome;
 pub use voicing::VoiceLoss;

@@ -1,5 +1,22 @@
 //! The prompt as a value: what the engine renders with the model's chat template.
 
+/// Stands in a message for the model's mark that opens a call of a function: `<tool_call>`, one token where the model has it.
+///
+/// A character of Unicode's private use, which [`plain`] takes out of all text that is not ours: nobody's words can become the mark.
+pub const CALL_OPEN: char = '\u{E000}';
+/// Stands for the mark that closes it: `</tool_call>`.
+pub const CALL_CLOSE: char = '\u{E001}';
+
+/// Whether a character could be taken for one of the marks above.
+pub(crate) const fn is_mark(c: char) -> bool {
+    matches!(c, '\u{E000}'..='\u{F8FF}')
+}
+
+/// Text without anything that could be taken for a mark.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().filter(|c| !is_mark(*c)).collect()
+}
+
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {

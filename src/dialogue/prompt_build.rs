@@ -2,7 +2,9 @@
 
 use super::ground::{self, Ground, Grounding};
 use super::items::{Item, Picture};
+use super::prompt::plain;
 use super::question::{self, Ask};
+use super::tools::{self, ToolResult};
 use super::{Message, Prompt, Role, render, things};
 use crate::base::MediaTime;
 use crate::watch::SceneFacts;
@@ -46,6 +48,8 @@ pub(crate) struct Asked {
     pub(crate) awaits_words: bool,
     /// A picture of it is still being looked at.
     pub(crate) awaits_picture: bool,
+    /// What functions gave that were called for it.
+    pub(crate) results: Vec<ToolResult>,
 }
 
 impl Asked {
@@ -56,7 +60,9 @@ impl Asked {
         let (before, now) = items.split_at(answered);
         for item in before {
             let words = item.words();
-            if item.is_from(ItemRole::Assistant) {
+            if item.is_function() {
+                continue;
+            } else if item.is_from(ItemRole::Assistant) {
                 match this.turns.last_mut() {
                     Some((_, answer)) if answer.is_empty() => *answer = words,
                     _ => this.turns.push((String::new(), words)),
@@ -72,9 +78,17 @@ impl Asked {
             this.earlier_picture = item.pictures.last().cloned().or(this.earlier_picture);
         }
         this.turns.retain(|(q, a)| !q.is_empty() && !a.is_empty());
-        for item in now {
+        this.results = tools::results(now);
+        // A call whose result never came is done with when something new was said behind it.
+        let called = now.iter().rposition(|i| i.is_function()).map_or(0, |i| i + 1);
+        let spoken = |i: &&Item| !i.is_function() && !i.is_from(ItemRole::System);
+        let from = if this.results.is_empty() && now[called..].iter().any(spoken) { called } else { 0 };
+        for (i, item) in now.iter().enumerate() {
             if item.is_from(ItemRole::System) {
                 join(&mut this.system, &item.words());
+                continue;
+            }
+            if item.is_function() || i < from {
                 continue;
             }
             join(&mut this.question, &item.words());
@@ -120,7 +134,7 @@ const TURNS: usize = 3;
 /// Characters of a turn's question and answer that the model is shown.
 const TURN_CHARS: usize = 160;
 /// Characters of a question.
-const QUESTION_CHARS: usize = 600;
+pub(crate) const QUESTION_CHARS: usize = 600;
 /// Characters of a client's instructions.
 const INSTRUCTION_CHARS: usize = 1_200;
 
@@ -152,7 +166,7 @@ pub(crate) fn build_on(
     let mut tail = format!(" {question}");
     if !ground.note.is_empty() {
         tail.push_str("\nAnswer from this: ");
-        tail.push_str(&ground.note);
+        tail.push_str(&plain(&ground.note));
     }
     let room = budget.saturating_sub(count(&tail) + count(&ground.prefix));
     let mut prompt = warm(instructions, asked, sight, now, room, count);
@@ -164,7 +178,7 @@ pub(crate) fn build_on(
         }
         last.content.push_str(&tail);
     }
-    prompt.answer_prefix.clone_from(&ground.prefix);
+    prompt.answer_prefix = plain(&ground.prefix);
     Built { prompt, ground }
 }
 
@@ -229,6 +243,6 @@ fn lay_out(extra: &str, turns: &[&(String, String)], facts: &[String]) -> Prompt
         messages.push(Message { role: Role::Assistant, content: things::tame(answer, TURN_CHARS) });
     }
     // No space after the colon: it belongs to the first token of the question, which is not known yet.
-    messages.push(Message { role: Role::User, content: format!("{}\nQuestion:", facts.join("\n")) });
+    messages.push(Message { role: Role::User, content: format!("{}\nQuestion:", plain(&facts.join("\n"))) });
     Prompt { messages, answer_prefix: String::new() }
 }

@@ -10,6 +10,7 @@ use super::prompt_build::Asked;
 use super::recollect::Recollected;
 use super::remember::{EmbedFor, route_name};
 use super::route::{Route, Routed};
+use super::tools::Offer;
 use super::watchfor::{self, Fired};
 use super::{Output, memory_view, question, things};
 use crate::base::MediaTime;
@@ -31,6 +32,8 @@ pub(crate) enum Plan {
     Done(Box<Recollected>, Route),
     /// Nobody asked: something that was watched for happened.
     Announce(String),
+    /// A tool may be called, or was.
+    Call(Box<Offer>),
 }
 
 /// What an answer does once its question is understood.
@@ -60,6 +63,9 @@ impl Conversation {
         let Some(i) = self.answers.iter().position(|a| a.id == id) else { return Next::Answer };
         if matches!(self.answers[i].plan, Plan::Announce(_)) {
             return Next::Answer;
+        }
+        if matches!(self.plan_with_tools(i, asked, now, out), Plan::Call(_)) {
+            return if asked.results.is_empty() { Next::Look } else { Next::Answer };
         }
         let routed = self.routed(&asked.question, now);
         if asked.picture.is_some() {
@@ -104,7 +110,7 @@ impl Conversation {
     ) -> Option<Told> {
         let Answer { id, plan, intent, .. } = self.answers[i].clone();
         let (routed, recollected, hits) = match plan {
-            Plan::Unknown => return None,
+            Plan::Unknown | Plan::Call(_) => return None,
             Plan::Announce(words) => {
                 let lines = super::render::lines(self.sight(asked), now);
                 return Some(Told { ground: Ground::supported(format!("{words}."), words), lines });
@@ -158,7 +164,7 @@ impl Conversation {
     }
 
     /// How the question was understood and what its answer rests on, for clients that asked for it.
-    fn tell_route(
+    pub(crate) fn tell_route(
         &mut self,
         id: &str,
         route: Route,

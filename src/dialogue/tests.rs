@@ -22,4 +22,5 @@ mod memory;
 mod reading;
 mod snapshot;
 mod talk;
+mod tools;
 mod turns;

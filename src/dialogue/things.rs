@@ -4,6 +4,7 @@ use crate::base::BBox;
 use crate::watch::{Colour, Motion, SceneFacts};
 
 use super::nouns::{self, Fit};
+use super::prompt::is_mark;
 
 /// How sure perception is of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -244,6 +245,7 @@ pub(crate) fn tame(text: &str, most_chars: usize) -> String {
             '<' => '(',
             '>' => ')',
             '|' => '/',
+            c if is_mark(c) => continue,
             c if c.is_whitespace() || c.is_control() => {
                 space = !out.is_empty();
                 continue;

@@ -172,6 +172,23 @@ fn realtime() -> Vec<Operation> {
         Operation::new("post", "/v1/realtime/calls/{call_id}/hangup", "realtime", "Ends a call")
             .gives("200", described("Ended."))
             .errors(&["404"]),
+        Operation::new("post", "/v1/realtime/calls/{call_id}/accept", "realtime", "Of telephone calls, which there are none of")
+            .errors(&["404"]),
+        Operation::new("post", "/v1/realtime/calls/{call_id}/reject", "realtime", "Of telephone calls, which there are none of")
+            .errors(&["404"]),
+        Operation::new("post", "/v1/realtime/calls/{call_id}/refer", "realtime", "Of telephone calls, which there are none of")
+            .errors(&["404"]),
+        Operation::new("post", "/v1/realtime/sessions", "realtime", "Makes a token: the request and the answer of before GA")
+            .body(json!({"required": false, "content": {"application/json": {"schema": {"type": "object", "description": "The session patch."}}}}))
+            .gives("200", json_body("The session, with the token.", json!({"type": "object", "required": ["id", "object", "client_secret"], "properties": {
+                "id": {"type": "string"},
+                "object": {"const": "realtime.session"},
+                "client_secret": {"type": "object", "required": ["value", "expires_at"], "properties": {
+                    "value": {"type": "string", "description": "`ek_…`"},
+                    "expires_at": {"type": "integer", "description": "Unix seconds."},
+                }},
+            }})))
+            .errors(&["400", "429", "503"]),
         Operation::new("post", "/v1/realtime/client_secrets", "realtime", "Makes a short-lived token for a browser")
             .body(json!({"required": false, "content": {"application/json": {"schema": {"type": "object", "properties": {
                 "expires_after": {"type": "object", "properties": {
@@ -304,6 +321,7 @@ pub(super) fn session_query() -> Vec<Value> {
     vec![
         query("model", "string", "Any name; `session.created` shows the model in force."),
         query("ext", "string", "Vendor events wanted from the start, with commas between."),
+        query("intent", "string", "`transcription`: what is said is written down and nothing is answered."),
         query("call_id", "string", "Joins the session of this call (WebSocket only)."),
         query("memory", "string", "The access token of a memory to go on with."),
         query("resume", "string", "The token of a session to come back to (`session.resumable`)."),

@@ -64,7 +64,7 @@ fn admitted(state: &ServerState, request: &Request) -> Result<(Arc<Grant>, Token
                 "the client secret is unknown or has expired: have a new one made by POST /v1/realtime/client_secrets",
             )
         })?;
-        if request.uri().path().ends_with("/client_secrets") {
+        if ["/client_secrets", "/realtime/sessions"].iter().any(|end| request.uri().path().ends_with(end)) {
             return Err(unauthorized("a client secret makes no client secrets: ask for one with a key of the server"));
         }
         (pass.grant, TokenSession(pass.session))

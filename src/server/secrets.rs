@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::{HttpError, ServerState};
 use crate::base::{ErrorClass, MediaTime};
 use crate::session::{Grant, OpenOptions, Restrictions};
+use crate::wire::{SessionConfig, older_session};
 
 /// What every token begins with; clients look for it.
 pub(super) const PREFIX: &str = "ek_";
@@ -93,21 +94,47 @@ pub(super) async fn create(
     Extension(key): Extension<Arc<Grant>>,
     body: Bytes,
 ) -> Result<Response, HttpError> {
+    let made = make(&state, &key, read(&body)?)?;
+    Ok(Json(json!({"value": made.token, "expires_at": made.expires_at, "session": made.view})).into_response())
+}
+
+/// `POST /v1/realtime/sessions`, the request of before GA: the body is the session, and the answer is it with a token in it.
+pub(super) async fn create_session(
+    State(state): State<ServerState>,
+    Extension(key): Extension<Arc<Grant>>,
+    body: Bytes,
+) -> Result<Response, HttpError> {
+    let session = if body.is_empty() { None } else { Some(String::from_utf8_lossy(&body).into_owned()) };
+    let lasts = Duration::from_secs(SECONDS);
+    let made = make(&state, &key, Asked { lasts, session, restrictions: Restrictions::default() })?;
+    let mut view = older_session(&made.view);
+    view["client_secret"] = json!({"value": made.token, "expires_at": made.expires_at});
+    Ok(Json(view).into_response())
+}
+
+/// A token that was made.
+struct Made {
+    token: String,
+    /// Unix seconds.
+    expires_at: i64,
+    view: SessionConfig,
+}
+
+fn make(state: &ServerState, key: &Arc<Grant>, asked: Asked) -> Result<Made, HttpError> {
     state.refuse_while_draining()?;
-    let asked = read(&body)?;
     let lasts = asked.lasts;
-    let options = OpenOptions { session: asked.session.clone(), grant: Arc::clone(&key), ..OpenOptions::default() };
+    let options = OpenOptions { session: asked.session.clone(), grant: Arc::clone(key), ..OpenOptions::default() };
     // Wrong settings are told to whoever makes the token, not to the browser that uses it.
     let view = state.sessions.preview(&options)?;
     let now = state.clock.now();
-    let token = state.secrets.issue(asked, &key, now).ok_or_else(|| {
+    let token = state.secrets.issue(asked, key, now).ok_or_else(|| {
         let text = format!(
             "{MOST} client secrets are valid already; make them when they are needed, or let them expire sooner"
         );
         HttpError::new(ErrorClass::Capacity, "client_secrets_exhausted", text)
     })?;
     let expires_at = state.unix_s(now + lasts);
-    Ok(Json(json!({"value": token, "expires_at": expires_at, "session": view})).into_response())
+    Ok(Made { token, expires_at, view })
 }
 
 fn read(body: &[u8]) -> Result<Asked, HttpError> {

@@ -6,11 +6,12 @@ use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use tokio::time::{interval, timeout};
 use tracing::debug;
 
-use super::calls::CallQuery;
+use super::calls::{CallQuery, wants_older_names};
 use super::secrets::TokenSession;
 use super::{HttpError, ServerConfig, ServerState};
 use crate::session::{ClientPort, Grant, Outgoing};
@@ -25,6 +26,7 @@ pub(super) async fn upgrade(
     query: Result<Query<CallQuery>, QueryRejection>,
     Extension(grant): Extension<Arc<Grant>>,
     Extension(token): Extension<TokenSession>,
+    headers: HeaderMap,
     ws: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
     state.refuse_while_draining()?;
@@ -40,6 +42,7 @@ pub(super) async fn upgrade(
         Some(call_id) => state.sessions.attach(&call_id, query.options(None, grant)).await?,
         None => state.sessions.open_socket(query.options(token.0, grant)).await?,
     };
+    let port = port.named_as_wanted(wants_older_names(&headers));
     let limit = state.config.max_message_bytes;
     let ws = ws.max_message_size(limit).max_frame_size(limit).protocols(["realtime"]);
     let sockets = state.sockets.clone();

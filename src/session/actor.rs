@@ -335,6 +335,7 @@ impl Actor {
                     let now = self.clock.now();
                     self.hear(HearCommand::Append { data, format, now });
                 }
+                Output::Frame { data } => self.worker.frame(data),
                 Output::CommitAudio => self.hear(HearCommand::Commit(self.clock.now())),
                 Output::ClearAudio => self.hear(HearCommand::Clear),
                 Output::Embed { what, text } => self.worker.embed(what, text),
@@ -345,6 +346,9 @@ impl Actor {
                     }
                 }
                 Output::Degrade { step } => self.degrade(step),
+                Output::Called(outcome) => {
+                    metrics::counter!("sightline_tool_calls_total", "result" => outcome.label()).increment(1);
+                }
                 Output::Overrun(overrun) => work::count_overrun(&overrun),
                 Output::Timed(timings) => work::record_timings(&timings),
             }

@@ -125,6 +125,8 @@ pub struct OpenOptions {
     pub call_name: Option<String>,
     /// What whoever asks may do.
     pub grant: Arc<Grant>,
+    /// The client of a call wants events under their names of before GA.
+    pub older_names: bool,
 }
 
 impl OpenOptions {

@@ -8,7 +8,7 @@ use super::actor::Msg;
 use super::grant::Grant;
 use crate::base::LossReason;
 use crate::flow::{Outbox, OutboxFull, OutboxReader, SESSION_TO_SOCKET, Weigh, outbox};
-use crate::wire::{Extension, ServerEvent, WireError};
+use crate::wire::{Extension, ServerEvent, WireError, to_beta};
 
 /// Bytes that may wait for one client.
 const MAX_WAITING_BYTES: usize = 1024 * 1024;
@@ -43,6 +43,7 @@ pub struct ClientPort {
     id: u64,
     to_session: mpsc::Sender<Msg>,
     events: OutboxReader<ServerEvent>,
+    older_names: bool,
     closed: bool,
 }
 
@@ -75,13 +76,23 @@ pub(super) fn port(
     more: Room,
 ) -> (Port, ClientPort) {
     let (writer, events) = outbox(SESSION_TO_SOCKET.capacity + more.events, MAX_WAITING_BYTES + more.bytes);
-    (Port { id, outbox: writer, wants, owner, grant }, ClientPort { id, to_session, events, closed: false })
+    (
+        Port { id, outbox: writer, wants, owner, grant },
+        ClientPort { id, to_session, events, older_names: false, closed: false },
+    )
 }
 
 impl ClientPort {
     /// The way to the session, for what goes with this client.
     pub(super) fn to_session(&self) -> mpsc::Sender<Msg> {
         self.to_session.clone()
+    }
+
+    /// Events go out under their names of before GA from now on, when the client wants that.
+    #[must_use]
+    pub fn named_as_wanted(mut self, older_names: bool) -> Self {
+        self.older_names = older_names;
+        self
     }
 
     /// Hands one message of the client to the session. When the session's queue is full the message is refused with an `error` event.
@@ -108,14 +119,20 @@ impl ClientPort {
 
     /// What to send next. Cancel-safe.
     pub async fn next(&mut self) -> Outgoing {
-        match self.events.recv().await {
-            Ok(Some(event)) => Outgoing::Event(event.to_json()),
-            Ok(None) => Outgoing::Ended("the session has ended".into()),
-            Err(full) => {
-                metrics::counter!("sightline_events_lost_total", "reason" => LossReason::SlowReader.label())
-                    .increment(1);
-                Outgoing::TooSlow(full)
-            }
+        loop {
+            return match self.events.recv().await {
+                Ok(Some(event)) if self.older_names => match to_beta(&event) {
+                    Some(text) => Outgoing::Event(text),
+                    None => continue,
+                },
+                Ok(Some(event)) => Outgoing::Event(event.to_json()),
+                Ok(None) => Outgoing::Ended("the session has ended".into()),
+                Err(full) => {
+                    metrics::counter!("sightline_events_lost_total", "reason" => LossReason::SlowReader.label())
+                        .increment(1);
+                    Outgoing::TooSlow(full)
+                }
+            };
         }
     }
 

@@ -191,6 +191,7 @@ impl Sessions {
             accepted.ends_with_it(held.inbox.clone());
         }
         let peer = accepted.peer();
+        let theirs = theirs.named_as_wanted(options.older_names);
         call::start(accepted, theirs, &self.0.tasks, held.ended.clone());
         *lock(&held.call) = Some(call_id.clone());
         self.remember(&call_id, held.entry(peer))?;

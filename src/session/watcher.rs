@@ -24,6 +24,8 @@ use crate::wire::VideoStats;
 
 /// Without a picture for this long the video counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(3);
+/// Time between two pictures that is still a stream of them.
+const LONGEST_GAP: Duration = Duration::from_secs(5);
 /// JPEG quality of remembered pictures: text stays readable, a 320×240 frame takes about 10 KB.
 const KEYFRAME_QUALITY: u8 = 70;
 
@@ -78,6 +80,8 @@ pub(super) struct State {
     scene: Scene,
     waiting: Option<RgbFrame>,
     newest: Option<RgbFrame>,
+    /// Time between the last two pictures.
+    gap: Duration,
     asked: Vec<(LookId, bool)>,
     video: VideoState,
     decoded: u64,
@@ -94,6 +98,7 @@ impl State {
             scene: Scene::new(config.scene),
             waiting: None,
             newest: None,
+            gap: Duration::ZERO,
             asked: Vec::new(),
             video: VideoState::None,
             decoded: 0,
@@ -158,6 +163,7 @@ impl Watcher {
             }
             Verdict::Drop(reason) => self.state.lose(reason),
         }
+        self.state.gap = self.state.newest.as_ref().map_or(Duration::ZERO, |last| frame.capture.since(last.capture));
         self.state.newest = Some(frame);
     }
 
@@ -243,7 +249,9 @@ impl Watcher {
 
     async fn on_second(&mut self) {
         let age = self.state.newest.as_ref().map(|f| self.clock.now().since(f.capture));
-        if self.state.video == VideoState::Live && age.is_some_and(|a| a > LOST_AFTER) {
+        // Who sends a picture every few seconds has not stopped in between.
+        let patience = LOST_AFTER.max(self.state.gap.min(LONGEST_GAP) * 2);
+        if self.state.video == VideoState::Live && age.is_some_and(|a| a > patience) {
             self.state.video = VideoState::Lost;
             let _ = self.out.send(Msg::Video(VideoState::Lost)).await;
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rand::Rng;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -21,7 +21,7 @@ use super::shelf::Identity;
 use super::stay::{Away, Kept, Stay, StaySetup};
 use super::stream::Stream;
 use super::watcher::{State, Watcher};
-use super::work::{SoFarTask, Worker};
+use super::work::{DECODING, SoFarTask, Worker};
 use super::{OpenOptions, Services, SessionError};
 use crate::base::{MediaTime, Pcm, RgbFrame, SessionId};
 use crate::dialogue::{Conversation, MemorySetup, Setup};
@@ -196,6 +196,8 @@ pub(super) async fn open(
         sampling: services.sampling,
         transcribe_budget: TRANSCRIBE_BUDGET,
         answer_budget: ANSWER_BUDGET,
+        frames: frames.clone(),
+        decoding: Arc::new(Semaphore::new(DECODING)),
     };
     let actor = Actor {
         id,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug_span};
@@ -12,11 +12,12 @@ use tracing::{Instrument, debug_span};
 use super::actor::Msg;
 use super::hearing::wire_audio;
 use super::watcher::WatchConfig;
-use crate::base::{Clock, LossReason};
+use crate::base::{Clock, LossReason, RgbFrame};
 use crate::budget::{Overrun, Stage, Timings};
 use crate::decode::{PictureLimits, Resampler, decode_image, encode_speech};
 use crate::dialogue::{EmbedFor, EngineEvent, LookId, Prompt, ReadSoFar, Sound, Voiced, VoicedWord};
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
+use crate::flow::{Pushed, Tx};
 use crate::listen::Verdict;
 use crate::model::llm::Sampling;
 use crate::watch::{Scene, SceneFacts};
@@ -55,6 +56,17 @@ pub(super) struct Worker {
     pub(super) sampling: Sampling,
     pub(super) transcribe_budget: Duration,
     pub(super) answer_budget: Duration,
+    /// Where pictures of a camera go.
+    pub(super) frames: Tx<RgbFrame>,
+    /// Places for those that are being decoded.
+    pub(super) decoding: Arc<Semaphore>,
+}
+
+/// Pictures of the wire that are decoded at one time; at two a second and a few milliseconds each, more means that somebody floods.
+pub(super) const DECODING: usize = 4;
+
+fn lost_frame(reason: LossReason) {
+    metrics::counter!("sightline_frames_lost_total", "reason" => reason.label()).increment(1);
 }
 
 impl Worker {
@@ -136,6 +148,28 @@ impl Worker {
             let _ = me.out.send(Msg::Looked { look, result }).await;
         };
         tokio::spawn(task.instrument(debug_span!("look_at_image", look = look.0)));
+    }
+
+    /// A picture of a camera that came over the wire, on its way to where those of a video track go. Who sends faster than they are decoded loses some.
+    pub(super) fn frame(&self, data: Bytes) {
+        let Ok(place) = Arc::clone(&self.decoding).try_acquire_owned() else {
+            return lost_frame(LossReason::DecoderBehind);
+        };
+        let (frames, capture) = (self.frames.clone(), self.clock.now());
+        tokio::task::spawn_blocking(move || {
+            match decode_image(&data, &PictureLimits::default()) {
+                Ok(frame) => {
+                    if let Pushed::Displaced(_) = frames.push(RgbFrame { capture, ..frame }) {
+                        lost_frame(LossReason::Superseded);
+                    }
+                }
+                Err(e) => {
+                    tracing::debug!(error = %e, "a picture of the wire cannot be decoded");
+                    lost_frame(LossReason::Corrupt);
+                }
+            }
+            drop(place);
+        });
     }
 
     async fn facts_of_image(&self, data: Bytes) -> Result<Arc<SceneFacts>, String> {

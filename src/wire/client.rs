@@ -5,9 +5,11 @@ use serde_json::Value;
 
 use super::error::{WireError, code};
 use super::item::{NewItem, read_item};
-use super::limits::{MAX_AUDIO_BYTES, MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_NAME_BYTES};
+use super::limits::{
+    MAX_APPEND_FRAMES, MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_NAME_BYTES,
+};
 use super::memory::ForgetRequest;
-use super::read::{Field, Obj};
+use super::read::{Field, Obj, decode_base64};
 use super::response::{ResponseRequest, read_response};
 use super::session::SessionPatch;
 use super::session_read::read_session;
@@ -28,8 +30,10 @@ pub enum ClientBody {
     SessionUpdate(Box<SessionPatch>),
     /// `input_audio_buffer.append`
     AudioAppend {
-        /// Sound in the session's input format.
+        /// Sound in the session's input format; empty when only pictures came.
         audio: Bytes,
+        /// Pictures of a camera, JPEG: their first bytes were checked, the rest was not.
+        frames: Vec<Bytes>,
     },
     /// `input_audio_buffer.commit`
     AudioCommit,
@@ -214,7 +218,12 @@ fn read_body(mut o: Obj) -> Result<ClientBody, WireError> {
     let kind = o.required_name("type")?;
     Ok(match kind.as_str() {
         "session.update" => ClientBody::SessionUpdate(Box::new(read_session(o.required_object("session")?)?)),
-        "input_audio_buffer.append" => ClientBody::AudioAppend { audio: o.base64("audio", MAX_AUDIO_BYTES)? },
+        "input_audio_buffer.append" => {
+            let frames = read_frames(&mut o)?;
+            let pictures_only = !frames.is_empty() && !o.has("audio");
+            let audio = if pictures_only { Bytes::new() } else { o.base64("audio", MAX_AUDIO_BYTES)? };
+            ClientBody::AudioAppend { audio, frames }
+        }
         "input_audio_buffer.commit" => ClientBody::AudioCommit,
         "input_audio_buffer.clear" => ClientBody::AudioClear,
         "conversation.item.create" => ClientBody::ItemCreate {
@@ -255,6 +264,29 @@ fn read_body(mut o: Obj) -> Result<ClientBody, WireError> {
             return Err(WireError::field(code::UNKNOWN_EVENT, "type", message));
         }
     })
+}
+
+/// `video_frames`: base64 without anything around it; sizes and number are known before anything is decoded.
+fn read_frames(o: &mut Obj) -> Result<Vec<Bytes>, WireError> {
+    let list = match o.take("video_frames") {
+        Field::Absent | Field::Null => return Ok(Vec::new()),
+        Field::Set(Value::Array(list)) => list,
+        Field::Set(other) => return Err(o.wrong("video_frames", "an array of base64 strings", &other)),
+    };
+    if list.len() > MAX_APPEND_FRAMES {
+        let message = format!("video_frames has {} pictures, the limit is {MAX_APPEND_FRAMES} per append", list.len());
+        return Err(WireError::field(code::TOO_LARGE, "video_frames", message));
+    }
+    let frame = |(i, v): (usize, Value)| {
+        let at = format!("video_frames[{i}]");
+        let Value::String(text) = v else { return Err(o.wrong(&at, "a base64 string", &v)) };
+        let data = decode_base64(&text, MAX_IMAGE_BYTES, &at, code::IMAGE_TOO_LARGE)?;
+        if data.starts_with(&[0xFF, 0xD8, 0xFF]) {
+            return Ok(data);
+        }
+        Err(WireError::field(code::INVALID_IMAGE, at, "a picture of video_frames must be a JPEG"))
+    };
+    list.into_iter().enumerate().map(frame).collect()
 }
 
 /// One of `last_ms`, `start_ms` with `end_ms`, or `all`.

@@ -60,6 +60,8 @@ pub mod code {
     pub const TRUNCATE_INVALID: &str = "item_truncate_invalid_item_id";
     /// An `item_reference` in `response.create` to an item that is not there.
     pub const REFERENCE_INVALID: &str = "item_reference_invalid_item_id";
+    /// A `function_call_output` to a call that is not there, or that has one.
+    pub const INVALID_CALL: &str = "invalid_tool_call_id";
     /// Too much is waiting; try again.
     pub const RATE_LIMIT: &str = "rate_limit_exceeded";
     /// The key of this client does not allow this event.

@@ -18,6 +18,8 @@ pub enum IdKind {
     Response,
     /// One WebRTC call.
     Call,
+    /// One call of a function.
+    ToolCall,
 }
 
 impl IdKind {
@@ -31,6 +33,7 @@ impl IdKind {
             Self::Item => "item_",
             Self::Response => "resp_",
             Self::Call => "rtc_",
+            Self::ToolCall => "call_",
         }
     }
 }

@@ -10,6 +10,7 @@ use super::limits::MAX_INPUT_ITEMS;
 use super::read::{Field, Obj};
 use super::session::{MaxTokens, Modality};
 use super::session_read::{read_max_tokens, read_metadata, read_modality};
+use super::tool::{Tool, ToolChoice, read_tool_choice, read_tools};
 
 /// What a client asks of one response.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -26,6 +27,12 @@ pub struct ResponseRequest {
     pub metadata: Option<Value>,
     /// Instead of the session's.
     pub modality: Option<Modality>,
+    /// Instead of the session's.
+    pub tools: Option<Vec<Tool>>,
+    /// Instead of the session's.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether several calls may be made in one response; they may when not said.
+    pub parallel_tool_calls: Option<bool>,
 }
 
 /// Reads the `response` object of `response.create`.
@@ -48,6 +55,9 @@ pub(crate) fn read_response(mut o: Obj) -> Result<ResponseRequest, WireError> {
         input,
         metadata: read_metadata(&mut o)?,
         modality: read_modality(&mut o)?,
+        tools: read_tools(&mut o)?,
+        tool_choice: read_tool_choice(&mut o)?,
+        parallel_tool_calls: o.bool("parallel_tool_calls")?,
     })
 }
 

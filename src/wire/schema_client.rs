@@ -26,10 +26,13 @@ enum ClientBodySchema {
     #[schemars(rename = "session.update")]
     SessionUpdate { session: Box<SessionUpdate> },
     /// Sound in the session's input format.
-    #[schemars(rename = "input_audio_buffer.append")]
+    #[schemars(rename = "input_audio_buffer.append", extend("anyOf" = [{"required": ["audio"]}, {"required": ["video_frames"]}]))]
     AudioAppend {
-        /// Base64.
-        audio: String,
+        /// Base64; may be absent where pictures are.
+        audio: Option<String>,
+        /// Vendor: pictures of a camera, each a JPEG in base64.
+        #[schemars(length(max = 2))]
+        video_frames: Option<Vec<String>>,
     },
     /// The sound so far is a turn.
     #[schemars(rename = "input_audio_buffer.commit")]
@@ -111,8 +114,8 @@ struct SessionUpdate {
     #[schemars(length(max = 65_536))]
     instructions: Option<String>,
     #[schemars(length(max = 128))]
-    tools: Option<Vec<Value>>,
-    tool_choice: Option<Value>,
+    tools: Option<Vec<ToolUpdate>>,
+    tool_choice: Option<ToolChoiceUpdate>,
     max_output_tokens: Option<MaxOutput>,
     tracing: Option<Value>,
     truncation: Option<Value>,
@@ -142,10 +145,52 @@ struct SessionUpdate {
     max_response_output_tokens: Option<MaxOutput>,
 }
 
+/// A function that may be called.
+#[derive(JsonSchema)]
+struct ToolUpdate {
+    #[schemars(rename = "type")]
+    kind: Option<FunctionWord>,
+    #[schemars(length(min = 1, max = 64))]
+    name: String,
+    /// For the model.
+    #[schemars(length(max = 65_536))]
+    description: Option<String>,
+    /// JSON Schema of its arguments.
+    parameters: Option<serde_json::Map<String, Value>>,
+}
+
+#[derive(JsonSchema)]
+enum FunctionWord {
+    #[schemars(rename = "function")]
+    Function,
+}
+
+/// Whether functions are called: in general, or this one.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum ToolChoiceUpdate {
+    Mode(ToolModeWord),
+    Named {
+        #[schemars(rename = "type")]
+        kind: FunctionWord,
+        #[schemars(length(min = 1, max = 512))]
+        name: String,
+    },
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum ToolModeWord {
+    Auto,
+    None,
+    Required,
+}
+
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 enum RealtimeKind {
     Realtime,
+    Transcription,
 }
 
 /// A whole number from 1 to 4096, or `inf`.
@@ -264,6 +309,13 @@ struct ResponseCreate {
     metadata: Option<serde_json::Map<String, Value>>,
     #[schemars(length(max = 4))]
     output_modalities: Option<Vec<String>>,
+    /// Instead of the session's.
+    #[schemars(length(max = 128))]
+    tools: Option<Vec<ToolUpdate>>,
+    /// Instead of the session's.
+    tool_choice: Option<ToolChoiceUpdate>,
+    /// Whether several calls may be made.
+    parallel_tool_calls: Option<bool>,
 }
 
 #[derive(JsonSchema)]

@@ -258,6 +258,20 @@ pub enum ServerBody {
         words: Vec<WordView>,
     },
 
+    /// More of the arguments of a call.
+    #[serde(rename = "response.function_call_arguments.delta")]
+    ArgumentsDelta { response_id: String, item_id: String, output_index: u32, call_id: String, delta: String },
+    /// All arguments of a call: JSON that was checked against the tool's schema.
+    #[serde(rename = "response.function_call_arguments.done")]
+    ArgumentsDone {
+        response_id: String,
+        item_id: String,
+        output_index: u32,
+        call_id: String,
+        name: String,
+        arguments: String,
+    },
+
     /// Vendor: where the time went.
     #[serde(rename = "response.latency")]
     Latency {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::tool::{Tool, ToolChoice};
 use super::vendor::Extension;
 
 /// A sound format of the buffer that clients append to.
@@ -184,12 +185,11 @@ impl MaxTokens {
 /// The session as it stands in `session.created` and `session.updated`: what is in force, not what was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SessionConfig {
-    /// Always `realtime`.
-    #[schemars(extend("const" = "realtime"))]
+    /// What the session does.
     #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// Always `realtime.session`.
-    #[schemars(extend("const" = "realtime.session"))]
+    pub kind: SessionKind,
+    /// `realtime.session` or `realtime.transcription_session`.
+    #[schemars(extend("enum" = ["realtime.session", "realtime.transcription_session"]))]
     pub object: &'static str,
     /// `sess_…`.
     pub id: String,
@@ -199,10 +199,10 @@ pub struct SessionConfig {
     pub output_modalities: [Modality; 1],
     /// The client's own instructions; empty for none.
     pub instructions: String,
-    /// Accepted and shown; the default models call no tools.
-    pub tools: Vec<Value>,
-    /// Accepted and shown.
-    pub tool_choice: Value,
+    /// Functions that the model may call.
+    pub tools: Vec<Tool>,
+    /// Whether it calls them.
+    pub tool_choice: ToolChoice,
     /// Limit per answer.
     pub max_output_tokens: MaxTokens,
     /// Accepted and shown.
@@ -241,6 +241,27 @@ impl Modality {
     }
 }
 
+/// What a session does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// Answers.
+    Realtime,
+    /// Only writes down what is said.
+    Transcription,
+}
+
+impl SessionKind {
+    /// As `type` names it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Realtime => "realtime",
+            Self::Transcription => "transcription",
+        }
+    }
+}
+
 /// Names that this server can put in force; anything else a client names becomes one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -264,14 +285,14 @@ impl SessionConfig {
     pub fn new(id: String, names: &Names) -> Self {
         let format = AudioFormat::Pcm { rate: 24_000 };
         Self {
-            kind: "realtime",
+            kind: SessionKind::Realtime,
             object: "realtime.session",
             id,
             model: names.model.clone(),
             output_modalities: [Modality::Text],
             instructions: String::new(),
             tools: Vec::new(),
-            tool_choice: Value::from("auto"),
+            tool_choice: ToolChoice::AUTO,
             max_output_tokens: MaxTokens::INF,
             tracing: None,
             truncation: Value::from("auto"),
@@ -317,10 +338,22 @@ impl SessionConfig {
             input.transcription =
                 asked.map(|t| Transcription { model: names.transcription.clone(), language: t.language });
         }
+        if let Some(kind) = patch.kind {
+            self.kind = kind;
+            self.object = match kind {
+                SessionKind::Realtime => "realtime.session",
+                SessionKind::Transcription => "realtime.transcription_session",
+            };
+        }
         match patch.turn_detection {
             None => {}
             Some(None) => input.turn_detection = None,
             Some(Some(p)) => input.turn_detection = Some(p.onto(input.turn_detection.take())),
+        }
+        if self.kind == SessionKind::Transcription
+            && let Some(turn) = &mut self.audio.input.turn_detection
+        {
+            turn.create_response = false;
         }
     }
 
@@ -340,12 +373,14 @@ fn set<T>(place: &mut T, value: Option<T>) {
 /// Changes to a session: `None` leaves a field as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SessionPatch {
+    /// What the session does; it cannot be changed once it is open.
+    pub kind: Option<SessionKind>,
     /// Empty clears.
     pub instructions: Option<String>,
     /// Empty clears.
-    pub tools: Option<Vec<Value>>,
-    /// As given.
-    pub tool_choice: Option<Value>,
+    pub tools: Option<Vec<Tool>>,
+    /// Whether they are called.
+    pub tool_choice: Option<ToolChoice>,
     /// Limit per answer.
     pub max_output_tokens: Option<MaxTokens>,
     /// As given.

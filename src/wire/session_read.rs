@@ -3,23 +3,26 @@
 use serde_json::Value;
 
 use super::error::{WireError, code};
-use super::limits::{MAX_OPAQUE_BYTES, MAX_TOOLS};
+use super::limits::MAX_OPAQUE_BYTES;
 use super::read::{Field, Obj};
 use super::session::{
-    AudioFormat, Eagerness, MaxTokens, Modality, SessionPatch, TranscriptionPatch, TurnKind, TurnPatch,
+    AudioFormat, Eagerness, MaxTokens, Modality, SessionKind, SessionPatch, TranscriptionPatch, TurnKind, TurnPatch,
 };
+use super::tool::{read_tool_choice, read_tools};
 use super::vendor::Extension;
 
 /// Reads a `session` object. Unknown fields are left out, since stock clients send many.
 pub(crate) fn read_session(mut o: Obj) -> Result<SessionPatch, WireError> {
-    if let Field::Set(kind) = o.name("type")?
-        && kind != "realtime"
-    {
-        return Err(o.bad("type", &format!("must be \"realtime\", got {kind:?}")));
-    }
+    let kind = match o.name("type")?.set().as_deref() {
+        None => None,
+        Some("realtime") => Some(SessionKind::Realtime),
+        Some("transcription") => Some(SessionKind::Transcription),
+        Some(other) => return Err(o.bad("type", &format!("must be \"realtime\" or \"transcription\", got {other:?}"))),
+    };
     let mut patch = SessionPatch {
+        kind,
         instructions: cleared(o.text("instructions")?),
-        tool_choice: o.opaque("tool_choice")?.set(),
+        tool_choice: read_tool_choice(&mut o)?,
         max_output_tokens: read_max_tokens(&mut o)?,
         tracing: o.opaque("tracing")?.patch(),
         truncation: o.opaque("truncation")?.set(),
@@ -53,16 +56,6 @@ fn read_extensions(o: &mut Obj) -> Result<Option<Vec<Extension>>, WireError> {
         list.dedup();
         list
     }))
-}
-
-fn read_tools(o: &mut Obj) -> Result<Option<Vec<Value>>, WireError> {
-    match o.opaque("tools")? {
-        Field::Absent => Ok(None),
-        Field::Null => Ok(Some(Vec::new())),
-        Field::Set(Value::Array(tools)) if tools.len() <= MAX_TOOLS => Ok(Some(tools)),
-        Field::Set(Value::Array(_)) => Err(o.bad("tools", &format!("has more than {MAX_TOOLS} elements"))),
-        Field::Set(other) => Err(o.wrong("tools", "an array", &other)),
-    }
 }
 
 /// `output_modalities`, or its older name, in which sound stands beside text. Whatever else is named, the client sees what it gets.

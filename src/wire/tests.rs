@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod beta;
+mod calls;
 mod openai;
 mod schema;
 mod spoken;
@@ -329,7 +331,8 @@ fn server_events_are_written_as_the_golden_file_says() {
     };
     // Numbers of their own, so that new events elsewhere do not change those of the examples.
     let spoken = spoken::samples().into_iter().zip(300..).map(|(body, i)| (i, body));
-    let events = samples().into_iter().enumerate().chain(spoken).map(event).collect::<Vec<_>>();
+    let calls = calls::samples().into_iter().zip(400..).map(|(body, i)| (i, body));
+    let events = samples().into_iter().enumerate().chain(spoken).chain(calls).map(event).collect::<Vec<_>>();
     let entries: Vec<Value> = events.iter().map(|e| serde_json::from_str(&e.to_json()).expect("valid JSON")).collect();
     check("server_events.json", &entries);
     for event in &events {

@@ -427,3 +427,27 @@ fn what_is_sent_behind_a_commit_comes_after_its_item() {
     let out = events(&t.put(Input::Committed { utterance: None }));
     assert_eq!(out.len(), 9, "the refusal of the commit, and eight answers: {out:?}");
 }
+
+#[test]
+fn pictures_that_keep_coming_are_watched_and_the_newest_stay_items() {
+    let mut t = Talk::new(|_| {});
+    let jpeg = crate::wire::encode_base64(&[0xFF, 0xD8, 0xFF, 0xE0, 0, 0]);
+    let mut shown = Vec::new();
+    for _ in 0..10 {
+        let item = json!({"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": format!("data:image/jpeg;base64,{jpeg}")}]});
+        shown.push(t.after(1_000).client(json!({"type": "conversation.item.create", "item": item})));
+    }
+    let looks = |o: &[Output]| o.iter().filter(|o| matches!(o, Output::LookAtImage { .. })).count();
+    let frames = |o: &[Output]| o.iter().filter(|o| matches!(o, Output::Frame { .. })).count();
+    assert_eq!(shown.iter().map(|o| looks(o)).collect::<Vec<_>>(), [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(shown.iter().map(|o| frames(o)).sum::<usize>(), 8);
+    let deleted = shown.iter().flat_map(|o| types(o)).filter(|k| k == "conversation.item.deleted").count();
+    assert_eq!(deleted, 6, "four stay");
+    t.put(Input::Video(VideoState::Live));
+    let facts = cup(t.now);
+    t.put(Input::Scene(facts));
+    let (_, prompt) = generated(&t.ask("What colour is the cup?")).expect("what the camera shows now is answered from");
+    assert_eq!(prompt.answer_prefix, "The cup is");
+    let out = t.client(json!({"type": "input_audio_buffer.append", "video_frames": [jpeg, jpeg]}));
+    assert_eq!((out.len(), frames(&out)), (2, 2));
+}

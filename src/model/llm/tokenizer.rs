@@ -15,7 +15,7 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{SplitDelimiterBehavior, Tokenizer};
 
-use crate::dialogue::Prompt;
+use crate::dialogue::{CALL_CLOSE, CALL_OPEN, Prompt};
 use crate::model::language::{Rendered, TextCodec};
 
 use super::LlmError;
@@ -28,6 +28,8 @@ const QWEN2_WORDS: &str =
 /// The file's token types (ggml `llama_token_type`) of ordinary text and of single bytes.
 const NORMAL: i64 = 1;
 const BYTE: i64 = 6;
+/// The marks around a call of a function: what stands for them in a prompt, and what they are to the model.
+const CALL_MARKS: [(char, &str); 2] = [(CALL_OPEN, "<tool_call>"), (CALL_CLOSE, "</tool_call>")];
 
 /// The tokenizer of one model.
 pub(super) struct GgufTokenizer {
@@ -37,6 +39,8 @@ pub(super) struct GgufTokenizer {
     starts: Vec<u32>,
     marks: ChatMarks,
     ends: Vec<u32>,
+    /// Tokens of [`CALL_MARKS`] where the model has them.
+    calls: [Option<u32>; 2],
 }
 
 impl GgufTokenizer {
@@ -52,12 +56,13 @@ impl GgufTokenizer {
         let (Some(open), Some(close)) = (id_of("<|im_start|>"), id_of("<|im_end|>")) else {
             return Err(file.unsupported("its vocabulary has no ChatML marks"));
         };
+        let calls = CALL_MARKS.map(|(_, text)| id_of(text));
         let mut ends = vec![close];
         ends.extend(id_of("<|endoftext|>"));
         if let Ok(eos) = file.value("tokenizer.ggml.eos_token_id") {
             ends.extend(eos.to_u32().ok());
         }
-        let (bytes, starts) = byte_table(&tokens, &types);
+        let (bytes, starts) = byte_table(&tokens, &types, &calls);
         let merges = merges(file)?;
         let bpe = BPE::builder().vocab_and_merges(vocab, merges).build();
         let bpe = bpe.map_err(|e| file.corrupt(format!("its merge table does not fit its vocabulary: {e}")))?;
@@ -66,13 +71,30 @@ impl GgufTokenizer {
         if file.text("tokenizer.ggml.pre").is_ok_and(|pre| pre == "qwen2") {
             encoder.with_normalizer(Some(NFC)).map_err(|e| file.corrupt(e.to_string()))?;
         }
-        let mut made = Self { encoder, bytes, starts, marks: ChatMarks::default(), ends };
+        let mut made = Self { encoder, bytes, starts, marks: ChatMarks::default(), ends, calls };
         made.marks = ChatMarks::new(open, close, |text| made.encode(text));
         Ok(made)
     }
 
-    /// Tokens of ordinary text.
+    /// Tokens of text; only what stands for a mark of ours becomes one.
     pub(super) fn encode(&self, text: &str) -> Vec<u32> {
+        let mut tokens = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(CALL_MARKS.map(|(mark, _)| mark)) {
+            tokens.extend(self.encode_plain(&rest[..at]));
+            let mark = rest[at..].chars().next();
+            let index = usize::from(mark == Some(CALL_CLOSE));
+            match self.calls[index] {
+                Some(token) => tokens.push(token),
+                None => tokens.extend(self.encode_plain(CALL_MARKS[index].1)),
+            }
+            rest = &rest[at + mark.map_or(0, char::len_utf8)..];
+        }
+        tokens.extend(self.encode_plain(rest));
+        tokens
+    }
+
+    fn encode_plain(&self, text: &str) -> Vec<u32> {
         match self.encoder.encode_fast(text, false) {
             Ok(encoding) => encoding.get_ids().to_vec(),
             Err(e) => {
@@ -146,12 +168,15 @@ fn byte_of_char() -> HashMap<char, u8> {
     (0..=u8::MAX).filter(|b| printable(*b)).map(|b| (char::from(b), b)).chain(others).collect()
 }
 
-fn byte_table(tokens: &[&str], types: &[i64]) -> (Vec<u8>, Vec<u32>) {
+/// What each token writes. The marks of calls are text too, whatever their type: an answer is searched for them.
+fn byte_table(tokens: &[&str], types: &[i64], calls: &[Option<u32>; 2]) -> (Vec<u8>, Vec<u32>) {
     let map = byte_of_char();
     let mut bytes = Vec::new();
     let mut starts = vec![0];
-    for (token, kind) in tokens.iter().zip(types) {
-        if matches!(*kind, NORMAL | BYTE) {
+    for (id, (token, kind)) in (0u32..).zip(tokens.iter().zip(types)) {
+        if calls.contains(&Some(id)) {
+            bytes.extend(token.bytes());
+        } else if matches!(*kind, NORMAL | BYTE) {
             bytes.extend(token.chars().filter_map(|c| map.get(&c)));
         }
         starts.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));

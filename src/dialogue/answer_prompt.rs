@@ -1,0 +1,75 @@
+//! What an answer is given from: what was asked, what there is to see, and the prompt that follows.
+
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::conversation::Conversation;
+use super::items::{Item, Picture};
+use super::prompt_build::{self, Asked, Built, Sight};
+use super::recall_turn::Plan;
+use super::{Output, Prompt, VideoState, tools};
+use crate::base::MediaTime;
+
+impl Conversation {
+    /// What an answer is to answer: the items of the person since the last answer, or those that came with the request.
+    pub(crate) fn asked(&self, answer: &Answer) -> Asked {
+        let own = answer.own.as_ref();
+        let items: Vec<&Item> = match own {
+            Some(own) => own.iter().collect(),
+            None => self.items.for_the_model().filter(|i| i.view.id != answer.item_id).collect(),
+        };
+        Asked::from_items(&items)
+    }
+
+    /// What there is to see for it: the picture that came with it, else the camera, else the last picture that came.
+    pub(crate) fn sight<'a>(&'a self, asked: &'a Asked) -> Sight<'a> {
+        let live = self.video != VideoState::None;
+        match (&asked.picture, self.video, &self.scene, &asked.earlier_picture) {
+            (Some(Picture::Seen(facts)), ..) => Sight::Picture(facts),
+            (Some(Picture::Failed), ..) => Sight::PictureFailed,
+            (Some(Picture::Pending(_)), ..) => Sight::PictureLate,
+            (None, VideoState::Live, Some(facts), _) => Sight::Live(facts),
+            (None, _, _, Some(Picture::Seen(facts))) if !live => Sight::Picture(facts),
+            (None, VideoState::Live | VideoState::Waiting, ..) => Sight::NotYet,
+            (None, VideoState::Lost, ..) => Sight::Lost,
+            (None, VideoState::None, ..) => Sight::None,
+        }
+    }
+
+    /// The prompt of an answer, from memory or from what is to be seen now; tells clients which.
+    pub(crate) fn build_prompt(&mut self, i: usize, now: MediaTime, out: &mut Vec<Output>) -> Built {
+        let answer = &self.answers[i];
+        let asked = match &answer.plan {
+            Plan::Announce(words) => Asked { question: words.clone(), ..Asked::default() },
+            _ => self.asked(answer),
+        };
+        let instructions = answer.instructions.clone().unwrap_or_else(|| self.config.instructions.clone());
+        let (budget, count) = (self.limits.prompt_tokens, Arc::clone(&self.count));
+        if let Plan::Call(offer) = self.plan_with_tools(i, &asked, now, out) {
+            return tools::build(&offer, &instructions, &asked, self.sight(&asked), now, budget, &*count);
+        }
+        if let Some(told) = self.from_memory(i, &asked, now, out) {
+            let sight = Sight::Memory(&told.lines);
+            return prompt_build::build_on(told.ground, &instructions, &asked, sight, now, budget, &*count);
+        }
+        let sight = self.sight(&asked);
+        prompt_build::build(&instructions, &asked, sight, now, budget, &*count)
+    }
+
+    pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
+        let items: Vec<&Item> = self.items.for_the_model().collect();
+        let mut asked = Asked::from_items(&items);
+        let (said, all) = self.asked_so_far();
+        if !said.is_empty() {
+            prompt_build::join(&mut asked.question, said);
+        }
+        let sight = self.sight(&asked);
+        let (instructions, budget, count) = (&self.config.instructions, self.limits.prompt_tokens, &*self.count);
+        match (said, all) {
+            ("", _) => prompt_build::warm(instructions, &asked, sight, now, budget, count),
+            (_, false) => prompt_build::ahead(instructions, &asked, sight, now, budget, count),
+            // It may be all that is asked: then this is the prompt, if the question is not about the past.
+            (_, true) => prompt_build::build(instructions, &asked, sight, now, budget, count).prompt,
+        }
+    }
+}
