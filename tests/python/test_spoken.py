@@ -124,8 +124,13 @@ def test_a_cancelled_answer_is_silent_and_the_next_one_is_not(server):
             await talk.send("response.create")
             await talk.until("response.output_audio.delta", SLOW_S)
             await talk.send("response.cancel")
-            response, _ = await spoken(talk)
-            assert response["status"] == "cancelled"
+            # A short answer may be made before the order to stop comes: then that is refused.
+            status, refused = None, False
+            while status is None or (status == "completed" and not refused):
+                event = await talk.next(SLOW_S)
+                refused |= event["type"] == "error" and event["error"]["code"] == "response_cancel_not_active"
+                status = event["response"]["status"] if event["type"] == "response.done" else status
+            assert status in ("cancelled", "completed"), status
             await talk.say(QUESTION)
             await talk.send("response.create")
             response, sound = await spoken(talk)
