@@ -309,6 +309,8 @@ export type FormatUpdate = FormatName | {
   type: FormatName;
 };
 
+export type FunctionWord = "function";
+
 /** A data URI, or the spelling of chat completions. */
 export type ImageAddress = string | {
   url: string;
@@ -320,13 +322,7 @@ export type Inf = "inf";
 export type InfWord = "inf";
 
 /** Sound in the session's input format. */
-export interface InputAudioBufferAppendEvent {
-  /** Base64. */
-  audio: string;
-  /** Given back in `error.error.event_id` when the event is refused. */
-  event_id?: string | null;
-  type: "input_audio_buffer.append";
-}
+export interface InputAudioBufferAppendEvent unknown | unknown
 
 /** The sound so far is thrown away. */
 export interface InputAudioBufferClearEvent {
@@ -621,6 +617,14 @@ export interface MergeView {
 /** In what form answers are given. */
 export type Modality = "text" | "audio";
 
+/** A tool by its name. */
+export interface NamedTool {
+  /** Its name. */
+  name: string;
+  /** Always `function`. */
+  type: "function";
+}
+
 /** Throws away sound that was not played yet. */
 export interface OutputAudioBufferClearEvent {
   /** Given back in `error.error.event_id` when the event is refused. */
@@ -740,7 +744,7 @@ export interface RateLimitsUpdatedEvent {
   type: "rate_limits.updated";
 }
 
-export type RealtimeKind = "realtime";
+export type RealtimeKind = "realtime" | "transcription";
 
 /** Stops an answer: the one that is running when none is named. */
 export interface ResponseCancelEvent {
@@ -797,6 +801,12 @@ export interface ResponseCreate {
   /** Given back in the response. */
   metadata?: Record<string, unknown> | null;
   output_modalities?: string[] | null;
+  /** Whether several calls may be made. */
+  parallel_tool_calls?: boolean | null;
+  /** Instead of the session's. */
+  tool_choice?: ToolChoiceUpdate | null;
+  /** Instead of the session's. */
+  tools?: ToolUpdate[] | null;
 }
 
 /** Asks for an answer. */
@@ -837,6 +847,35 @@ export interface ResponseDoneEvent {
   /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
   server_event_seq?: number | null;
   type: "response.done";
+}
+
+/** More of the arguments of a call. */
+export interface ResponseFunctionCallArgumentsDeltaEvent {
+  call_id: string;
+  delta: string;
+  /** `event_…`. */
+  event_id: string;
+  item_id: string;
+  output_index: number;
+  response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "response.function_call_arguments.delta";
+}
+
+/** All arguments of a call: JSON that was checked against the tool's schema. */
+export interface ResponseFunctionCallArgumentsDoneEvent {
+  arguments: string;
+  call_id: string;
+  /** `event_…`. */
+  event_id: string;
+  item_id: string;
+  name: string;
+  output_index: number;
+  response_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "response.function_call_arguments.done";
 }
 
 /** Vendor: where the time went. */
@@ -1104,22 +1143,22 @@ export interface SessionConfig {
   max_output_tokens: MaxTokens;
   /** The model in force. */
   model: string;
-  /** Always `realtime.session`. */
-  object: "realtime.session";
+  /** `realtime.session` or `realtime.transcription_session`. */
+  object: "realtime.session" | "realtime.transcription_session";
   /** `["text"]` unless the client asked for sound and there is a voice. */
   output_modalities: [Modality];
   /** Accepted and shown. */
   prompt: unknown;
-  /** Accepted and shown. */
-  tool_choice: unknown;
-  /** Accepted and shown; the default models call no tools. */
-  tools: unknown[];
+  /** Whether it calls them. */
+  tool_choice: ToolChoice;
+  /** Functions that the model may call. */
+  tools: Tool[];
   /** Accepted and shown. */
   tracing: unknown;
   /** Accepted and shown. */
   truncation: unknown;
-  /** Always `realtime`. */
-  type: "realtime";
+  /** What the session does. */
+  type: SessionKind;
 }
 
 /** First event of a session. */
@@ -1160,6 +1199,9 @@ export interface SessionExpiringEvent {
   server_event_seq?: number | null;
   type: "session.expiring";
 }
+
+/** What a session does. */
+export type SessionKind = "realtime" | "transcription";
 
 /** Vendor: the session goes on over another connection; this one is closed. */
 export interface SessionReplacedEvent {
@@ -1240,8 +1282,8 @@ export interface SessionUpdate {
   output_audio_format?: FormatUpdate | null;
   output_modalities?: string[] | null;
   prompt?: unknown;
-  tool_choice?: unknown;
-  tools?: unknown[] | null;
+  tool_choice?: ToolChoiceUpdate | null;
+  tools?: ToolUpdate[] | null;
   tracing?: unknown;
   truncation?: unknown;
   /** Spelling of before GA. */
@@ -1323,6 +1365,42 @@ export interface TiersView {
   long_term: TierView;
   /** The last half minute, second by second. */
   working: TierView;
+}
+
+/** A function of the client's. */
+export interface Tool {
+  /** What it is for, for the model. */
+  description?: string | null;
+  /** Letters, digits, `_`, `-` and `.`, 64 at most; unique among the tools. */
+  name: string;
+  /** JSON Schema of its arguments, an object. */
+  parameters?: Record<string, unknown> | null;
+  /** Always `function`. */
+  type: "function";
+}
+
+/** Whether tools are called. */
+export type ToolChoice = ToolMode | NamedTool;
+
+/** Whether functions are called: in general, or this one. */
+export type ToolChoiceUpdate = ToolModeWord | {
+  name: string;
+  type: FunctionWord;
+};
+
+/** Whether any tool is called. */
+export type ToolMode = "auto" | "none" | "required";
+
+export type ToolModeWord = "auto" | "none" | "required";
+
+/** A function that may be called. */
+export interface ToolUpdate {
+  /** For the model. */
+  description?: string | null;
+  name: string;
+  /** JSON Schema of its arguments. */
+  parameters?: Record<string, unknown> | null;
+  type?: FunctionWord | null;
 }
 
 /** How input speech is written down. */
@@ -1511,6 +1589,8 @@ export type ServerEvent =
   | OutputAudioBufferStoppedEvent
   | OutputAudioBufferClearedEvent
   | ResponseOutputAudioWordsEvent
+  | ResponseFunctionCallArgumentsDeltaEvent
+  | ResponseFunctionCallArgumentsDoneEvent
   | ResponseLatencyEvent
   | ResponseDegradedEvent
   | InputVideoStatsEvent
@@ -1583,6 +1663,8 @@ export const SERVER_EVENT_FIELDS: { readonly [K in ServerEvent["type"]]: Readonl
   "output_audio_buffer.stopped": { response_id: "string", event_id: "string" },
   "output_audio_buffer.cleared": { response_id: "string", event_id: "string" },
   "response.output_audio.words": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", words: "object", event_id: "string" },
+  "response.function_call_arguments.delta": { response_id: "string", item_id: "string", output_index: "number", call_id: "string", delta: "string", event_id: "string" },
+  "response.function_call_arguments.done": { response_id: "string", item_id: "string", output_index: "number", call_id: "string", name: "string", arguments: "string", event_id: "string" },
   "response.latency": { response_id: "string", vad_end_ms: "any", asr_ms: "any", perceive_ms: "any", prefill_ms: "any", first_token_ms: "any", total_ms: "any", budget_ms: "number", budgets_ms: "object", event_id: "string" },
   "response.degraded": { response_id: "any", reason: "string", step: "string", event_id: "string" },
   "input_video.stats": { decoded_fps: "number", watched_fps: "number", dropped: "number", width: "number", height: "number", last_frame_ms: "number", event_id: "string" },
