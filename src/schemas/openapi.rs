@@ -99,7 +99,7 @@ fn grants() -> Value {
 /// The document.
 pub(super) fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for operation in realtime().into_iter().chain(whip()).chain(memories()).chain(operators()) {
+    for operation in realtime().into_iter().chain(tokens()).chain(whip()).chain(memories()).chain(operators()) {
         let (path, method) = (operation.path.to_owned(), operation.method.to_owned());
         let place = paths.entry(path).or_insert_with(|| json!({}));
         place[method] = operation.into_value();
@@ -178,6 +178,22 @@ fn realtime() -> Vec<Operation> {
             .errors(&["404"]),
         Operation::new("post", "/v1/realtime/calls/{call_id}/refer", "realtime", "Of telephone calls, which there are none of")
             .errors(&["404"]),
+        Operation::new("get", "/v1/models", "realtime", "Lists the models in force").gives(
+            "200",
+            json_body("The models.", json!({"type": "object", "required": ["object", "data"], "properties": {
+                "object": {"const": "list"},
+                "data": {"type": "array", "items": {"type": "object", "required": ["id", "object", "created", "owned_by", "role"], "properties": {
+                    "id": {"type": "string"}, "object": {"const": "model"}, "created": {"type": "integer"},
+                    "owned_by": {"type": "string"}, "role": {"type": "string"},
+                }}},
+            }})),
+        ),
+    ]
+}
+
+/// Where tokens for browsers are made.
+fn tokens() -> Vec<Operation> {
+    vec![
         Operation::new("post", "/v1/realtime/sessions", "realtime", "Makes a token: the request and the answer of before GA")
             .body(json!({"required": false, "content": {"application/json": {"schema": {"type": "object", "description": "The session patch."}}}}))
             .gives("200", json_body("The session, with the token.", json!({"type": "object", "required": ["id", "object", "client_secret"], "properties": {
@@ -204,16 +220,6 @@ fn realtime() -> Vec<Operation> {
                 "session": {"$ref": "#/components/schemas/Session"},
             }})))
             .errors(&["400", "429", "503"]),
-        Operation::new("get", "/v1/models", "realtime", "Lists the models in force").gives(
-            "200",
-            json_body("The models.", json!({"type": "object", "required": ["object", "data"], "properties": {
-                "object": {"const": "list"},
-                "data": {"type": "array", "items": {"type": "object", "required": ["id", "object", "created", "owned_by", "role"], "properties": {
-                    "id": {"type": "string"}, "object": {"const": "model"}, "created": {"type": "integer"},
-                    "owned_by": {"type": "string"}, "role": {"type": "string"},
-                }}},
-            }})),
-        ),
     ]
 }
 

@@ -91,7 +91,10 @@ pub(super) fn of(schema: &Value, pad: &str) -> String {
     if let Some(list) = schema["enum"].as_array() {
         return list.iter().map(Value::to_string).collect::<Vec<_>>().join(" | ");
     }
-    if let Some(list) = ["oneOf", "anyOf"].iter().find_map(|k| schema[k].as_array()) {
+    // A choice of which fields there must be is not a choice of shapes.
+    let shapes =
+        |list: &&Vec<Value>| !list.iter().all(|s| s.as_object().is_some_and(|s| s.keys().all(|k| k == "required")));
+    if let Some(list) = ["oneOf", "anyOf"].iter().find_map(|k| schema[k].as_array()).filter(shapes) {
         return list.iter().map(|s| of(s, pad)).collect::<Vec<_>>().join(" | ");
     }
     match &schema["type"] {

@@ -308,9 +308,7 @@ impl Actor {
                 Output::LookNow { look, .. } => self.look_now(look),
                 Output::LookAtImage { look, data, .. } => self.worker.look_at_image(look, data),
                 Output::Generate { response_id, prompt, max_tokens } => {
-                    let token = self.ended.child_token();
-                    self.answers.insert(response_id.clone(), token.clone());
-                    self.worker.generate(work::Answer { response_id, prompt, max_tokens }, token);
+                    self.generate(work::Answer { response_id, prompt, max_tokens });
                 }
                 Output::Cancel { response_id } => {
                     if let Some(token) = self.answers.remove(&response_id) {
@@ -357,6 +355,12 @@ impl Actor {
             // What is kept of the session for a restart must not tell it any more.
             self.save(true);
         }
+    }
+
+    fn generate(&mut self, answer: work::Answer) {
+        let token = self.ended.child_token();
+        self.answers.insert(answer.response_id.clone(), token.clone());
+        self.worker.generate(answer, token);
     }
 
     /// What is done with speech that has not ended.

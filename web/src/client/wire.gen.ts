@@ -322,7 +322,15 @@ export type Inf = "inf";
 export type InfWord = "inf";
 
 /** Sound in the session's input format. */
-export interface InputAudioBufferAppendEvent unknown | unknown
+export interface InputAudioBufferAppendEvent {
+  /** Base64; may be absent where pictures are. */
+  audio?: string | null;
+  /** Given back in `error.error.event_id` when the event is refused. */
+  event_id?: string | null;
+  type: "input_audio_buffer.append";
+  /** Vendor: pictures of a camera, each a JPEG in base64. */
+  video_frames?: string[] | null;
+}
 
 /** The sound so far is thrown away. */
 export interface InputAudioBufferClearEvent {
