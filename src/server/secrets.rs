@@ -94,6 +94,7 @@ pub(super) async fn create(
     Extension(key): Extension<Arc<Grant>>,
     body: Bytes,
 ) -> Result<Response, HttpError> {
+    state.refuse_while_draining()?;
     let made = make(&state, &key, read(&body)?)?;
     Ok(Json(json!({"value": made.token, "expires_at": made.expires_at, "session": made.view})).into_response())
 }
@@ -104,6 +105,7 @@ pub(super) async fn create_session(
     Extension(key): Extension<Arc<Grant>>,
     body: Bytes,
 ) -> Result<Response, HttpError> {
+    state.refuse_while_draining()?;
     let session = if body.is_empty() { None } else { Some(String::from_utf8_lossy(&body).into_owned()) };
     let lasts = Duration::from_secs(SECONDS);
     let made = make(&state, &key, Asked { lasts, session, restrictions: Restrictions::default() })?;
@@ -121,7 +123,6 @@ struct Made {
 }
 
 fn make(state: &ServerState, key: &Arc<Grant>, asked: Asked) -> Result<Made, HttpError> {
-    state.refuse_while_draining()?;
     let lasts = asked.lasts;
     let options = OpenOptions { session: asked.session.clone(), grant: Arc::clone(key), ..OpenOptions::default() };
     // Wrong settings are told to whoever makes the token, not to the browser that uses it.

@@ -6,12 +6,15 @@ use crate::base::MediaTime;
 
 /// How long before the end clients are told.
 const NOTICE: Duration = Duration::from_secs(60);
+/// Nobody is told earlier: the first client has to come in first.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// The end of a session. Pure: it is asked, it waits for nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Lifetime {
     ends: Option<MediaTime>,
-    told: bool,
+    /// When clients are told; `None`: they were.
+    tell: Option<MediaTime>,
 }
 
 /// What the time has come for.
@@ -29,25 +32,26 @@ pub(super) enum Due {
 impl Lifetime {
     /// From `now`, for as long as `most` says; without it for ever.
     pub(super) fn new(now: MediaTime, most: Option<Duration>) -> Self {
-        Self { ends: most.map(|most| now + most), told: false }
+        let ends = most.map(|most| now + most);
+        Self { ends, tell: ends.map(|ends| ends.saturating_sub(NOTICE).max(now + SETTLE)) }
     }
 
     /// When something is due; `None`: never.
     pub(super) fn deadline(&self) -> Option<MediaTime> {
-        Some(if self.told { self.ends? } else { self.ends?.saturating_sub(NOTICE) })
+        self.ends.into_iter().chain(self.tell).min()
     }
 
     /// What is due, once each.
     pub(super) fn due(&mut self, now: MediaTime) -> Option<Due> {
         let left = self.ends?.since(now);
         if left.is_zero() {
-            self.ends = None;
+            *self = Self::default();
             return Some(Due::End);
         }
-        if self.told || left > NOTICE {
+        if self.tell? > now {
             return None;
         }
-        self.told = true;
+        self.tell = None;
         Some(Due::Notice { left })
     }
 }
@@ -72,10 +76,12 @@ mod tests {
     }
 
     #[test]
-    fn a_short_one_is_told_of_at_once_and_one_without_limit_never() {
+    fn a_short_one_is_told_of_soon_and_one_without_limit_never() {
         let mut short = Lifetime::new(at(0), Some(Duration::from_secs(5)));
-        assert_eq!(short.deadline(), Some(at(0)));
-        assert_eq!(short.due(at(0)), Some(Due::Notice { left: Duration::from_secs(5) }));
+        assert_eq!((short.deadline(), short.due(at(0))), (Some(at(1)), None), "somebody has to be there to be told");
+        assert_eq!(short.due(at(1)), Some(Due::Notice { left: Duration::from_secs(4) }));
+        let mut shorter = Lifetime::new(at(0), Some(Duration::from_millis(500)));
+        assert_eq!(shorter.due(at(1)), Some(Due::End));
         let mut free = Lifetime::new(at(0), None);
         assert_eq!((free.deadline(), free.due(at(99_999))), (None, None));
     }

@@ -41,7 +41,9 @@ def test_a_spoken_question_about_the_camera_is_heard_and_answered(server, speak)
                 answer = await call.answered()
                 assert "red" in answer.lower(), answer
                 latency = [e for e in call.seen if e["type"] == "response.latency"]
-                assert len(latency) == 1 and latency[0]["total_ms"] > 0 and latency[0]["asr_ms"] > 0
+                assert len(latency) == 1 and latency[0]["total_ms"] > 0
+                # 0 where a reading of the whole utterance was there before it ended.
+                assert latency[0]["asr_ms"] >= 0
                 await beside.until("response.done")
                 ours = [e for e in call.seen if e["type"].startswith("response.output")]
                 assert [e for e in beside.seen if e["type"].startswith("response.output")] == ours

@@ -88,8 +88,8 @@ def test_a_storm_of_upgrades_admits_as_many_as_there_are_places(start_server):
 
 SLOW = [
     ("nothing", ""),
-    ("half-a-head", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: "),
-    ("half-a-body", "POST /v1/realtime/calls HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nContent-Length: 5000\r\n\r\nv=0"),
+    ("half-a-head", "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: "),
+    ("half-a-body", "POST /v1/realtime/calls HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\nContent-Length: 5000\r\n\r\nv=0"),
 ]
 
 
@@ -147,15 +147,15 @@ def test_idle_connections_keep_nobody_out(server):
 
 
 HOSTILE = [
-    ("a-long-head", "GET / HTTP/1.1\r\nHost: x\r\nX-A: " + "a" * 200_000 + "\r\n\r\n", (431, 400)),
-    ("many-headers", "GET / HTTP/1.1\r\nHost: x\r\n" + "".join(f"X-{i}: a\r\n" for i in range(500)) + "\r\n", (431, 400)),
+    ("a-long-head", "GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + "a" * 200_000 + "\r\n\r\n", (431, 400)),
+    ("many-headers", "GET / HTTP/1.1\r\nHost: localhost\r\n" + "".join(f"X-{i}: a\r\n" for i in range(500)) + "\r\n", (431, 400)),
     ("no-http", "\x16\x03\x01 hello\r\n\r\n", (400,)),
-    ("a-long-path", "GET /" + "a" * 100_000 + " HTTP/1.1\r\nHost: x\r\n\r\n", (414, 431, 400)),
-    ("two-lengths", "POST /v1/realtime/calls HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", (400,)),
-    ("bad-chunk", "POST /v1/realtime/calls HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", (400,)),
-    ("a-huge-length", "POST /v1/realtime/calls HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nContent-Length: 99999999999\r\n\r\n", (413,)),
-    ("up-the-tree", "GET /../../../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", (400, 404)),
-    ("up-the-tree-escaped", "GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", (400, 404)),
+    ("a-long-path", "GET /" + "a" * 100_000 + " HTTP/1.1\r\nHost: localhost\r\n\r\n", (414, 431, 400)),
+    ("two-lengths", "POST /v1/realtime/calls HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", (400,)),
+    ("bad-chunk", "POST /v1/realtime/calls HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", (400,)),
+    ("a-huge-length", "POST /v1/realtime/calls HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\nContent-Length: 99999999999\r\n\r\n", (413,)),
+    ("up-the-tree", "GET /../../../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", (400, 404)),
+    ("up-the-tree-escaped", "GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", (400, 404)),
     ("odd-version", UPGRADE.format(query="", more="").replace("Version: 13", "Version: 7"), (400, 426)),
     ("odd-numbers", UPGRADE.format(query="&last_seq=-1&resume=x", more=""), (400,)),
     ("odd-numbers-too", UPGRADE.format(query="&utc_offset=abc", more=""), (400,)),

@@ -52,7 +52,8 @@ def test_pictures_without_words_that_keep_coming_are_a_camera(server):
             for _ in range(8):
                 await talk.say(picture)
                 await asyncio.sleep(0.5)
-            await talk.until("scene.facts")
+            if not any(e["type"] == "scene.facts" for e in talk.seen):
+                await talk.until("scene.facts")
             gone = [e for e in talk.seen if e["type"] == "conversation.item.deleted"]
             assert len(gone) == 4, "the newest four stay"
             assert "red" in (await talk.ask("What colours do you see?")).lower()

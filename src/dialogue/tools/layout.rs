@@ -1,4 +1,4 @@
-//! Prompts with tools, in the words of Qwen2.5's chat template: signatures in the system message, calls and results as turns.
+//! Prompts with tools, in the words of Qwen2.5's chat template: signatures in the system message, and calls; results stand behind the question.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::base::MediaTime;
 use crate::dialogue::items::Item;
 use crate::dialogue::prompt::{CALL_CLOSE, CALL_OPEN, plain};
 use crate::dialogue::prompt_build::{self, Asked, Built, Sight};
-use crate::dialogue::{Message, Prompt, Role, ground::Ground, things};
+use crate::dialogue::{Prompt, ground::Ground, things};
 use crate::wire::Tool;
 
 /// A call and what the client's function gave.
@@ -84,19 +84,21 @@ pub(crate) fn build(
     Built { prompt, ground }
 }
 
+/// What the functions gave stands behind the question, as a fact that decides it does. As turns of the template, a call and its
+/// `<tool_response>`, a model of half a billion parameters writes the call once more instead of an answer.
 fn add_results(prompt: &mut Prompt, results: &[ToolResult]) {
+    let Some(last) = prompt.messages.last_mut() else { return };
     for r in results {
-        let call = format!(
-            "{CALL_OPEN}\n{{\"name\": \"{}\", \"arguments\": {}}}\n{CALL_CLOSE}",
-            plain(&r.name),
-            plain(&r.arguments)
-        );
-        prompt.messages.push(Message { role: Role::Assistant, content: call });
         let output = things::tame(&r.output, RESULT_CHARS / results.len());
         let output = if output.is_empty() { "done".to_owned() } else { output };
-        prompt
-            .messages
-            .push(Message { role: Role::User, content: format!("<tool_response>\n{output}\n</tool_response>") });
+        last.content.push_str(&format!(
+            "\n{} was called with {} and gave: {output}",
+            plain(&r.name),
+            plain(&r.arguments)
+        ));
+    }
+    if !results.is_empty() {
+        last.content.push_str("\nAnswer in a sentence from what it gave.");
     }
 }
 
