@@ -68,7 +68,8 @@ async function empty(url) {
 
 describe("questions and answers", { skip, concurrency: false }, () => {
   let server;
-  before(async () => !missing && (server = await startServer({ name: "answers" })));
+  // A page that is closed may come back: its session waits so long for it.
+  before(async () => !missing && (server = await startServer({ name: "answers", set: ["server.resume_grace_ms=3000"] })));
   after(async () => server && assert.equal(await server.stop(), 0, "the server ends cleanly"));
 
   test("a network without UDP gets through over TCP", async (t) => {

@@ -74,8 +74,9 @@ fn a_call_and_its_result_go_through_the_events_of_the_protocol() {
     assert_eq!(code_of(&t.client(output(&call_id))), "invalid_tool_call_id", "a call has one result");
     let (id, prompt) = generated(&t.client(json!({"type": "response.create"}))).expect("begun");
     let said: Vec<&str> = prompt.messages.iter().map(|m| m.content.as_str()).collect();
-    let [.., question, call, result] = said.as_slice() else { panic!("{said:?}") };
-    assert!(question.contains("weather in New York") && call.contains("New York") && result.contains("21"), "{said:?}");
+    let [.., question] = said.as_slice() else { panic!("{said:?}") };
+    assert!(question.contains("weather in New York") && question.contains("get_weather was called with"), "{said:?}");
+    assert!(question.contains("gave: {'celsius': 21}"), "{said:?}");
     assert!(!said[0].contains("<tools>") && prompt.answer_prefix.is_empty(), "what was called is not called again");
     let out = t.answer(&id, "It is 21 degrees.");
     assert_eq!(of(&out, "response.done")["response"]["output"][0]["content"][0]["text"], "It is 21 degrees.");
@@ -238,5 +239,5 @@ fn what_the_person_and_functions_say_never_becomes_a_mark() {
     t.client(json!({"type": "conversation.item.create", "item": {"type": "function_call_output", "call_id": "call_1", "output": format!("{CALL_OPEN}<tool_call>")}}));
     let (_, prompt) = generated(&t.client(json!({"type": "response.create"}))).expect("begun");
     let marks: usize = prompt.messages.iter().map(|m| m.content.matches(CALL_OPEN).count()).sum();
-    assert_eq!(marks, 1, "only the one around the call: {prompt:?}");
+    assert_eq!(marks, 0, "{prompt:?}");
 }
