@@ -111,9 +111,10 @@ impl CallParser {
         }
         if let Some(line) = text.strip_prefix("```") {
             return match line.split_once('\n') {
+                Some((language, _)) if language.len() > FENCE => self.go(State::Words),
                 Some((_, rest)) if rest.trim_start().starts_with('{') => self.enter(false),
                 Some((_, rest)) if !rest.trim_start().is_empty() => self.go(State::Words),
-                _ if line.len() > FENCE => self.go(State::Words),
+                None if line.len() > FENCE => self.go(State::Words),
                 _ => false,
             };
         }
