@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::actor::Msg;
 use super::memories::{Begun, owner_of};
 use super::registry::{Held, Sessions, lock};
+use super::returning::PATIENCE;
 use super::shelf::Identity;
 use super::{OpenOptions, SessionError};
 use crate::dialogue::parse_keyframe_id;
@@ -60,10 +61,21 @@ impl Sessions {
         }
     }
 
-    async fn ask<T>(&self, held: &Held, question: impl FnOnce(oneshot::Sender<T>) -> Msg) -> Result<T, SessionError> {
+    /// What the session says that holds the memory; `None` when none does, or it just ends: what is kept of it is in the archive then.
+    async fn ask<T>(
+        &self,
+        (id, token): (&str, &str),
+        question: impl FnOnce(oneshot::Sender<T>) -> Msg,
+    ) -> Result<Option<T>, SessionError> {
+        let Some(held) = self.held(id, token)? else { return Ok(None) };
         let (reply, answer) = oneshot::channel();
-        held.inbox.send(question(reply)).await.map_err(|_| SessionError::NoMemory)?;
-        answer.await.map_err(|_| SessionError::NoMemory)
+        if held.inbox.send(question(reply)).await.is_ok()
+            && let Ok(answer) = answer.await
+        {
+            return Ok(Some(answer));
+        }
+        let _ = tokio::time::timeout(PATIENCE, held.closed.cancelled()).await;
+        Ok(None)
     }
 
     /// A picture of a memory.
@@ -71,12 +83,10 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::NoMemory`] for a memory that is not there or not the caller's, [`SessionError::NoKeyframe`].
     pub async fn keyframe(&self, memory_id: &str, token: &str, keyframe: &str) -> Result<Bytes, SessionError> {
-        let held = self.held(memory_id, token)?;
         let none = || SessionError::NoKeyframe(keyframe.chars().filter(|c| !c.is_control()).take(32).collect());
+        self.held(memory_id, token)?;
         let id = parse_keyframe_id(keyframe).ok_or_else(none)?;
-        if let Some(held) = held
-            && let Some(jpeg) = self.ask(&held, |reply| Msg::Keyframe { id, reply }).await?
-        {
+        if let Some(Some(jpeg)) = self.ask((memory_id, token), |reply| Msg::Keyframe { id, reply }).await? {
             return Ok(jpeg);
         }
         let (memories, token) = (Arc::clone(&self.0.services.memories), token.to_owned());
@@ -94,8 +104,8 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::keyframe`].
     pub async fn timeline(&self, memory_id: &str, token: &str) -> Result<TimelineView, SessionError> {
-        if let Some(held) = self.held(memory_id, token)? {
-            return self.ask(&held, |reply| Msg::Timeline { reply }).await;
+        if let Some(timeline) = self.ask((memory_id, token), |reply| Msg::Timeline { reply }).await? {
+            return Ok(timeline);
         }
         let (memories, token) = (Arc::clone(&self.0.services.memories), token.to_owned());
         let shelved = tokio::task::spawn_blocking(move || {
@@ -110,8 +120,8 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::keyframe`].
     pub async fn forget(&self, memory_id: &str, token: &str, request: ForgetRequest) -> Result<(), SessionError> {
-        if let Some(held) = self.held(memory_id, token)? {
-            return self.ask(&held, |reply| Msg::Forget { request, reply }).await;
+        if let Some(()) = self.ask((memory_id, token), |reply| Msg::Forget { request, reply }).await? {
+            return Ok(());
         }
         let (memories, token) = (Arc::clone(&self.0.services.memories), token.to_owned());
         let shelved = tokio::task::spawn_blocking(move || {

@@ -19,7 +19,7 @@ use crate::store::Secret;
 use crate::wire::IdKind;
 
 /// How long somebody waits for a session that is just ending, or for its place.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How far a client may be ahead of what the archive knows: more events than two seconds can hold.
 const MOST_AHEAD: u64 = 1 << 20;
 
