@@ -42,7 +42,8 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
     models::check_dir(&config.models.dir)?;
     let loaded = models::load(config)?;
     let engine_config = EngineConfig {
-        slots: config.server.max_sessions,
+        // One that just ended may keep its slot for a moment: until what it asked of the device is cancelled.
+        slots: config.server.max_sessions + ENDING,
         context_tokens: config.engine.context_tokens,
         threads: config.engine.threads,
         ..EngineConfig::default()
@@ -82,6 +83,9 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
     };
     Ok(Parts { engine, sessions: Sessions::new(services), decode })
 }
+
+/// Sessions that are ending while others already have their places.
+const ENDING: usize = 2;
 
 fn decode_config(config: &Config) -> DecodeConfig {
     DecodeConfig {
