@@ -184,4 +184,4 @@ pictures: web build models tests/browser/node_modules/.package-lock.json ## ten 
 .PHONY: clean
 clean: ## remove what was built; weights stay
 	$(CARGO) clean
-	rm -rf web/dist web/client/dist web/node_modules tests/browser/node_modules tests/conformance/node_modules tests/conformance/.venv tests/conformance/.venv-beta tests/artifacts .venv .setup
+	rm -rf fuzz/target fuzz/artifacts web/dist web/client/dist web/node_modules tests/browser/node_modules tests/conformance/node_modules tests/conformance/.venv tests/conformance/.venv-beta tests/artifacts .venv .setup
