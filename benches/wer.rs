@@ -13,12 +13,15 @@
 
 #[path = "common/sound.rs"]
 mod sound;
+#[path = "../tests/common/word_errors.rs"]
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use sightline::model::asr::load_recogniser;
+use words::word_errors;
 
 /// Recordings whose words are known without a file.
 const KNOWN: &[(&str, &str)] = &[(
@@ -62,7 +65,7 @@ fn main() -> ExitCode {
         for r in &recordings {
             let text = asr.transcribe(&r.sound).expect("recognised").text;
             let heard = plain(&text);
-            let errors = distance(&r.words, &heard);
+            let errors = word_errors(&r.words, &heard);
             (wrong, exact) = (wrong + errors, exact + usize::from(errors == 0));
             if verbose && errors > 0 {
                 println!(
@@ -108,18 +111,5 @@ fn plain(text: &str) -> Vec<String> {
         let spelt = SPELLINGS.iter().find(|(from, _)| *from == w).map(|(_, to)| to);
         number.or(spelt).map_or_else(|| w.to_owned(), |s| (*s).to_owned())
     };
-    spaced.split_whitespace().map(written).collect::<Vec<_>>().join(" ").split(' ').map(str::to_owned).collect()
-}
-
-/// Insertions, deletions and substitutions.
-fn distance(said: &[String], heard: &[String]) -> usize {
-    let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (i, a) in said.iter().enumerate() {
-        let above = row.clone();
-        row[0] = i + 1;
-        for (j, b) in heard.iter().enumerate() {
-            row[j + 1] = (above[j] + usize::from(a != b)).min(above[j + 1] + 1).min(row[j] + 1);
-        }
-    }
-    row[heard.len()]
+    spaced.split_whitespace().map(written).collect()
 }

@@ -34,10 +34,14 @@ pub fn say(voice: &str, text: &str, dbfs: f32) -> Vec<f32> {
     let out = out.expect("espeak-ng has to be on PATH: apt install espeak-ng");
     let wide: Vec<f32> =
         out.stdout[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0).collect();
-    let sound = resample(&wide, 22_050);
+    trimmed(&resample(&wide, 22_050), dbfs)
+}
+
+/// Without the silence at both ends, its voiced parts at `dbfs`.
+pub fn trimmed(sound: &[f32], dbfs: f32) -> Vec<f32> {
     let loud = |v: &f32| v.abs() > 0.01;
     let (first, last) = (sound.iter().position(loud).unwrap_or(0), sound.iter().rposition(loud).unwrap_or(0));
-    at_level(&sound[first..=last.max(first)], dbfs)
+    at_level(&sound[first..=last], dbfs)
 }
 
 /// From another rate to 16 kHz.

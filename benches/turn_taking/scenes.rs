@@ -5,7 +5,7 @@ use std::path::Path;
 use sightline::model::onnx::Threads;
 use sightline::model::voice::{Kokoro, Voice};
 
-use super::sound::{Chance, at_level, cough, mix, recorded, resample, say};
+use super::sound::{Chance, cough, mix, recorded, resample, say, trimmed};
 
 /// How loud the person is, dBFS.
 const PERSON: f32 = -24.0;
@@ -132,11 +132,7 @@ pub(crate) fn of_half(held_out: bool, ours: &mut OurVoice, data: &Path) -> Vec<D
 fn spoken(voice: &str, text: &str, ours: Option<&mut Kokoro>) -> Vec<f32> {
     let Some(kokoro) = ours else { return say(voice, text, PERSON) };
     let speech = kokoro.speak(text, 1.0).expect("a sentence of our own");
-    let rate = speech.rate_hz as usize;
-    let sound = resample(&speech.samples, rate);
-    let loud = |v: &f32| v.abs() > 0.01;
-    let (first, last) = (sound.iter().position(loud).unwrap_or(0), sound.iter().rposition(loud).unwrap_or(0));
-    at_level(&sound[first..=last], PERSON)
+    trimmed(&resample(&speech.samples, speech.rate_hz as usize), PERSON)
 }
 
 fn dialogue(i: usize, text: &str, voices: [&str; 4], held_out: bool, ours: &mut OurVoice) -> Dialogue {

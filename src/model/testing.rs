@@ -1,6 +1,11 @@
 //! Speech for the tests of this folder.
 
+#[path = "../../tests/common/word_errors.rs"]
+mod word_errors;
+
 use std::process::Command;
+
+pub(crate) use word_errors::word_errors;
 
 /// Rate of espeak-ng's sound.
 const ESPEAK_HZ: usize = 22_050;

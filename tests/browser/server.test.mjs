@@ -37,8 +37,8 @@ async function visit(t, url, picture, query = "", init = null) {
   return page;
 }
 
-async function live(t, url, picture) {
-  const page = await visit(t, url, picture);
+async function live(t, url, picture, init = null) {
+  const page = await visit(t, url, picture, "", init);
   await page.waitForSelector('.connection[data-phase="live"]', { timeout: 30000 });
   await waitSeen(page);
   return page;
@@ -253,21 +253,11 @@ describe("when the line breaks", { skip, concurrency: false }, () => {
     Object.defineProperty(peer, "connectionState", { get: () => "failed" });
     told?.call(peer);
   });
-  const begin = async (t, url, picture) => {
-    const clip = await makeClip(picture, artifact(`line-${Math.random().toString(36).slice(2)}.mjpeg`));
-    const browser = await launch({ clip });
-    t.after(() => browser.close());
-    const page = await openPage(browser, { init: `(${note})()` });
-    await page.goto(`${url}/?autostart=1&audio_processing=off&microphone=off`);
-    await page.waitForSelector('.connection[data-phase="live"]', { timeout: 30000 });
-    await waitSeen(page);
-    return page;
-  };
 
   test("the page comes back to the same conversation, which still sees", async (t) => {
     const server = await startServer({ name: "line" });
     t.after(() => server.stop());
-    const page = await begin(t, server.url, drawings["hello-42"]);
+    const page = await live(t, server.url, drawings["hello-42"], note);
     await ask(page, "The code word is swordfish.");
     await snap(page);
     await waitWire(page, "session.resumed");
@@ -282,7 +272,7 @@ describe("when the line breaks", { skip, concurrency: false }, () => {
   test("with an archive it comes back even when the server was killed", async (t) => {
     const set = [`archive.dir=${artifact(`archive-${process.pid}`)}`];
     const server = await startServer({ name: "line-killed", set });
-    const page = await begin(t, server.url, drawings.dark);
+    const page = await live(t, server.url, drawings.dark, note);
     await ask(page, "The code word is swordfish.");
     await new Promise((resolve) => setTimeout(resolve, 2500));
     await server.kill();

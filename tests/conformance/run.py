@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import pathlib
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -40,19 +39,6 @@ SCENARIOS = ["session", "text", "picture", "tool", "history", "errors"]
 CLIENT_S = 600
 
 
-class Secure(harness.Server):
-    """The server with a certificate of its own making."""
-
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        super().__init__("conformance", "server.tls_self_signed=true", f"server.tls_dir={folder}")
-        self.url = f"https://localhost:{self.port}"
-
-    def trust(self):
-        certificate = self.folder / "cert.pem"
-        return ssl.create_default_context(cafile=certificate) if certificate.exists() else ssl.create_default_context()
-
-
 def runner(kind: str) -> list[str] | None:
     """How a client is started; None where what it needs is not installed."""
     if kind == "node":
@@ -62,7 +48,7 @@ def runner(kind: str) -> list[str] | None:
     return [str(found[0]), "-W", "ignore"] if found else None
 
 
-def run(file: str, command: list[str], server: Secure, red: pathlib.Path, events: pathlib.Path) -> list[dict]:
+def run(file: str, command: list[str], server: harness.Secure, red: pathlib.Path, events: pathlib.Path) -> list[dict]:
     """The lines of one client."""
     env = {
         **harness.environment(),
@@ -137,7 +123,8 @@ def main() -> int:
         folder = pathlib.Path(folder)
         red = folder / "red.png"
         red.write_bytes(harness.square_png())
-        server = Secure(folder / "tls")
+        server = harness.Secure("conformance", folder / "tls")
+        server.url = f"https://localhost:{server.port}"
         server.wait()
         for file, kind, _ in clients:
             command = runner(kind)

@@ -120,3 +120,8 @@ class Call:
 def camera() -> MediaStreamTrack:
     """A red square on white."""
     return RedSquare()
+
+
+def is_red(scene: dict) -> bool:
+    """Perception has seen the square: in its colours, or as an object that is red."""
+    return any(c["colour"] == "red" for c in scene["colours"]) or any(o["colour"] == "red" for o in scene["objects"])

@@ -12,6 +12,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import time
@@ -142,10 +143,12 @@ class Server:
             raise AssertionError(f"the server did not stop within {seconds} s of SIGTERM") from None
 
 
-def http(url: str, method: str = "GET", body: bytes | str | None = None, kind: str | None = None, trust=None) -> tuple[int, dict, str]:
-    """Status, headers (lower case) and body of any answer, refusals too. `trust`: the TLS context of an https address."""
+def http(
+    url: str, method: str = "GET", body: bytes | str | None = None, kind: str | None = None, trust=None, more: dict | None = None
+) -> tuple[int, dict, str]:
+    """Status, headers (lower case) and body of any answer, refusals too. `trust`: the TLS context of an https address; `more`: further headers."""
     data = body.encode() if isinstance(body, str) else body
-    headers = {"Content-Type": kind} if kind is not None else {}
+    headers = {**({"Content-Type": kind} if kind is not None else {}), **(more or {})}
     request = urllib.request.Request(url, method=method, data=data, headers=headers)
     try:
         answer = urllib.request.urlopen(request, timeout=PATIENCE_S, context=trust)
@@ -153,6 +156,27 @@ def http(url: str, method: str = "GET", body: bytes | str | None = None, kind: s
         answer = refusal
     with answer:
         return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode()
+
+
+class Secure(Server):
+    """Speaks HTTPS; clients trust its own certificate and nothing else."""
+
+    def __init__(self, name: str, folder: pathlib.Path) -> None:
+        super().__init__(name, "server.tls_self_signed=true", f"server.tls_dir={folder}")
+        self.url, self.ws = self.url.replace("http:", "https:"), self.ws.replace("ws:", "wss:")
+        self.folder = folder
+
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.folder / "cert.pem")
+
+    def get(self, path: str) -> tuple[int, str]:
+        status, _, body = http(self.url + path, trust=self.trust())
+        return status, body
+
+
+def holds(folder: pathlib.Path, words: str) -> list[str]:
+    """Files of an archive with these bytes in them."""
+    return [p.name for p in folder.rglob("*") if p.is_file() and words.encode() in p.read_bytes()]
 
 
 class Refused(AssertionError):

@@ -13,13 +13,8 @@ import pytest
 
 pytest.importorskip("aiortc", reason="aiortc is missing: pip install -r tests/python/requirements.txt")
 
-from calls import RATE, Call, Voice, camera  # noqa: E402
+from calls import RATE, Call, Voice, camera, is_red  # noqa: E402
 from harness import PATIENCE_S, Talk, go, http, is_free_udp, pcm  # noqa: E402
-
-
-def is_red(scene: dict) -> bool:
-    """Perception has seen the square: in its colours, or as an object that is red."""
-    return any(c["colour"] == "red" for c in scene["colours"]) or any(o["colour"] == "red" for o in scene["objects"])
 
 
 def test_a_spoken_question_about_the_camera_is_heard_and_answered(server, speak):

@@ -9,7 +9,7 @@ import pytest
 import websockets
 import websockets.exceptions
 
-from harness import PATIENCE_S, Server, Talk, go, text
+from harness import PATIENCE_S, Server, Talk, go, http, text
 from test_bad_input import offer
 
 PLAIN, KIOSK, ROBOT, SHORT, OTHER = (f"a-key-that-is-long-enough-{n}" for n in "pkrso")
@@ -67,18 +67,8 @@ async def secret(server, key: str, **body) -> str:
 
 
 def post(server, path: str, body, headers: dict) -> tuple[int, dict]:
-    import urllib.error
-    import urllib.request
-
-    data = json.dumps(body).encode()
-    request = urllib.request.Request(server.url + path, method="POST", data=data, headers={"Content-Type": "application/json", **headers})
-    try:
-        answer = urllib.request.urlopen(request, timeout=PATIENCE_S)
-    except urllib.error.HTTPError as refused:
-        answer = refused
-    with answer:
-        whole = answer.read()
-        return answer.status, json.loads(whole) if whole else {}
+    status, _, whole = http(server.url + path, "POST", json.dumps(body), "application/json", more=headers)
+    return status, json.loads(whole) if whole else {}
 
 
 def test_every_wrong_way_in_has_its_own_answer_and_none_tells_whether_it_was_near(guarded):
@@ -257,21 +247,9 @@ def test_a_page_that_is_loaded_anew_takes_the_place_that_it_left(guarded):
 
 def place(server, sdp: str, key: str) -> tuple[int, str]:
     """Places a call; status and id."""
-    import urllib.request
-
-    headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {key}"}
-    request = urllib.request.Request(server.url + "/v1/realtime/calls", method="POST", data=sdp.encode(), headers=headers)
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        return answer.status, answer.headers["Location"].rsplit("/", 1)[-1]
+    status, headers, _ = http(server.url + "/v1/realtime/calls", "POST", sdp, "application/sdp", more={"Authorization": f"Bearer {key}"})
+    return status, headers["location"].rsplit("/", 1)[-1]
 
 
 def hang_up(server, call: str, key: str) -> int:
-    import urllib.error
-    import urllib.request
-
-    request = urllib.request.Request(f"{server.url}/v1/realtime/calls/{call}", method="DELETE", headers={"Authorization": f"Bearer {key}"})
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            return answer.status
-    except urllib.error.HTTPError as refused:
-        return refused.code
+    return http(f"{server.url}/v1/realtime/calls/{call}", "DELETE", more={"Authorization": f"Bearer {key}"})[0]

@@ -341,11 +341,9 @@ def test_logs_tell_no_secret(start_server, tmp_path):
 
 
 def post(url: str, headers: dict) -> str:
-    import urllib.request
-
-    request = urllib.request.Request(url, method="POST", data=b"{}", headers={"Content-Type": "application/json", **headers})
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        return answer.read().decode()
+    status, _, body = http(url, "POST", "{}", "application/json", more=headers)
+    assert status == 200, body
+    return body
 
 
 def test_a_restart_lets_nobody_in_tells_those_inside_and_ends_in_time(start_server):

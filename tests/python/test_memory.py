@@ -12,18 +12,13 @@ import pytest
 pytest.importorskip("aiortc", reason="aiortc is missing: pip install -r tests/python/requirements.txt")
 
 from calls import Call, Voice, camera  # noqa: E402
-from harness import Talk, go, http, run_cli  # noqa: E402
+from harness import Talk, go, holds, http, run_cli  # noqa: E402
 
 MARKER = "swordfish"
 
 
 def address(server, memory: dict, rest: str, token: str | None = None) -> str:
     return f"{server.url}/v1/sessions/{memory['memory_id']}/{rest}access_token={token or memory['access_token']}"
-
-
-def holds(folder, words: str) -> list[str]:
-    """Files of the archive with these bytes in them."""
-    return [p.name for p in folder.rglob("*") if p.is_file() and words.encode() in p.read_bytes()]
 
 
 async def remembered(call: Call, pictures: int = 1) -> dict:

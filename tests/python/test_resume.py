@@ -10,7 +10,7 @@ import time
 import pytest
 import websockets
 
-from harness import LONG, PATIENCE_S, Talk, go, http, run_cli
+from harness import LONG, PATIENCE_S, Talk, go, holds, http, run_cli
 
 EXT = "model=sightline&ext=resume"
 
@@ -278,11 +278,6 @@ def test_a_session_waits_for_its_time_and_makes_room_for_others(start_server):
 
     go(work())
     assert server.stop() == 0
-
-
-def holds(folder, words: str) -> list[str]:
-    """Files of the archive with these bytes in them."""
-    return [p.name for p in folder.rglob("*") if p.is_file() and words.encode() in p.read_bytes()]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "terminate"])

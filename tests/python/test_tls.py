@@ -7,23 +7,7 @@ import ssl
 import pytest
 import websockets
 
-from harness import PATIENCE_S, Server, Talk, go, http, run_cli
-
-
-class Secure(Server):
-    """Speaks HTTPS; clients trust its own certificate and nothing else."""
-
-    def __init__(self, name: str, folder) -> None:
-        super().__init__(name, "server.tls_self_signed=true", f"server.tls_dir={folder}")
-        self.url, self.ws = self.url.replace("http:", "https:"), self.ws.replace("ws:", "wss:")
-        self.folder = folder
-
-    def trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.folder / "cert.pem")
-
-    def get(self, path: str) -> tuple[int, str]:
-        status, _, body = http(self.url + path, trust=self.trust())
-        return status, body
+from harness import PATIENCE_S, Secure, Talk, go, http, run_cli
 
 
 @pytest.fixture(scope="module")

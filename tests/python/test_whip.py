@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("aiortc", reason="aiortc is missing: pip install -r tests/python/requirements.txt")
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription  # noqa: E402
-from calls import Voice, camera  # noqa: E402
+from calls import Voice, camera, is_red  # noqa: E402
 from harness import PATIENCE_S, Talk, go, http  # noqa: E402
 from test_bad_input import offer  # noqa: E402
 
@@ -35,15 +35,11 @@ async def streaming(server, name: str):
         await peer.close()
 
 
-def sees_red(scene: dict) -> bool:
-    return any(c["colour"] == "red" for c in scene["colours"]) or any(o["colour"] == "red" for o in scene["objects"])
-
-
 def test_what_is_streamed_is_seen_and_asked_about_beside_it(server):
     async def work():
         async with streaming(server, "studio"):
             async with Talk.open(server, "call_id=studio&ext=scene,video") as talk:
-                while not sees_red(await talk.until("scene.facts")):
+                while not is_red(await talk.until("scene.facts")):
                     pass
                 answer = await talk.ask("What colours do you see?")
                 assert "red" in answer.lower(), answer
@@ -76,17 +72,7 @@ def place(server, path: str = "/whip", sdp: str | None = None, kind: str | None 
 
 
 def patch(server, location: str, body: str, tag: str | None, kind: str = FRAGMENT):
-    import urllib.error
-    import urllib.request
-
-    headers = {"Content-Type": kind, **({"If-Match": tag} if tag else {})}
-    request = urllib.request.Request(server.url + location, method="PATCH", data=body.encode(), headers=headers)
-    try:
-        answer = urllib.request.urlopen(request, timeout=PATIENCE_S)
-    except urllib.error.HTTPError as refusal:
-        answer = refusal
-    with answer:
-        return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode()
+    return http(server.url + location, "PATCH", body, kind, more={"If-Match": tag} if tag else None)
 
 
 def code(answer) -> tuple[int, str]:

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::listen::TranscribeError;
-use crate::model::testing::espeak;
+use crate::model::testing::{espeak, word_errors};
 
 fn folder(name: &str) -> Option<PathBuf> {
     let models = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from);
@@ -53,19 +53,6 @@ fn words(text: &str) -> Vec<String> {
     plain.split_whitespace().map(|w| if w == "color" { "colour".into() } else { w.to_owned() }).collect()
 }
 
-/// Word errors: insertions, deletions and substitutions.
-fn errors(said: &[String], heard: &[String]) -> usize {
-    let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (i, a) in said.iter().enumerate() {
-        let above = row.clone();
-        row[0] = i + 1;
-        for (j, b) in heard.iter().enumerate() {
-            row[j + 1] = (above[j] + usize::from(a != b)).min(above[j + 1] + 1).min(row[j] + 1);
-        }
-    }
-    row[heard.len()]
-}
-
 fn noise(count: usize, gain: f32) -> Vec<f32> {
     let mut seed = 7u32;
     let mut next = || {
@@ -98,7 +85,7 @@ fn synthesized_questions_are_understood() {
         for (question, sound) in questions.iter().zip(&sounds) {
             let heard = r.transcribe(sound).expect("recognised").text;
             println!("{}: {question} → {heard}", r.name());
-            wrong += errors(&words(question), &words(&heard));
+            wrong += word_errors(&words(question), &words(&heard));
             total += words(question).len();
         }
         assert!(wrong * 4 <= total, "{}: {wrong} of {total} words wrong", r.name());

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::{Kokoro, Voice};
 use crate::model::asr::load_recogniser;
 use crate::model::onnx::Threads;
+use crate::model::testing::word_errors;
 
 const SENTENCES: [&str; 14] = [
     "I see a red cup and two books on the table.",
@@ -65,23 +66,9 @@ fn words(text: &str) -> Vec<String> {
     text.split(|c: char| c.is_whitespace() || c == '-').map(bare).filter(|w| !w.is_empty()).collect()
 }
 
-/// Words put in, left out or changed between the two: Levenshtein's distance.
-fn errors(said: &[String], heard: &[String]) -> usize {
-    let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (i, s) in said.iter().enumerate() {
-        let mut last = row[0];
-        row[0] = i + 1;
-        for (j, h) in heard.iter().enumerate() {
-            let next = (last + usize::from(s != h)).min(row[j] + 1).min(row[j + 1] + 1);
-            last = std::mem::replace(&mut row[j + 1], next);
-        }
-    }
-    row[heard.len()]
-}
-
 #[test]
 fn our_recognisers_understand_it() {
-    assert_eq!(errors(&words("a b c d"), &words("a x c")), 2);
+    assert_eq!(word_errors(&words("a b c d"), &words("a x c")), 2);
     let Some(mut voice) = voice() else { return };
     let recognisers = ["whisper-tiny.en", "moonshine-tiny"].iter().filter_map(|n| folder(n, "model.safetensors"));
     let mut recognisers: Vec<_> = recognisers.map(|d| load_recogniser(&d).expect("loaded")).collect();
@@ -97,7 +84,7 @@ fn our_recognisers_understand_it() {
         heard.extend([0.0; 4_800]);
         for (r, wrong) in recognisers.iter_mut().zip(&mut wrong) {
             let text = r.transcribe(&heard).expect("heard").text;
-            let n = errors(&words(sentence), &words(&text));
+            let n = word_errors(&words(sentence), &words(&text));
             if n > 0 {
                 println!("{}: {sentence:?} was heard as {text:?}", r.name());
             }
