@@ -181,7 +181,6 @@ fn server_config(config: &Config, keys: KeyRing, ice: IceServers, unix_ms_at_zer
     ServerConfig {
         web_root: s.web_root.clone(),
         keys,
-        anonymous: Restrictions::default(),
         allowed_origins: s.allowed_origins.clone(),
         loopback_only: s.bind.ip().is_loopback(),
         max_message_bytes: s.max_message_bytes,

@@ -43,7 +43,7 @@ pub use inventory::{Inventory, check};
 pub use jpeg::{MAX_JPEG_BYTES, encode_jpeg};
 pub use picture::{PictureLimits, decode_image};
 pub use resample::{Resampler, WireAudio};
-pub use speech::encode_speech;
+pub use speech::{decode_speech, encode_speech};
 pub use video::VideoDecoder;
 pub use voice::VoiceEncoder;
 

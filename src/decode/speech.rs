@@ -1,11 +1,11 @@
-//! Speech on its way out: samples → the bytes of a wire format.
+//! Speech on the wire: samples → the bytes of a wire format, and back.
 //!
-//! Loses what the format cannot carry: above half its rate, and below its steps.
+//! Going out loses what the format cannot carry: above half its rate, and below its steps.
 
 use bytes::Bytes;
 
 use super::resample::resample_whole;
-use super::{DecodeError, WireAudio, g711};
+use super::{DecodeError, Resampler, WireAudio, g711};
 
 /// Writes a whole sound of one channel in `format`, at its rate. It begins where `samples` begin and lasts as long, to a sample.
 ///
@@ -25,10 +25,20 @@ pub fn encode_speech(samples: &[f32], rate_hz: u32, format: WireAudio) -> Result
     })
 }
 
+/// Reads a whole sound of one channel; 16 kHz.
+///
+/// # Errors
+/// A rate is outside of 8000 to 48000 Hz.
+pub fn decode_speech(data: &[u8], format: WireAudio) -> Result<Vec<f32>, DecodeError> {
+    let mut reader = Resampler::new(format)?;
+    let mut samples = reader.push(data)?;
+    samples.extend(reader.finish()?);
+    Ok(samples)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{WireAudio, encode_speech};
-    use crate::decode::Resampler;
+    use super::{WireAudio, decode_speech, encode_speech};
 
     fn tone(rate: f32, samples: usize) -> Vec<f32> {
         (0..samples).map(|i| 0.5 * (std::f32::consts::TAU * 440.0 * i as f32 / rate).sin()).collect()
@@ -45,9 +55,7 @@ mod tests {
         ] {
             let out = encode_speech(&speech, 24_000, format).unwrap();
             assert_eq!(out.len(), bytes, "{format:?}");
-            let mut reader = Resampler::new(format).unwrap();
-            let mut heard = reader.push(&out).unwrap();
-            heard.extend(reader.finish().unwrap());
+            let heard = decode_speech(&out, format).unwrap();
             let want = tone(16_000.0, 16_000);
             let worst = (1_000..15_000).map(|i| (heard[i] - want[i]).abs()).fold(0.0, f32::max);
             assert!(worst < noise, "{format:?}: {worst}");

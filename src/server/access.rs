@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::parts::clip;
 use super::secrets::{PREFIX, TokenSession};
 use super::{HttpError, ServerConfig, ServerState};
 use crate::base::ErrorClass;
@@ -71,7 +72,7 @@ fn admitted(state: &ServerState, request: &Request) -> Result<(Arc<Grant>, Token
     } else if state.config.keys.0.is_empty() {
         let page = Page::of(headers, request.uri());
         page.may_come_without_key(&state.config).map_err(|why| forbidden("origin_not_allowed", &why))?;
-        (Arc::new(Grant::of_key("", &state.config.anonymous)), TokenSession(None))
+        (Arc::default(), TokenSession(None))
     } else {
         let grant = presented.and_then(|p| state.config.keys.find(p)).ok_or_else(|| {
             unauthorized("a valid key is needed: send `Authorization: Bearer KEY`, or the WebSocket subprotocol `openai-insecure-api-key.KEY`")
@@ -98,10 +99,6 @@ fn forbidden(code: &'static str, why: &str) -> Response {
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name).map(|v| v.to_str().unwrap_or("?"))
-}
-
-fn clip(s: &str) -> String {
-    s.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
 fn presented(headers: &HeaderMap) -> Option<&str> {

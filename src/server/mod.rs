@@ -40,7 +40,7 @@ pub use tls::{Tls, TlsError, TlsFiles, TlsListener, own_certificate};
 
 use crate::base::{Clock, MediaTime};
 use crate::ingest::IceServers;
-use crate::session::{Restrictions, Sessions};
+use crate::session::Sessions;
 
 /// What may be offered at once, in bytes. SDP is checked further by `ingest`.
 const MAX_BODY_BYTES: usize = 128 * 1024;
@@ -55,8 +55,6 @@ pub struct ServerConfig {
     pub web_root: PathBuf,
     /// Keys that open the door; empty: everybody (allowed on loopback, or when the operator says so).
     pub keys: KeyRing,
-    /// What everybody may do where there are no keys.
-    pub anonymous: Restrictions,
     /// Pages of other servers that may come without a key, where none is needed.
     pub allowed_origins: Vec<String>,
     /// Only this machine reaches the server.

@@ -2,9 +2,9 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 
-use super::{HttpError, MAX_BODY_BYTES};
+use super::HttpError;
 use crate::base::ErrorClass;
 
 /// The offer, and the session object where the request is multipart.
@@ -28,7 +28,7 @@ pub(super) async fn read_offer(request: Request) -> Result<(String, Option<Strin
 
 /// The body of a request, within the limit and as text.
 pub(super) async fn read_text(request: Request, what: &str) -> Result<String, HttpError> {
-    let body = Bytes::from_request(request, &()).await.map_err(|e| body_error(&e.body_text(), e.status()))?;
+    let body = Bytes::from_request(request, &()).await.map_err(|e| body_error(&e.body_text()))?;
     text(&body, what)
 }
 
@@ -36,9 +36,9 @@ async fn read_multipart(request: Request) -> Result<(String, Option<String>), Ht
     let invalid = |m: String| HttpError::new(ErrorClass::Invalid, "invalid_multipart", m);
     let mut parts = Multipart::from_request(request, &()).await.map_err(|e| invalid(e.body_text()))?;
     let (mut sdp, mut session) = (None, None);
-    while let Some(part) = parts.next_field().await.map_err(|e| body_error(&e.body_text(), e.status()))? {
+    while let Some(part) = parts.next_field().await.map_err(|e| body_error(&e.body_text()))? {
         let name = part.name().unwrap_or_default().to_owned();
-        let bytes = part.bytes().await.map_err(|e| body_error(&e.body_text(), e.status()))?;
+        let bytes = part.bytes().await.map_err(|e| body_error(&e.body_text()))?;
         match name.as_str() {
             "sdp" => sdp = Some(text(&bytes, "part `sdp`")?),
             "session" => session = Some(text(&bytes, "part `session`")?),
@@ -48,11 +48,8 @@ async fn read_multipart(request: Request) -> Result<(String, Option<String>), Ht
     sdp.map(|s| (s, session)).ok_or_else(|| invalid("part `sdp` with the offer is missing".into()))
 }
 
-fn body_error(message: &str, status: StatusCode) -> HttpError {
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        let text = format!("the request is larger than {} bytes", MAX_BODY_BYTES);
-        return HttpError::new(ErrorClass::TooLarge, "request_too_large", text);
-    }
+/// That it is too large was said before: bodies come here whole.
+fn body_error(message: &str) -> HttpError {
     HttpError::new(ErrorClass::Invalid, "invalid_body", message)
 }
 
@@ -63,6 +60,6 @@ fn text(bytes: &[u8], what: &str) -> Result<String, HttpError> {
 }
 
 /// The first characters of something foreign, fit to be shown in a message.
-fn clip(s: &str) -> String {
-    s.chars().filter(|c| !c.is_control()).take(60).collect()
+pub(super) fn clip(s: &str) -> String {
+    s.chars().filter(|c| !c.is_control()).take(80).collect()
 }

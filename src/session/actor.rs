@@ -444,7 +444,7 @@ enum Next {
     Stopped,
 }
 
-async fn sleep(wait: Option<Duration>) {
+pub(super) async fn sleep(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
         None => std::future::pending().await,

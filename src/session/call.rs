@@ -197,7 +197,7 @@ impl AudioLane {
     }
 }
 
-fn count(name: &'static str, reason: LossReason) {
+pub(super) fn count(name: &'static str, reason: LossReason) {
     metrics::counter!(name, "reason" => reason.label()).increment(1);
 }
 

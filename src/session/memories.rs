@@ -32,9 +32,14 @@ pub(super) struct Begun {
     pub(super) identity: Identity,
 }
 
+/// Unix time in milliseconds, from that at the zero of the process's clock.
+pub(super) fn unix_ms(at_zero: i64, now: MediaTime) -> i64 {
+    at_zero.saturating_add(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+}
+
 impl Memories {
     pub(super) fn unix_ms(&self, now: MediaTime) -> i64 {
-        self.unix_ms_at_zero.saturating_add(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+        unix_ms(self.unix_ms_at_zero, now)
     }
 
     /// An empty memory. It is written down once something happens in it.

@@ -2,15 +2,15 @@
 //! the listener, whose echo canceller takes it out of what the microphone hears.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::actor::Msg;
+use super::actor::{Msg, sleep};
+use super::call::count;
 use super::pacer::{Clip, Frame, Pacer};
 use crate::base::{Clock, LossReason, Pcm};
-use crate::decode::{DecodeConfig, DecodeError, Resampler, VoiceEncoder, WireAudio};
+use crate::decode::{DecodeConfig, DecodeError, VoiceEncoder, WireAudio, decode_speech};
 use crate::flow::{Pushed, Rx, SESSION_TO_PLAYER, Tx, VOICE_TO_PEER, WhenFull, queue};
 use crate::ingest::{Peer, VoicePacket};
 use crate::wire::{WireError, code};
@@ -26,9 +26,6 @@ pub(super) enum PlayCommand {
 
 /// The task. See [`Player::run`].
 pub(super) struct Player {
-    /// The session's end of the queue, until it has it.
-    orders: Option<mpsc::Sender<PlayCommand>>,
-    commands: mpsc::Receiver<PlayCommand>,
     out: mpsc::Sender<Msg>,
     played: Tx<Pcm>,
     clock: Arc<dyn Clock>,
@@ -54,39 +51,24 @@ pub(super) struct Place {
 impl Player {
     pub(super) fn new(place: Place) -> Self {
         let Place { out, played, clock, peer, decode } = place;
-        let (orders, commands) = mpsc::channel(SESSION_TO_PLAYER.capacity);
         let packets = queue(VOICE_TO_PEER, WhenFull::DropOldest);
-        let pacer = Pacer::default();
-        Self {
-            orders: Some(orders),
-            commands,
-            out,
-            played,
-            clock,
-            peer,
-            decode,
-            pacer,
-            encoder: None,
-            broken: false,
-            packets,
-        }
+        Self { out, played, clock, peer, decode, pacer: Pacer::default(), encoder: None, broken: false, packets }
     }
 
     /// Runs until the session goes, or takes another player.
     pub(super) async fn run(mut self) {
-        if let Some(orders) = self.orders.take() {
-            let _ = self.out.send(Msg::Player(orders)).await;
-        }
+        let (orders, mut commands) = mpsc::channel(SESSION_TO_PLAYER.capacity);
+        let _ = self.out.send(Msg::Player(orders)).await;
         loop {
             let wait = self.pacer.deadline().map(|at| at.since(self.clock.now()));
             tokio::select! {
-                command = self.commands.recv() => match command {
+                command = commands.recv() => match command {
                     Some(PlayCommand::Play { id, sound }) => self.take(id, sound).await,
                     Some(PlayCommand::Hush) => self.pacer.clear(),
                     None => return,
                 },
                 Some(packet) = self.packets.1.recv() => self.send(packet).await,
-                () = pause(wait) => self.play_due().await,
+                () = sleep(wait) => self.play_due().await,
             }
         }
     }
@@ -110,7 +92,8 @@ impl Player {
                 }
             }
         }
-        let echo = echo(&sound).unwrap_or_else(|e| {
+        // The same sound at the rate in which the microphone is listened to.
+        let echo = decode_speech(&sound, WireAudio::Pcm16 { rate_hz: 24_000 }).unwrap_or_else(|e| {
             tracing::warn!(error = %e, "what is played cannot be taken out of what is heard");
             Vec::new()
         });
@@ -154,22 +137,7 @@ impl Drop for Player {
     }
 }
 
-/// The same sound at the rate in which the microphone is listened to.
-fn echo(sound: &[u8]) -> Result<Vec<f32>, DecodeError> {
-    let mut resampler = Resampler::new(WireAudio::Pcm16 { rate_hz: 24_000 })?;
-    let mut samples = resampler.push(sound)?;
-    samples.extend(resampler.finish()?);
-    Ok(samples)
-}
-
 /// Counts sound of ours that was not heard.
 pub(super) fn count_lost(reason: LossReason) {
-    metrics::counter!("sightline_audio_lost_total", "reason" => reason.label()).increment(1);
-}
-
-async fn pause(wait: Option<Duration>) {
-    match wait {
-        Some(wait) => tokio::time::sleep(wait).await,
-        None => std::future::pending().await,
-    }
+    count("sightline_audio_lost_total", reason);
 }

@@ -48,6 +48,8 @@ pub(super) struct Entry {
     pub(super) peer: Arc<Peer>,
     /// Whose key opened it.
     pub(super) holder: String,
+    /// The session has ended, or goes on in another call.
+    pub(super) gone: CancellationToken,
 }
 
 /// A session that runs, by the memory that it holds.
@@ -74,7 +76,8 @@ impl Held {
     /// Its call, by which others find it.
     pub(super) fn entry(&self, peer: Arc<Peer>) -> Entry {
         let (inbox, ended, holder) = (self.inbox.clone(), self.ended.clone(), self.grant.holder().to_owned());
-        Entry { inbox, ended, peer, holder }
+        let gone = ended.child_token();
+        Entry { inbox, ended, peer, holder, gone }
     }
 }
 
@@ -224,7 +227,7 @@ impl Sessions {
     }
 
     pub(super) fn remember(&self, call_id: &str, entry: Entry) -> Result<(), SessionError> {
-        let ended = entry.ended.clone();
+        let (ended, gone) = (entry.ended.clone(), entry.gone.clone());
         match lock(&self.0.calls).entry(call_id.to_owned()) {
             std::collections::hash_map::Entry::Vacant(place) => place.insert(entry),
             std::collections::hash_map::Entry::Occupied(_) => {
@@ -235,10 +238,10 @@ impl Sessions {
         };
         let (inner, call_id) = (Arc::clone(&self.0), call_id.to_owned());
         self.0.tasks.spawn(async move {
-            ended.cancelled().await;
+            gone.cancelled().await;
             // The name may be another call's by now.
             let mut calls = lock(&inner.calls);
-            if calls.get(&call_id).is_some_and(|e| e.ended.is_cancelled()) {
+            if calls.get(&call_id).is_some_and(|e| e.gone.is_cancelled()) {
                 calls.remove(&call_id);
             }
         });

@@ -74,8 +74,8 @@ impl Sessions {
     /// The session goes on under this call, or none: the one before is no more.
     fn moved(&self, held: &Held, call: Option<String>) {
         let before = std::mem::replace(&mut *lock(&held.call), call);
-        if let Some(before) = before {
-            lock(&self.0.calls).remove(&before);
+        if let Some(entry) = before.and_then(|before| lock(&self.0.calls).remove(&before)) {
+            entry.gone.cancel();
         }
     }
 

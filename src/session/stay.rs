@@ -8,6 +8,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::memories::unix_ms;
 use super::shelf::Identity;
 use crate::base::MediaTime;
 use crate::dialogue::Snapshot;
@@ -326,7 +327,7 @@ impl Stay {
     }
 
     fn unix_ms(&self, now: MediaTime) -> i64 {
-        self.unix_ms_at_zero.saturating_add(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+        unix_ms(self.unix_ms_at_zero, now)
     }
 }
 

@@ -148,11 +148,12 @@ impl Stream {
         self.ports.iter().any(|p| p.id == port)
     }
 
-    /// Whether this is the holder's port.
+    /// Whether this client's key allows events of this type.
     pub(super) fn allows(&self, port: u64, kind: &str) -> bool {
         self.ports.iter().all(|p| p.id != port || p.grant.allows_event(kind))
     }
 
+    /// Whether this is the holder's port.
     pub(super) fn is_holder(&self, port: u64) -> bool {
         self.holder == Some(port)
     }

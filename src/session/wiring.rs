@@ -103,8 +103,7 @@ pub(super) fn setup(
     setup.count = Arc::clone(&services.count);
     setup.memory = memory;
     setup.expires_at = longest(services, &options.grant).map_or(0, |most| {
-        let passed = i64::try_from((services.clock.now() + most).as_millis()).unwrap_or(i64::MAX);
-        u64::try_from(services.memories.unix_ms_at_zero.saturating_add(passed) / 1_000).unwrap_or_default()
+        u64::try_from(services.memories.unix_ms(services.clock.now() + most) / 1_000).unwrap_or_default()
     });
     Ok(setup)
 }

@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug_span};
 
 use super::actor::Msg;
+use super::call::count;
 use super::hearing::wire_audio;
 use super::watcher::WatchConfig;
 use crate::base::{Clock, LossReason, RgbFrame};
 use crate::budget::{Overrun, Stage, Timings};
-use crate::decode::{PictureLimits, Resampler, decode_image, encode_speech};
+use crate::decode::{PictureLimits, decode_image, decode_speech, encode_speech};
 use crate::dialogue::{EmbedFor, EngineEvent, LookId, Prompt, ReadSoFar, Sound, Voiced, VoicedWord};
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
 use crate::flow::{Pushed, Tx};
@@ -66,7 +67,7 @@ pub(super) struct Worker {
 pub(super) const DECODING: usize = 4;
 
 fn lost_frame(reason: LossReason) {
-    metrics::counter!("sightline_frames_lost_total", "reason" => reason.label()).increment(1);
+    count("sightline_frames_lost_total", reason);
 }
 
 impl Worker {
@@ -116,10 +117,7 @@ impl Worker {
         let samples = match sound {
             Sound::Pcm(samples) => samples,
             Sound::Encoded { data, format } => {
-                let mut resampler = Resampler::new(wire_audio(format)).map_err(|e| e.to_string())?;
-                let mut samples = resampler.push(&data).map_err(|e| e.to_string())?;
-                samples.extend(resampler.finish().map_err(|e| e.to_string())?);
-                samples.into()
+                decode_speech(&data, wire_audio(format)).map_err(|e| e.to_string())?.into()
             }
         };
         let samples = worth_reading(samples);

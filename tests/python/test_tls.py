@@ -7,7 +7,7 @@ import ssl
 import pytest
 import websockets
 
-from harness import PATIENCE_S, Secure, Talk, go, http, run_cli
+from harness import PATIENCE_S, Secure, Talk, go, run_cli
 
 
 @pytest.fixture(scope="module")
