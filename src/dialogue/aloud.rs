@@ -216,7 +216,7 @@ impl Conversation {
         if !cuts.is_empty() {
             out.push(Output::Hush);
         }
-        let playing = self.playing.take();
+        self.playing.take_if(|p| cuts.iter().any(|cut| cut.at.response_id == p.response_id));
         for cut in &cuts {
             self.send(ServerBody::PlayCleared { response_id: cut.at.response_id.clone() }, out);
             let item_id = cut.at.item_id.clone();
@@ -226,10 +226,7 @@ impl Conversation {
             }
             self.remember_said(&item_id, now, out);
         }
-        if let Some(at) = playing.filter(|p| cuts.iter().all(|cut| cut.at.response_id != p.response_id)) {
-            self.playing = Some(at);
-            self.stop_playing(now, out);
-        }
+        self.stop_playing(now, out);
     }
 
     /// Leaves in a spoken item what was heard within `ms`. False when it was not spoken.

@@ -398,18 +398,16 @@ impl Conversation {
         self.account(&answer, out);
         let response = Box::new(self.response_view(&answer, &ending));
         self.send(ServerBody::ResponseDone { response }, out);
+        // What is played on a track is remembered when it is known what of it was heard.
+        if answer.in_conversation && answer.opened && !self.plays(&answer.id) {
+            self.remember_words(Speaker::Sightline, &answer.text, now, out);
+        }
+        self.stop_if_played(&answer.id, now, out);
         if answer.in_conversation {
-            // What is played on a track is remembered when it is known what of it was heard.
-            if answer.opened && !self.plays(&answer.id) {
-                self.remember_words(Speaker::Sightline, &answer.text, now, out);
-            }
-            self.stop_if_played(&answer.id, now, out);
             if let Some(timing) = self.queued_turn.take() {
                 self.start_answer(ResponseRequest::default(), timing, now, out);
             }
             self.announce_next(now, out);
-        } else {
-            self.stop_if_played(&answer.id, now, out);
         }
         self.warm(now, out);
     }

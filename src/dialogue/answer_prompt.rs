@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::answer::Answer;
 use super::conversation::Conversation;
+use super::ground::Ground;
 use super::items::{Item, Picture};
-use super::prompt_build::{self, Asked, Built, Sight};
+use super::prompt_build::{self, Asked, Basis, Built, Sight};
 use super::recall_turn::Plan;
 use super::{Output, Prompt, VideoState, tools};
 use crate::base::MediaTime;
@@ -44,16 +45,21 @@ impl Conversation {
             _ => self.asked(answer),
         };
         let instructions = answer.instructions.clone().unwrap_or_else(|| self.config.instructions.clone());
-        let (budget, count) = (self.limits.prompt_tokens, Arc::clone(&self.count));
-        if let Plan::Call(offer) = self.plan_with_tools(i, &asked, now, out) {
-            return tools::build(&offer, &instructions, &asked, self.sight(&asked), now, budget, &*count);
+        let count = Arc::clone(&self.count);
+        self.plan_with_tools(i, &asked, now, out);
+        let told = match &self.answers[i].plan {
+            Plan::Call(_) => None,
+            _ => self.from_memory(i, &asked, now, out),
+        };
+        let (ground, lines) = told.map(|told| (told.ground, told.lines)).unzip();
+        let sight = lines.as_deref().map_or_else(|| self.sight(&asked), Sight::Memory);
+        let budget = self.limits.prompt_tokens;
+        let basis = Basis { instructions: &instructions, asked: &asked, sight, now, budget, count: &*count };
+        match (&self.answers[i].plan, ground) {
+            (Plan::Call(offer), _) => tools::build(offer, basis),
+            (_, Some(ground)) => prompt_build::build_on(ground, basis),
+            (_, None) => prompt_build::build(basis),
         }
-        if let Some(told) = self.from_memory(i, &asked, now, out) {
-            let sight = Sight::Memory(&told.lines);
-            return prompt_build::build_on(told.ground, &instructions, &asked, sight, now, budget, &*count);
-        }
-        let sight = self.sight(&asked);
-        prompt_build::build(&instructions, &asked, sight, now, budget, &*count)
     }
 
     pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
@@ -63,13 +69,20 @@ impl Conversation {
         if !said.is_empty() {
             prompt_build::join(&mut asked.question, said);
         }
-        let sight = self.sight(&asked);
-        let (instructions, budget, count) = (&self.config.instructions, self.limits.prompt_tokens, &*self.count);
+        let basis = Basis {
+            instructions: &self.config.instructions,
+            asked: &asked,
+            sight: self.sight(&asked),
+            now,
+            budget: self.limits.prompt_tokens,
+            count: &*self.count,
+        };
         match (said, all) {
-            ("", _) => prompt_build::warm(instructions, &asked, sight, now, budget, count),
-            (_, false) => prompt_build::ahead(instructions, &asked, sight, now, budget, count),
+            ("", _) => prompt_build::warm(basis),
+            // As far as the question is known: nothing that follows from all of it.
+            (_, false) => prompt_build::build_on(Ground::supported("", ""), basis).prompt,
             // It may be all that is asked: then this is the prompt, if the question is not about the past.
-            (_, true) => prompt_build::build(instructions, &asked, sight, now, budget, count).prompt,
+            (_, true) => prompt_build::build(basis).prompt,
         }
     }
 }

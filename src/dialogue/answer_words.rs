@@ -5,9 +5,10 @@ use super::answer::{Answer, Ending};
 use super::conversation::Conversation;
 use super::items::{Item, Place};
 use super::sentence::end_of_sentence;
+use super::voicing::Said;
 use crate::base::MediaTime;
 use crate::budget::Stage;
-use crate::wire::{AnswerPart, At, ItemStatus, Modality, ResponseStatus, ServerBody};
+use crate::wire::{AnswerPart, At, ItemStatus, ItemView, Modality, ResponseStatus, ServerBody};
 
 impl Conversation {
     /// Announces the item, and sends the words that the answer was made to begin with.
@@ -18,14 +19,10 @@ impl Conversation {
         let answer = &mut self.answers[i];
         let item = answer.item(ItemStatus::InProgress);
         answer.opened = true;
-        let (at, prefix, in_conversation) = (answer.at(), answer.prefix.clone(), answer.in_conversation);
+        let (at, prefix) = (answer.at(), answer.prefix.clone());
         let modality = answer.modality();
         answer.text.clone_from(&prefix);
-        let response_id = at.response_id.clone();
-        self.send(ServerBody::OutputItemAdded { response_id, output_index: 0, item: item.clone() }, out);
-        if in_conversation {
-            self.add_item(Item::new(item, now), &Place::End, out);
-        }
+        self.begin_output(i, 0, item, now, out);
         self.send(ServerBody::ContentPartAdded { at: at.clone(), part: AnswerPart::new(modality, "") }, out);
         if !prefix.is_empty() {
             self.send(delta(modality, at, prefix), out);
@@ -98,11 +95,38 @@ impl Conversation {
         }
         let part = AnswerPart::new(answer.modality(), answer.text.clone());
         self.send(ServerBody::ContentPartDone { at: at.clone(), part }, out);
-        self.send(ServerBody::OutputItemDone { response_id: at.response_id, output_index: 0, item: item.clone() }, out);
-        if let Some(kept) = self.items.get_mut(&answer.item_id) {
-            kept.view = item.clone();
-            kept.said = answer.voicing.as_ref().map(|v| v.said.clone());
-            let previous_item_id = self.items.before(&answer.item_id);
+        self.end_output(at.response_id, 0, item, answer.voicing.as_ref().map(|v| v.said.clone()), out);
+    }
+
+    /// An item of an answer begins.
+    pub(crate) fn begin_output(
+        &mut self,
+        i: usize,
+        output_index: u32,
+        item: ItemView,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) {
+        let (response_id, in_conversation) = (self.answers[i].id.clone(), self.answers[i].in_conversation);
+        self.send(ServerBody::OutputItemAdded { response_id, output_index, item: item.clone() }, out);
+        if in_conversation {
+            self.add_item(Item::new(item, now), &Place::End, out);
+        }
+    }
+
+    /// An item of an answer is whole, and stays so in the conversation.
+    pub(crate) fn end_output(
+        &mut self,
+        response_id: String,
+        output_index: u32,
+        item: ItemView,
+        said: Option<Said>,
+        out: &mut Vec<Output>,
+    ) {
+        self.send(ServerBody::OutputItemDone { response_id, output_index, item: item.clone() }, out);
+        if let Some(kept) = self.items.get_mut(&item.id) {
+            (kept.view, kept.said) = (item.clone(), said);
+            let previous_item_id = self.items.before(&item.id);
             self.send(ServerBody::ItemDone { previous_item_id, item }, out);
         }
     }

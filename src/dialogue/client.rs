@@ -1,6 +1,7 @@
 //! What the conversation does with each event of a client.
 
 use super::conversation::Conversation;
+use super::frames::is_only_pictures;
 use super::items::{Item, Picture, Place};
 use super::{LookId, Output, Sound};
 use crate::base::MediaTime;
@@ -148,12 +149,12 @@ impl Conversation {
             self.check_call(call_id)?;
         }
         let mut work = Vec::new();
-        let of_stream = self.is_of_stream(&new, now);
         let mut item = self.take_item(new, now, &mut work)?;
         if self.items.get(&item.view.id).is_some() {
             let message = format!("an item with the id {:?} is already in the conversation", item.view.id);
             return Err(WireError::field(code::DUPLICATE_ITEM, "item.id", message));
         }
+        let of_stream = is_only_pictures(&item) && self.pictures.came(now);
         if item.is_from(ItemRole::User) && !item.awaiting_words {
             self.remember_words(Speaker::Person, &item.words(), now, out);
         }

@@ -9,7 +9,7 @@ use super::Output;
 use super::conversation::Conversation;
 use super::items::Item;
 use crate::base::MediaTime;
-use crate::wire::{ItemRole, NewItem, NewPart, PartView, ServerBody};
+use crate::wire::{ItemRole, PartView, ServerBody};
 
 /// Farther apart they are single pictures: 0.2 a second.
 const LONGEST_GAP: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ pub(crate) struct PictureStream {
 
 impl PictureStream {
     /// Another one came; true when they are a stream.
-    fn came(&mut self, now: MediaTime) -> bool {
+    pub(crate) fn came(&mut self, now: MediaTime) -> bool {
         let gap = self.last.map(|last| now.since(last));
         match gap {
             Some(gap) if gap < SHORTEST_GAP => return self.gaps >= GAPS,
@@ -42,12 +42,6 @@ impl PictureStream {
 }
 
 impl Conversation {
-    /// Whether a new item is a picture of such a camera.
-    pub(crate) fn is_of_stream(&mut self, new: &NewItem, now: MediaTime) -> bool {
-        let NewItem::Message { role: ItemRole::User, parts, .. } = new else { return false };
-        parts.iter().all(|p| matches!(p, NewPart::Image { .. })) && self.pictures.came(now)
-    }
-
     /// Has the pictures of an item watched instead of looked at for a question.
     pub(crate) fn watch_instead(&mut self, item: &mut Item, work: &mut Vec<Output>) {
         item.frame = true;
@@ -74,7 +68,8 @@ impl Conversation {
     }
 }
 
-fn is_only_pictures(item: &Item) -> bool {
+/// Whether an item of the person has pictures and nothing else.
+pub(crate) fn is_only_pictures(item: &Item) -> bool {
     let parts = item.view.content.as_deref().unwrap_or_default();
     !parts.is_empty() && item.is_from(ItemRole::User) && parts.iter().all(|p| matches!(p, PartView::InputImage { .. }))
 }

@@ -138,38 +138,37 @@ pub(crate) const QUESTION_CHARS: usize = 600;
 /// Characters of a client's instructions.
 const INSTRUCTION_CHARS: usize = 1_200;
 
+/// What every prompt is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Basis<'a> {
+    pub(crate) instructions: &'a str,
+    pub(crate) asked: &'a Asked,
+    pub(crate) sight: Sight<'a>,
+    pub(crate) now: MediaTime,
+    /// Tokens that it may have.
+    pub(crate) budget: usize,
+    pub(crate) count: &'a dyn Fn(&str) -> usize,
+}
+
 /// The prompt of an answer.
-pub(crate) fn build(
-    instructions: &str,
-    asked: &Asked,
-    sight: Sight<'_>,
-    now: MediaTime,
-    budget: usize,
-    count: &dyn Fn(&str) -> usize,
-) -> Built {
+pub(crate) fn build(basis: Basis<'_>) -> Built {
+    let Basis { asked, sight, now, .. } = basis;
     let spoken_of = asked.turns.last().map(|(q, a)| format!("{q} {a}")).unwrap_or_default();
     let ground = ground::ground(&question::analyse(&asked.question), sight, &spoken_of, now);
-    build_on(ground, instructions, asked, sight, now, budget, count)
+    build_on(ground, basis)
 }
 
 /// The prompt of an answer whose ground is known.
-pub(crate) fn build_on(
-    ground: Ground,
-    instructions: &str,
-    asked: &Asked,
-    sight: Sight<'_>,
-    now: MediaTime,
-    budget: usize,
-    count: &dyn Fn(&str) -> usize,
-) -> Built {
+pub(crate) fn build_on(ground: Ground, basis: Basis<'_>) -> Built {
+    let Basis { asked, budget, count, .. } = basis;
     let question = things::tame(&asked.question, QUESTION_CHARS);
     let mut tail = format!(" {question}");
     if !ground.note.is_empty() {
         tail.push_str("\nAnswer from this: ");
         tail.push_str(&plain(&ground.note));
     }
-    let room = budget.saturating_sub(count(&tail) + count(&ground.prefix));
-    let mut prompt = warm(instructions, asked, sight, now, room, count);
+    let budget = budget.saturating_sub(count(&tail) + count(&ground.prefix));
+    let mut prompt = warm(Basis { budget, ..basis });
     if let Some(last) = prompt.messages.last_mut() {
         if ground.grounding == Grounding::NotVisual {
             // A small model brings up whatever it is shown: for the capital of France it is shown no facts.
@@ -182,32 +181,9 @@ pub(crate) fn build_on(
     Built { prompt, ground }
 }
 
-/// The same as far as the question is known: nothing that follows from all of it.
-pub(crate) fn ahead(
-    instructions: &str,
-    asked: &Asked,
-    sight: Sight<'_>,
-    now: MediaTime,
-    budget: usize,
-    count: &dyn Fn(&str) -> usize,
-) -> Prompt {
-    let tail = format!(" {}", things::tame(&asked.question, QUESTION_CHARS));
-    let mut prompt = warm(instructions, asked, sight, now, budget.saturating_sub(count(&tail)), count);
-    if let Some(last) = prompt.messages.last_mut() {
-        last.content.push_str(&tail);
-    }
-    prompt
-}
-
-/// The same up to the question, within `budget` tokens: turns go first, then facts from the last line up, then instructions.
-pub(crate) fn warm(
-    instructions: &str,
-    asked: &Asked,
-    sight: Sight<'_>,
-    now: MediaTime,
-    budget: usize,
-    count: &dyn Fn(&str) -> usize,
-) -> Prompt {
+/// The same up to the question, within its budget: turns go first, then facts from the last line up, then instructions.
+pub(crate) fn warm(basis: Basis<'_>) -> Prompt {
+    let Basis { instructions, asked, sight, now, budget, count } = basis;
     let mut extra = things::tame(instructions, INSTRUCTION_CHARS);
     join(&mut extra, &things::tame(&asked.system, INSTRUCTION_CHARS));
     let mut facts = render::lines(sight, now);

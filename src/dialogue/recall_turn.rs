@@ -64,7 +64,8 @@ impl Conversation {
         if matches!(self.answers[i].plan, Plan::Announce(_)) {
             return Next::Answer;
         }
-        if matches!(self.plan_with_tools(i, asked, now, out), Plan::Call(_)) {
+        self.plan_with_tools(i, asked, now, out);
+        if matches!(self.answers[i].plan, Plan::Call(_)) {
             return if asked.results.is_empty() { Next::Look } else { Next::Answer };
         }
         let routed = self.routed(&asked.question, now);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::Output;
 use super::conversation::Conversation;
+use super::items::Item;
 use super::memory_view;
 use super::route::{Route, WallClock, When};
 use super::watchfor::{Fired, Watches};
@@ -144,6 +145,11 @@ impl Remembering {
     }
 
     /// A point of the process's clock on the memory's.
+    /// When an item was said, on the memory's clock.
+    pub(crate) fn said_at(&self, item: &Item) -> MediaTime {
+        item.said_at.unwrap_or_else(|| self.time(item.at))
+    }
+
     pub(crate) fn time(&self, at: MediaTime) -> MediaTime {
         MediaTime::ZERO + self.setup.elapsed + at.since(self.opened_at)
     }

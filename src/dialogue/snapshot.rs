@@ -6,14 +6,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::answer::Ending;
 use super::conversation::Conversation;
 use super::items::{Item, Place};
 use super::{Output, VideoState};
 use crate::base::MediaTime;
 use crate::memory::Span;
 use crate::wire::{
-    FunctionKind, ItemRole, ItemStatus, ItemView, Modality, PartView, ResponseStatus, ResponseView, ServerBody,
-    StatusDetails, StatusError, Usage, WatchView, code, parse_session,
+    FunctionKind, ItemRole, ItemStatus, ItemView, Modality, PartView, ResponseView, ServerBody, StatusDetails, Usage,
+    WatchView, parse_session,
 };
 
 /// Changes when older ones can no longer be read.
@@ -35,7 +36,7 @@ pub struct Snapshot {
     /// Answers that were under way.
     answers: Vec<SavedAnswer>,
     /// What was watched for.
-    watches: Vec<SavedWatch>,
+    watches: Vec<WatchView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,15 +76,6 @@ struct SavedAnswer {
     metadata: Option<Value>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct SavedWatch {
-    id: String,
-    condition: String,
-    created_ms: u64,
-    fired: u32,
-    once: bool,
-}
-
 impl Snapshot {
     /// `sess_…`.
     #[must_use]
@@ -109,7 +101,7 @@ impl Snapshot {
     }
 
     fn new(of: &Conversation) -> Self {
-        let watches = super::memory_view::watches(&of.memory.watches).into_iter().map(SavedWatch::of);
+        let watches = super::memory_view::watches(&of.memory.watches).into_iter();
         Self {
             version: VERSION,
             session_id: of.config.id.clone(),
@@ -193,18 +185,6 @@ impl SavedAnswer {
     }
 }
 
-impl SavedWatch {
-    fn of(view: WatchView) -> Self {
-        let WatchView { id, condition, created_ms, fired, once } = view;
-        Self { id, condition, created_ms, fired, once }
-    }
-
-    fn into_view(self) -> WatchView {
-        let Self { id, condition, created_ms, fired, once } = self;
-        WatchView { id, condition, created_ms, fired, once }
-    }
-}
-
 /// Bytes of something as JSON.
 fn length(of: &impl Serialize) -> usize {
     serde_json::to_vec(of).map_or(usize::MAX, |json| json.len())
@@ -219,7 +199,7 @@ impl Conversation {
         let mut snapshot = Snapshot::new(self);
         let mut room = most_bytes.checked_sub(length(&snapshot))?;
         for item in self.items.iter().rev() {
-            let mut saved = SavedItem::of(item, item.said_at.unwrap_or_else(|| self.memory.time(item.at)));
+            let mut saved = SavedItem::of(item, self.memory.said_at(item));
             if let Some(answer) = self.answers.iter().find(|a| a.in_conversation && a.item_id == saved.id) {
                 // The item itself gets its words when the answer is done.
                 let words = answer.text().to_owned();
@@ -254,20 +234,18 @@ impl Conversation {
             self.tell_cut_off(answer, out);
         }
         for watch in watches {
-            self.send_vendor(ServerBody::WatchEnded { watch: watch.into_view(), reason: "restarted" }, out);
+            self.send_vendor(ServerBody::WatchEnded { watch, reason: "restarted" }, out);
         }
     }
 
     fn tell_cut_off(&mut self, answer: SavedAnswer, out: &mut Vec<Output>) {
         let item = self.items.get(&answer.item_id).map(|i| i.view.clone());
-        let error =
-            StatusError { kind: crate::wire::ErrorType::ServerError, code: code::SERVER, message: CUT_OFF.to_owned() };
-        let status = ResponseStatus::Failed;
+        let Ending { status, error, .. } = Ending::failed(CUT_OFF.to_owned());
         let response = ResponseView {
             object: "realtime.response",
             id: answer.id,
             status,
-            status_details: Some(StatusDetails { kind: status, reason: None, error: Some(error) }),
+            status_details: Some(StatusDetails { kind: status, reason: None, error }),
             output: item.into_iter().collect(),
             conversation_id: answer.in_conversation.then(|| self.conversation_id.clone()),
             output_modalities: self.config.output_modalities,

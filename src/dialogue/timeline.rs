@@ -134,7 +134,7 @@ impl Conversation {
         let gone: Vec<_> = self
             .items
             .iter()
-            .filter(|i| span.contains(i.said_at.unwrap_or_else(|| self.memory.time(i.at))))
+            .filter(|i| span.contains(self.memory.said_at(i)))
             .filter(|i| Some(&i.view.id) != last.as_ref())
             .map(|i| i.view.id.clone())
             .collect();

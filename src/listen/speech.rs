@@ -89,9 +89,11 @@ pub trait Transcribe: Send {
     ///
     /// # Errors
     /// [`TranscribeError`] when the audio is too long or the model fails.
-    fn transcribe(&mut self, samples: &[f32]) -> Result<Transcript, TranscribeError>;
+    fn transcribe(&mut self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
+        Ok(self.transcribe_unless(samples, &|| false)?.unwrap_or_default())
+    }
 
-    /// The same, given up with `None` as soon as `stop` says so, which is asked every few milliseconds by recognisers that can stop.
+    /// The same, given up with `None` as soon as `stop` says so, which is asked between its steps.
     ///
     /// # Errors
     /// As [`Transcribe::transcribe`].
@@ -99,7 +101,5 @@ pub trait Transcribe: Send {
         &mut self,
         samples: &[f32],
         stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Transcript>, TranscribeError> {
-        if stop() { Ok(None) } else { self.transcribe(samples).map(Some) }
-    }
+    ) -> Result<Option<Transcript>, TranscribeError>;
 }

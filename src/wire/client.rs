@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::error::{WireError, code};
-use super::item::{NewItem, read_item};
+use super::item::{ImageFormat, NewItem, format_of, read_item};
 use super::limits::{
     MAX_APPEND_FRAMES, MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_NAME_BYTES,
 };
@@ -281,7 +281,7 @@ fn read_frames(o: &mut Obj) -> Result<Vec<Bytes>, WireError> {
         let at = format!("video_frames[{i}]");
         let Value::String(text) = v else { return Err(o.wrong(&at, "a base64 string", &v)) };
         let data = decode_base64(&text, MAX_IMAGE_BYTES, &at, code::IMAGE_TOO_LARGE)?;
-        if data.starts_with(&[0xFF, 0xD8, 0xFF]) {
+        if format_of(&data) == Some(ImageFormat::Jpeg) {
             return Ok(data);
         }
         Err(WireError::field(code::INVALID_IMAGE, at, "a picture of video_frames must be a JPEG"))

@@ -209,12 +209,19 @@ fn read_data_uri(url: &str, at: &str) -> Result<(ImageFormat, Bytes), WireError>
         return Err(WireError::field(code::INVALID_VALUE, at, "data URI must be base64"));
     }
     let data = decode_base64(payload, MAX_IMAGE_BYTES, at, code::IMAGE_TOO_LARGE)?;
-    let format = match data.as_ref() {
-        [0xFF, 0xD8, 0xFF, ..] => ImageFormat::Jpeg,
-        [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => ImageFormat::Png,
-        _ => return Err(WireError::field(code::INVALID_IMAGE, at, "picture is neither JPEG nor PNG")),
-    };
-    Ok((format, data))
+    match format_of(&data) {
+        Some(format) => Ok((format, data)),
+        None => Err(WireError::field(code::INVALID_IMAGE, at, "picture is neither JPEG nor PNG")),
+    }
+}
+
+/// What a picture is by its first bytes.
+pub(crate) fn format_of(data: &[u8]) -> Option<ImageFormat> {
+    match data {
+        [0xFF, 0xD8, 0xFF, ..] => Some(ImageFormat::Jpeg),
+        [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => Some(ImageFormat::Png),
+        _ => None,
+    }
 }
 
 fn strip_scheme(url: &str) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! The memory as clients see it: the timeline, what an answer cites, what is watched for. Sent only to clients that asked for `memory`.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One picture that is kept, without its bytes: `GET /v1/sessions/{memory_id}/keyframes/{id}` serves them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -149,7 +149,7 @@ pub struct CitationView {
 }
 
 /// Something that is watched for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchView {
     /// `watch_…`.
     pub id: String,

@@ -4,14 +4,13 @@ use serde_json::Value;
 
 use super::MOST_CALLS;
 use super::check::{Fault, check, in_words};
-use super::choose::{Known, Use, decide};
-use super::parse::{CallParser, Piece, RawCall};
+use super::choose::{Use, decide};
+use super::parse::{CallParser, OPENS, Piece, RawCall};
 use crate::base::MediaTime;
 use crate::budget::Stage;
 use crate::dialogue::answer::{Answer, Ending};
 use crate::dialogue::conversation::Conversation;
 use crate::dialogue::ground::{Grounding, ground};
-use crate::dialogue::items::{Item, Place};
 use crate::dialogue::prompt_build::Asked;
 use crate::dialogue::recall_turn::Plan;
 use crate::dialogue::recollect::Recollected;
@@ -71,7 +70,7 @@ impl Answer {
         let mut parser = CallParser::new();
         // The mark stands for the model's own, which comes back as text; the words it begins with are part of the call.
         let prefix = std::mem::take(&mut self.prefix);
-        parser.push(&prefix.replace(crate::dialogue::CALL_OPEN, "<tool_call>"));
+        parser.push(&prefix.replace(crate::dialogue::CALL_OPEN, OPENS[0]));
         self.calling.parser = Some(parser);
     }
 
@@ -112,16 +111,15 @@ impl Conversation {
     }
 
     /// The plan of an answer, once it was seen whether a tool is for it.
-    pub(crate) fn plan_with_tools(&mut self, i: usize, asked: &Asked, now: MediaTime, out: &mut Vec<Output>) -> Plan {
+    pub(crate) fn plan_with_tools(&mut self, i: usize, asked: &Asked, now: MediaTime, out: &mut Vec<Output>) {
         if !matches!(self.answers[i].plan, Plan::Unknown) {
-            return self.answers[i].plan.clone();
+            return;
         }
         if let Some(offer) = self.offer(i, asked, now) {
             self.answers[i].plan = Plan::Call(Box::new(offer));
             let id = self.answers[i].id.clone();
             self.tell_route(&id, Route::NotVisual, None, &Recollected::of_present(), &[], out);
         }
-        self.answers[i].plan.clone()
     }
 
     /// What an answer has to do with tools; `None` when nothing.
@@ -141,8 +139,8 @@ impl Conversation {
             }
             _ => tools.clone(),
         };
-        let known = Known { decided: answered || (!fresh.is_empty() && self.is_decided(asked, now)) };
-        let used = decide(&choice, &fresh, &asked.question, known);
+        let decided = answered || (!fresh.is_empty() && self.is_decided(asked, now));
+        let used = decide(&choice, &fresh, &asked.question, decided);
         match used {
             Use::Force(tools) => {
                 let force = if let [one] = tools.as_slice() { one.name.clone() } else { String::new() };
@@ -258,16 +256,12 @@ impl Conversation {
         }
         let (item_id, call_id) = (self.ids.next(IdKind::Item), self.ids.next(IdKind::ToolCall));
         let answer = &self.answers[i];
-        let (response_id, in_conversation) = (answer.id.clone(), answer.in_conversation);
+        let response_id = answer.id.clone();
         let output_index = u32::try_from(answer.output(ItemStatus::Completed).len()).unwrap_or(u32::MAX);
         let whole =
             ItemView::function(item_id.clone(), FunctionKind::Call, call_id.clone(), name.clone(), arguments.clone());
         let begun = ItemView { status: ItemStatus::InProgress, arguments: Some(String::new()), ..whole.clone() };
-        let (at, item) = (response_id.clone(), begun.clone());
-        self.send(ServerBody::OutputItemAdded { response_id: at, output_index, item }, out);
-        if in_conversation {
-            self.add_item(Item::new(begun, now), &Place::End, out);
-        }
+        self.begin_output(i, output_index, begun, now, out);
         let (at, item, delta) = (response_id.clone(), item_id.clone(), arguments.clone());
         let call = call_id.clone();
         self.send(
@@ -279,12 +273,7 @@ impl Conversation {
             ServerBody::ArgumentsDone { response_id: at, item_id: item, output_index, call_id, name, arguments },
             out,
         );
-        self.send(ServerBody::OutputItemDone { response_id, output_index, item: whole.clone() }, out);
-        if let Some(kept) = self.items.get_mut(&item_id) {
-            kept.view = whole.clone();
-            let previous_item_id = self.items.before(&item_id);
-            self.send(ServerBody::ItemDone { previous_item_id, item: whole.clone() }, out);
-        }
+        self.end_output(response_id, output_index, whole.clone(), None, out);
         self.answers[i].calling.calls.push(whole);
     }
 

@@ -67,15 +67,19 @@ fn check_value(value: &mut Value, schema: &Value, path: &str, depth: usize, faul
     let Value::Object(schema) = schema else { return };
     for key in ["anyOf", "oneOf"] {
         if let Some(choices) = schema.get(key).and_then(Value::as_array) {
-            let fits = |choice: &&Value| {
-                let (mut copy, mut none) = (value.clone(), Vec::new());
-                check_value(&mut copy, choice, path, depth.saturating_sub(1), &mut none);
-                none.is_empty()
-            };
-            match choices.iter().find(fits) {
-                Some(choice) => check_value(value, choice, path, depth.saturating_sub(1), &mut Vec::new()),
-                None => faults.push(Fault::Wrong(path.to_owned(), "one of the forms in its schema".to_owned())),
+            if depth == 0 {
+                return;
             }
+            for choice in choices {
+                // On a copy: what a form that does not fit changed is not kept.
+                let (mut copy, mut none) = (value.clone(), Vec::new());
+                check_value(&mut copy, choice, path, depth - 1, &mut none);
+                if none.is_empty() {
+                    *value = copy;
+                    return;
+                }
+            }
+            faults.push(Fault::Wrong(path.to_owned(), "one of the forms in its schema".to_owned()));
             return;
         }
     }

@@ -18,20 +18,14 @@ pub(crate) enum Use {
     Force(Vec<Tool>),
 }
 
-/// What else is known of a question.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Known {
-    /// The facts of the picture or the memory answer it, or it is an order that Sightline itself obeys.
-    pub(crate) decided: bool,
-}
-
 /// A tool whose words stand in the question at least this well is meant.
 const MEANT: u32 = 4;
 /// Tools that the model is shown, best first.
 const MOST_SHOWN: usize = 8;
 
-/// How an answer to `question` uses `tools`.
-pub(crate) fn decide(choice: &ToolChoice, tools: &[Tool], question: &str, known: Known) -> Use {
+/// How an answer to `question` uses `tools`. `decided`: the facts of the picture or the memory answer it, or it is an order that Sightline
+/// itself obeys.
+pub(crate) fn decide(choice: &ToolChoice, tools: &[Tool], question: &str, decided: bool) -> Use {
     match choice {
         _ if tools.is_empty() => Use::No,
         ToolChoice::Mode(ToolMode::None) => Use::No,
@@ -41,18 +35,18 @@ pub(crate) fn decide(choice: &ToolChoice, tools: &[Tool], question: &str, known:
         },
         ToolChoice::Mode(ToolMode::Required) => {
             let ranked = ranked(tools, question);
-            let meant = meant(&ranked, known);
+            let meant = meant(&ranked, decided);
             Use::Force(if meant.is_empty() { shown(&ranked) } else { meant })
         }
         ToolChoice::Mode(ToolMode::Auto) => {
             let ranked = ranked(tools, question);
-            let meant = meant(&ranked, known);
+            let meant = meant(&ranked, decided);
             if !meant.is_empty() {
                 return Use::Force(meant);
             }
             let touched = ranked.first().is_some_and(|fit| fit.score > 0);
             let offer = match question::analyse(question) {
-                _ if known.decided => false,
+                _ if decided => false,
                 Ask::General => touched,
                 Ask::Attribute(Attribute::Time | Attribute::Weather | Attribute::Price) => true,
                 _ => false,
@@ -71,10 +65,10 @@ struct Fit<'a> {
 }
 
 /// Those that a question means: what it is called was said, in whole where something else answers the question too.
-fn meant(ranked: &[Fit<'_>], known: Known) -> Vec<Tool> {
+fn meant(ranked: &[Fit<'_>], decided: bool) -> Vec<Tool> {
     let called = |fit: &&Fit<'_>| {
         let (words, said) = fit.name;
-        if known.decided { words > 0 && said == words } else { said * 2 >= words && fit.score >= MEANT }
+        if decided { words > 0 && said == words } else { said * 2 >= words && fit.score >= MEANT }
     };
     let fits: Vec<&Fit<'_>> = ranked.iter().filter(called).collect();
     let best = fits.first().map_or(0, |fit| fit.score);
@@ -192,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_tool_is_called_when_its_words_are_said_and_not_when_the_picture_is_asked_about() {
-        let auto = |q: &str, decided| decide(&ToolChoice::AUTO, &tools(), q, Known { decided });
+        let auto = |q: &str, decided| decide(&ToolChoice::AUTO, &tools(), q, decided);
         for (question, name) in [
             ("What's the weather like in Paris?", "get_weather"),
             ("Set a timer for ten minutes.", "setTimer"),
@@ -217,13 +211,12 @@ mod tests {
 
     #[test]
     fn what_the_client_chose_is_done() {
-        let known = Known { decided: true };
-        assert_eq!(decide(&ToolChoice::Mode(ToolMode::None), &tools(), "What is the weather?", known), Use::No);
+        assert_eq!(decide(&ToolChoice::Mode(ToolMode::None), &tools(), "What is the weather?", true), Use::No);
         let named = ToolChoice::Function(NamedTool { kind: "function", name: "setTimer".into() });
-        assert_eq!(names(&decide(&named, &tools(), "Hello", known)), ["setTimer"]);
+        assert_eq!(names(&decide(&named, &tools(), "Hello", true)), ["setTimer"]);
         let required = ToolChoice::Mode(ToolMode::Required);
-        assert_eq!(names(&decide(&required, &tools(), "Is it going to rain?", known)).len(), 3);
-        assert_eq!(names(&decide(&required, &tools(), "The weather in Rome?", known)), ["get_weather"]);
-        assert_eq!(decide(&required, &[], "The weather in Rome?", known), Use::No);
+        assert_eq!(names(&decide(&required, &tools(), "Is it going to rain?", true)).len(), 3);
+        assert_eq!(names(&decide(&required, &tools(), "The weather in Rome?", true)), ["get_weather"]);
+        assert_eq!(decide(&required, &[], "The weather in Rome?", true), Use::No);
     }
 }

@@ -3,11 +3,10 @@
 use serde_json::Value;
 
 use super::call::Offer;
-use super::{RESULT_CHARS, TOOLS_TOKENS};
-use crate::base::MediaTime;
+use super::{MOST_CALLS, RESULT_CHARS, TOOLS_TOKENS};
 use crate::dialogue::items::Item;
 use crate::dialogue::prompt::{CALL_CLOSE, CALL_OPEN, plain};
-use crate::dialogue::prompt_build::{self, Asked, Built, Sight};
+use crate::dialogue::prompt_build::{self, Asked, Basis, Built};
 use crate::dialogue::{Prompt, ground::Ground, things};
 use crate::wire::Tool;
 
@@ -33,15 +32,8 @@ pub(crate) fn results(items: &[&Item]) -> Vec<ToolResult> {
 }
 
 /// The prompt of an answer that may be a call, or that is given from results.
-pub(crate) fn build(
-    offer: &Offer,
-    instructions: &str,
-    asked: &Asked,
-    sight: Sight<'_>,
-    now: MediaTime,
-    budget: usize,
-    count: &dyn Fn(&str) -> usize,
-) -> Built {
+pub(crate) fn build(offer: &Offer, basis: Basis<'_>) -> Built {
+    let Basis { asked, budget, count, .. } = basis;
     let mut ground = Ground::without_eyes();
     if !offer.tools.is_empty() {
         // Words before a call, and the line that ends them, must not end the answer.
@@ -55,12 +47,13 @@ pub(crate) fn build(
     } else {
         Asked { question: String::new(), picture: None, ..asked.clone() }
     };
-    let mut prompt = prompt_build::warm(instructions, &head, sight, now, budget, count);
+    let question = things::tame(&asked.question, prompt_build::QUESTION_CHARS);
+    let budget = budget.saturating_sub(count(&question));
+    let mut prompt = prompt_build::warm(Basis { asked: &head, budget, ..basis });
     if let Some(system) = prompt.messages.first_mut() {
         system.content.push_str(&signatures);
     }
     if let Some(last) = prompt.messages.last_mut() {
-        let question = things::tame(&asked.question, prompt_build::QUESTION_CHARS);
         match about_view {
             true => last.content = format!("{} {question}", last.content),
             false => last.content = question,
@@ -88,14 +81,14 @@ pub(crate) fn build(
 /// `<tool_response>`, a model of half a billion parameters writes the call once more instead of an answer.
 fn add_results(prompt: &mut Prompt, results: &[ToolResult]) {
     let Some(last) = prompt.messages.last_mut() else { return };
+    // The newest, each with its share of the room: a client may bring calls of its own, of any number and length.
+    let results = &results[results.len().saturating_sub(MOST_CALLS)..];
     for r in results {
-        let output = things::tame(&r.output, RESULT_CHARS / results.len());
+        let share = RESULT_CHARS / results.len();
+        let output = things::tame(&r.output, share);
+        let arguments: String = plain(&r.arguments).chars().take(share).collect();
         let output = if output.is_empty() { "done".to_owned() } else { output };
-        last.content.push_str(&format!(
-            "\n{} was called with {} and gave: {output}",
-            plain(&r.name),
-            plain(&r.arguments)
-        ));
+        last.content.push_str(&format!("\n{} was called with {arguments} and gave: {output}", plain(&r.name)));
     }
     if !results.is_empty() {
         last.content.push_str("\nAnswer in a sentence from what it gave.");

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 /// What opens a call; the first is the model's own mark, the others are what small models write for it.
-const OPENS: [&str; 3] = ["<tool_call>", "<tools>", "<function_call>"];
+pub(crate) const OPENS: [&str; 3] = ["<tool_call>", "<tools>", "<function_call>"];
 /// What may stand behind a call.
 const CLOSES: [&str; 4] = ["</tool_call>", "</tools>", "</function_call>", "```"];
 /// Bytes of one call; a longer one is given up.

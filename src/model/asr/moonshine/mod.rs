@@ -79,10 +79,6 @@ impl Transcribe for Moonshine {
         &self.name
     }
 
-    fn transcribe(&mut self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
-        Ok(self.transcribe_unless(samples, &|| false)?.unwrap_or_default())
-    }
-
     fn transcribe_unless(
         &mut self,
         samples: &[f32],
