@@ -32,6 +32,7 @@ CLIENTS = [
     ("agents-ws.mjs", "node", False),
     ("agents-webrtc.mjs", "node", False),
     ("aiortc_call.py", "python", False),
+    ("libdatachannel_call.py", "python", False),
     ("livekit_agents.py", "python", False),
     ("pipecat_ai.py", "python", False),
 ]

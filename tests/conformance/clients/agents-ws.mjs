@@ -63,7 +63,8 @@ const failed = await scenarios("@openai/agents-realtime " + version("@openai/age
   },
   history: async () => {
     const kinds = session.history.map((i) => i.type);
-    check(kinds.includes("function_call") && kinds.filter((k) => k === "message").length >= 6, JSON.stringify(kinds));
+    // Questions and answers of three turns, without the one that shows a picture: the SDK keeps no items with pictures in its history (items.js).
+    check(kinds.includes("function_call") && kinds.filter((k) => k === "message").length === 5, JSON.stringify(kinds));
     check(errors.length === 0, JSON.stringify(errors));
   },
 });
