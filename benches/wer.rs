@@ -4,6 +4,9 @@
 //! whole by each recogniser whose weights are there. Both texts are brought to the same form first: lower case, no punctuation, no
 //! apostrophes, hyphens as spaces, digits as words up to twelve, "mr" and "mrs" written out, American spelling of a few words. The rate is (substitutions +
 //! deletions + insertions) / words said, over all recordings together. `--verbose` prints both texts where they differ.
+//!
+//! `--rows` prints what each recogniser heard instead, a line a recording: recogniser, recording, milliseconds, seconds of sound, text, with tabs between.
+//! `--score FILE` counts the errors in such lines, whoever heard them: so peers are counted as we are (`benches/peers/asr.py`).
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -51,7 +54,13 @@ fn main() -> ExitCode {
     }
     let seconds = recordings.iter().map(|r| r.sound.len()).sum::<usize>() as f64 / 16_000.0;
     let said: usize = recordings.iter().map(|r| r.words.len()).sum();
-    println!("{} recordings, {seconds:.0} s, {said} words", recordings.len());
+    if let Some(i) = args.iter().position(|a| a == "--score") {
+        return score(&std::fs::read_to_string(&args[i + 1]).expect("the file of --score"), &recordings);
+    }
+    let rows = args.iter().any(|a| a == "--rows");
+    if !rows {
+        println!("{} recordings, {seconds:.0} s, {said} words", recordings.len());
+    }
     let models = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| "models".into(), PathBuf::from);
     for name in ["moonshine-tiny", "whisper-tiny.en"] {
         let mut asr = match load_recogniser(&models.join(name)) {
@@ -63,7 +72,13 @@ fn main() -> ExitCode {
         };
         let (mut wrong, mut exact, began) = (0, 0, Instant::now());
         for r in &recordings {
+            let one = Instant::now();
             let text = asr.transcribe(&r.sound).expect("recognised").text;
+            if rows {
+                let (ms, s) = (one.elapsed().as_secs_f64() * 1e3, r.sound.len() as f64 / 16_000.0);
+                println!("{name}\t{}\t{ms:.1}\t{s:.2}\t{text}", r.name);
+                continue;
+            }
             let heard = plain(&text);
             let errors = word_errors(&r.words, &heard);
             (wrong, exact) = (wrong + errors, exact + usize::from(errors == 0));
@@ -76,6 +91,9 @@ fn main() -> ExitCode {
                 );
             }
         }
+        if rows {
+            continue;
+        }
         let (rate, speed) = (100.0 * wrong as f64 / said as f64, began.elapsed().as_secs_f64() / seconds);
         println!(
             "{name}: {rate:.1} % of words wrong ({wrong} of {said}); {exact} of {} exact; {speed:.2} of real time",
@@ -83,6 +101,22 @@ fn main() -> ExitCode {
         );
     }
     ExitCode::SUCCESS
+}
+
+/// Counts what others heard.
+fn score(heard: &str, recordings: &[Recording]) -> ExitCode {
+    let mut wrong = std::collections::BTreeMap::<&str, (usize, usize)>::new();
+    for line in heard.lines() {
+        let cells: Vec<&str> = line.splitn(5, '\t').collect();
+        let [who, name, _, _, text] = cells.as_slice() else { continue };
+        let Some(r) = recordings.iter().find(|r| r.name == *name) else { continue };
+        let of = wrong.entry(who).or_default();
+        *of = (of.0 + word_errors(&r.words, &plain(text)), of.1 + r.words.len());
+    }
+    for (who, (wrong, said)) in &wrong {
+        println!("{who}\t{wrong}\t{said}");
+    }
+    ExitCode::from(u8::from(wrong.is_empty()))
 }
 
 fn of_folder(folder: &Path) -> Vec<Recording> {

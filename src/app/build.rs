@@ -87,8 +87,13 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
 /// Sessions that are ending while others already have their places.
 const ENDING: usize = 2;
 
+/// Pictures that the watcher compares, a second, where it looks at fewer: how late a change is noticed. 100 ms of it are not felt.
+const COMPARED_FPS: f32 = 10.0;
+
 fn decode_config(config: &Config) -> DecodeConfig {
+    let fps = config.watch.max_fps.max(COMPARED_FPS);
     DecodeConfig {
+        least_between: std::time::Duration::from_secs_f32(1.0 / fps),
         pipelines_dir: config.decode.pipelines_dir.clone(),
         max_side: config.decode.max_side,
         max_input: config.decode.max_input,

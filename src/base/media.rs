@@ -67,7 +67,7 @@ pub struct AccessUnit {
 /// A decoded picture: 8-bit RGB, rows tightly packed (`stride = 3 * width`), full range, top row first.
 #[derive(Debug, Clone)]
 pub struct RgbFrame {
-    /// Running number within the session.
+    /// Number of the picture in its stream. Pictures that nobody looks at are numbered too and do not become frames.
     pub id: FrameId,
     /// Pixels per row.
     pub width: u32,

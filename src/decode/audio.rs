@@ -75,6 +75,7 @@ impl AudioDecoder {
         let live = Live::start(Recipe {
             graph: Graph::load(GraphName::Codec(codec), cfg)?,
             on_sample: Arc::new(move |sample| on_sample.on_sample(sample)),
+            valve: None,
             newest_wins: false,
         })?;
         Ok(Self { cfg: cfg.clone(), clock, shared, live, timeline: Timeline::default(), backlog: VecDeque::new() })

@@ -1,6 +1,7 @@
 //! Limits and places of the decode stage.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Configuration of decoding. The defaults suit a camera of up to 1080p.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,9 @@ pub struct DecodeConfig {
     /// Largest picture accepted, `(long side, short side)` in pixels, either way up. Default 1920 × 1080. Larger streams are not decoded:
     /// a guard against decoders being made to allocate gigabytes.
     pub max_input: (u32, u32),
+    /// Least time between two frames that come out, in capture time; the pictures between are decoded and counted, not converted. Default zero: every
+    /// picture comes out. It does not bind files.
+    pub least_between: Duration,
     /// Largest access unit in bytes. Default 2 MiB. Larger ones are refused as corrupt.
     pub max_unit_bytes: usize,
     /// Video units waiting in front of the decoder. Default 32 (`flow::PEER_TO_DECODE`); when full, units are dropped up to the next keyframe.
@@ -29,6 +33,7 @@ impl Default for DecodeConfig {
             pipelines_dir: None,
             max_side: 1280,
             max_input: (1920, 1080),
+            least_between: Duration::ZERO,
             max_unit_bytes: 2 << 20,
             video_queue: crate::flow::PEER_TO_DECODE.capacity as u64,
             audio_queue: crate::flow::DECODE_TO_LISTEN.capacity as u64,

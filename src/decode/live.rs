@@ -23,10 +23,14 @@ const RESTART_INTERVAL: Duration = Duration::from_millis(500);
 /// What to do with each decoded sample; an error text ends the graph.
 pub(super) type OnSample = Arc<dyn Fn(&gst::Sample) -> Result<(), String> + Send + Sync>;
 
+/// Asked of every picture as it leaves the decoder, before it is scaled and converted: whether it goes on.
+pub(super) type Valve = Arc<dyn Fn(&gst::BufferRef) -> bool + Send + Sync>;
+
 /// How to start the graph, now and after every failure.
 pub(super) struct Recipe {
     pub(super) graph: Graph,
     pub(super) on_sample: OnSample,
+    pub(super) valve: Option<Valve>,
     /// Video: the sink drops the older sample when it has two. Audio: it never drops.
     pub(super) newest_wins: bool,
 }
@@ -69,6 +73,9 @@ impl Recipe {
         let health = Arc::new(Health::default());
         prepare_sink(&sink, self.newest_wins);
         sink.set_callbacks(self.callbacks(&health));
+        if let Some(valve) = &self.valve {
+            install(valve, &sink).ok_or_else(|| failed("it has no decoder before its sink".to_owned()))?;
+        }
         watch_bus(&pipeline, &health)?;
         let running = Running { pipeline, src, health };
         match running.pipeline.set_state(gst::State::Playing) {
@@ -89,6 +96,24 @@ impl Recipe {
             })
             .build()
     }
+}
+
+/// Puts the valve behind the decoder, the nearest one before the sink; `None` when there is none.
+fn install(valve: &Valve, sink: &gst_app::AppSink) -> Option<()> {
+    let mut pad = sink.static_pad("sink")?;
+    loop {
+        let before = pad.peer()?.parent_element()?;
+        if before.factory()?.has_type(gst::ElementFactoryType::DECODER) {
+            break;
+        }
+        pad = before.static_pad("sink")?;
+    }
+    let valve = Arc::clone(valve);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| match info.buffer() {
+        Some(buffer) if !valve(buffer) => gst::PadProbeReturn::Drop,
+        _ => gst::PadProbeReturn::Ok,
+    })?;
+    Some(())
 }
 
 /// Sets what every appsink of ours has in common.

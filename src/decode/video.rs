@@ -1,7 +1,7 @@
 //! Video access units of one live stream → RGB frames.
 //!
 //! Floor 2. In: [`AccessUnit`]. Out: [`RgbFrame`] at the picture's own size, long side at most `max_side`, on GStreamer's thread.
-//! Loses: `NoKeyframe`, `DecoderBehind`, `Corrupt`.
+//! Loses: `NoKeyframe`, `DecoderBehind`, `Corrupt`, and `RateLimited`: every picture is decoded, but only as many are scaled and converted as somebody looks at.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,11 @@ struct Shared {
     clock: Arc<dyn Clock>,
     inside: Mutex<Inside>,
     sink: Mutex<Box<dyn FnMut(RgbFrame) + Send>>,
+    /// Pictures decoded so far: the newest one's number is one less.
     next_id: AtomicU64,
+    interval_us: u64,
+    /// Time stamp from which on the next picture passes the valve.
+    due_us: AtomicU64,
     /// Units fed or held back since the last frame came out, for the watchdog.
     since_out: AtomicU64,
     last_out_us: AtomicU64,
@@ -84,13 +88,16 @@ impl VideoDecoder {
             inside: Mutex::default(),
             sink: Mutex::new(Box::new(sink)),
             next_id: AtomicU64::new(0),
+            interval_us: u64::try_from(cfg.least_between.as_micros()).unwrap_or(u64::MAX),
+            due_us: AtomicU64::new(0),
             since_out: AtomicU64::new(0),
             last_out_us: AtomicU64::new(clock.now().as_micros()),
         });
-        let on_sample = Arc::clone(&shared);
+        let (on_sample, on_picture) = (Arc::clone(&shared), Arc::clone(&shared));
         let live = Live::start(Recipe {
             graph: Graph::load(GraphName::Codec(codec), cfg)?,
             on_sample: Arc::new(move |sample| on_sample.on_sample(sample)),
+            valve: Some(Arc::new(move |picture| on_picture.passes(picture))),
             newest_wins: true,
         })?;
         Ok(Self {
@@ -234,19 +241,34 @@ impl Shared {
         self.last_out_us.store(now.as_micros(), Ordering::Relaxed);
     }
 
+    /// A picture left the decoder. Whether it is scaled and converted: nobody looks at more than a few a second, and that costs more than to decode it.
+    fn passes(&self, picture: &gst::BufferRef) -> bool {
+        self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.since_out.store(0, Ordering::Relaxed);
+        self.last_out_us.store(self.clock.now().as_micros(), Ordering::Relaxed);
+        self.counters.out();
+        // What has no time is refused further down, and said.
+        let Some(at_us) = picture.pts().map(gst::ClockTime::useconds) else { return true };
+        let due_us = self.due_us.load(Ordering::Relaxed);
+        if at_us < due_us {
+            self.counters.lost(LossReason::RateLimited);
+            return false;
+        }
+        // From the time that was due, so that the rate is kept where it is no multiple of the camera's; from the picture after a gap.
+        let from_us = if at_us - due_us < self.interval_us { due_us } else { at_us };
+        self.due_us.store(from_us.saturating_add(self.interval_us), Ordering::Relaxed);
+        true
+    }
+
     fn on_sample(&self, sample: &gst::Sample) -> Result<(), String> {
         let pts = frame::pts_ns(sample).ok_or("a frame without a time")?;
         let (capture, pushed) = self.leave(pts).unwrap_or((MediaTime::from_micros(pts / 1_000), None));
-        let id = FrameId(self.next_id.load(Ordering::Relaxed));
+        let id = FrameId(self.next_id.load(Ordering::Relaxed).saturating_sub(1));
         let rgb = frame::rgb_frame(sample, id, capture)?;
-        self.next_id.fetch_add(1, Ordering::Relaxed);
-        let now = self.clock.now();
         if let Some(pushed) = pushed {
-            self.counters.decode_us(u64::try_from(now.since(pushed).as_micros()).unwrap_or(u64::MAX));
+            let took = self.clock.now().since(pushed);
+            self.counters.decode_us(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         }
-        self.since_out.store(0, Ordering::Relaxed);
-        self.last_out_us.store(now.as_micros(), Ordering::Relaxed);
-        self.counters.out();
         (self.sink.lock().unwrap_or_else(PoisonError::into_inner))(rgb);
         Ok(())
     }

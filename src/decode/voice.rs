@@ -54,6 +54,7 @@ impl VoiceEncoder {
                 }
                 Ok(())
             }),
+            valve: None,
             newest_wins: false,
         })?;
         Ok(Self { clock, live, marks, frames: 0 })

@@ -150,7 +150,10 @@ impl Watcher {
     }
 
     async fn on_frame(&mut self, frame: RgbFrame) {
-        self.state.decoded += 1;
+        // The decoder numbers every picture, and gives those that it has converted.
+        let passed = self.state.newest.as_ref().map_or(0, |last| frame.id.0.saturating_sub(last.id.0 + 1));
+        self.state.decoded += 1 + passed;
+        self.state.dropped += passed;
         if self.state.video != VideoState::Live {
             self.state.video = VideoState::Live;
             let _ = self.out.send(Msg::Video(VideoState::Live)).await;

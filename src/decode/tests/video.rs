@@ -42,6 +42,30 @@ fn colours_and_capture_times_survive_in_every_codec() {
 }
 
 #[test]
+fn pictures_nobody_looks_at_are_decoded_and_counted_but_not_converted() {
+    for (fps, want) in [(10, 10), (15, 15), (1000, 30)] {
+        let cfg = DecodeConfig { least_between: Duration::from_secs(1) / fps, ..DecodeConfig::default() };
+        let mut video = Video::start(Codec::Vp8, &cfg);
+        for u in clip(Codec::Vp8, "pattern=ball", (320, 240), 30).unwrap() {
+            video.push(u);
+        }
+        let frames = video.take(want);
+        assert_eq!(frames.len(), want, "{fps}");
+        assert!(frames.windows(2).all(|w| w[0].id.0 < w[1].id.0), "numbers of pictures, not of frames");
+        for _ in 0..500 {
+            if video.decoder.stats().out == 30 {
+                break;
+            }
+            assert!(video.frames.recv_timeout(SHORT).is_err(), "{fps}: more than {want}");
+        }
+        assert_eq!(video.decoder.stats().out, 30, "{fps}");
+        for f in &frames {
+            assert_eq!(f.capture.as_micros(), 5_000_000 + FRAME_US * f.id.0, "{fps}");
+        }
+    }
+}
+
+#[test]
 fn a_capture_time_that_steps_back_comes_out_as_it_went_in() {
     let mut units = clip(Codec::Vp8, "pattern=ball", (320, 240), 6).unwrap();
     let (a, b) = (units[2].capture, units[3].capture);

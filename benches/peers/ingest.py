@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Processor time of one call with a camera of 640×480 at 30 frames a second: Sightline beside aiortc, alternating, in one run.
+
+Both take the same stream (VP8 and Opus, sent by aiortc from a process of its own), and decode every frame and all sound. Sightline runs as shipped but with perception off, so
+that what is counted is what aiortc does too: ICE, DTLS, SRTP, jitter buffer, decoding. aiortc hands its frames to nobody and does not convert them. Counted is the
+processor time of the receiving process, threads included (/proc), over the seconds after the first ones.
+"""
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "python"))
+
+SETTLE_S = 5
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def used_s(pid: int) -> float:
+    """Processor seconds that a process has used, user and system."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def share(pid: int, seconds: float) -> float:
+    """Of one core, over so many seconds."""
+    time.sleep(SETTLE_S)
+    before, began = used_s(pid), time.monotonic()
+    time.sleep(seconds)
+    return (used_s(pid) - before) / (time.monotonic() - began)
+
+
+# What runs in processes of their own.
+
+
+async def receive() -> None:
+    """aiortc takes the offer on its standard input, answers, and decodes until it is killed."""
+    from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    frames = {"video": 0, "audio": 0}
+
+    async def drain(track) -> None:
+        while True:
+            await track.recv()
+            frames[track.kind] += 1
+
+    tasks = []
+    peer.on("track", lambda track: tasks.append(asyncio.ensure_future(drain(track))))
+    await peer.setRemoteDescription(RTCSessionDescription(json.loads(sys.stdin.readline()), "offer"))
+    await peer.setLocalDescription(await peer.createAnswer())
+    print(json.dumps(peer.localDescription.sdp), flush=True)
+    while True:
+        await asyncio.sleep(1)
+        print(json.dumps(frames), flush=True)
+
+
+async def send(url: str, video: str | None) -> None:
+    """aiortc sends; the answer comes from `url`, or from the standard input where there is none."""
+    import aiortc_client as client
+    from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+    client.FPS = 30
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.createDataChannel("oai-events")
+    pace = client.Pace()
+    peer.addTrack(client.Sound(pace))
+    peer.addTrack(client.Picture(pace, video))
+    client.prefer(peer, "vp8")
+    await peer.setLocalDescription(await peer.createOffer())
+    if url:
+        answer = client.post(url + "/v1/realtime/calls", peer.localDescription.sdp, "application/sdp", None)[2]
+    else:
+        print(json.dumps(peer.localDescription.sdp), flush=True)
+        answer = json.loads(await asyncio.to_thread(sys.stdin.readline))
+    await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    await asyncio.sleep(3600)
+
+
+# The measurement.
+
+
+def part(*args: str, **pipes) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-W", "ignore", __file__, *args], text=True, stderr=subprocess.DEVNULL, **pipes)
+
+
+def of_aiortc(seconds: float, video: list[str]) -> tuple[float, float]:
+    """Share of a core, and frames a second that were decoded."""
+    both = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    sender, receiver = part("--part", "send", *video, **both), part("--part", "receive", **both)
+    try:
+        receiver.stdin.write(sender.stdout.readline())
+        receiver.stdin.flush()
+        sender.stdin.write(receiver.stdout.readline())
+        sender.stdin.flush()
+        used = share(receiver.pid, seconds)
+    finally:
+        sender.kill()
+        receiver.kill()
+    counts = [json.loads(line) for line in receiver.stdout.read().splitlines()]
+    return used, counts[-1]["video"] / len(counts)
+
+
+def of_sightline(seconds: float, video: list[str], server) -> tuple[float, float]:
+    before = server.metric("sightline_decode_out_total", "vp8")
+    began = time.monotonic()
+    sender = part("--part", "send", "--url", server.url, *video)
+    try:
+        used = share(server.process.pid, seconds)
+        frames = server.metric("sightline_decode_out_total", "vp8") - before
+        return used, frames / (time.monotonic() - began)
+    finally:
+        sender.kill()
+        server.wait_for_sessions(0, 60)
+
+
+def main() -> int:
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--rounds", type=int, default=3)
+    args.add_argument("--seconds", type=float, default=15)
+    args.add_argument("--video", help="a clip to send; without one, a pattern that moves")
+    args.add_argument("--part", choices=["send", "receive"], help=argparse.SUPPRESS)
+    args.add_argument("--url", default="", help=argparse.SUPPRESS)
+    args = args.parse_args()
+    if args.part:
+        asyncio.run(receive() if args.part == "receive" else send(args.url, args.video))
+        return 0
+    import harness
+    from importlib.metadata import version
+
+    if reason := harness.missing():
+        print(f"ingest: {reason}")
+        return 2
+    video = ["--video", args.video] if args.video else []
+    server = harness.Server("peers-ingest", "watch.experts=", "memory.enabled=false", "ingest.disconnected_ms=1000", "ingest.failed_ms=2000")
+    server.wait()
+    rows: dict[str, list[tuple[float, float]]] = {"sightline": [], "aiortc": []}
+    for i in range(args.rounds):
+        rows["aiortc"].append(of_aiortc(args.seconds, video))
+        rows["sightline"].append(of_sightline(args.seconds, video, server))
+        print(f"round {i + 1}: " + ", ".join(f"{k} {100 * v[-1][0]:.1f} % of a core at {v[-1][1]:.0f} fps" for k, v in rows.items()), flush=True)
+    server.stop()
+    medians = {k: statistics.median(used for used, _ in v) for k, v in rows.items()}
+    spread = {k: (min(u for u, _ in v), max(u for u, _ in v)) for k, v in rows.items()}
+    for name, label in (("aiortc", f"aiortc {version('aiortc')}"), ("sightline", "sightline")):
+        low, high = spread[name]
+        print(f"ingest | {label} | {100 * medians[name]:.1f} % of a core ({100 * low:.1f} to {100 * high:.1f}) | ratio {medians[name] / medians['aiortc']:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
