@@ -140,6 +140,16 @@ fuzz-smoke: ## what strangers send, with coverage: each target for a minute (FUZ
 bench: ## micro-benchmarks
 	$(CARGO) bench --locked $(addprefix --bench ,assemble watch wire prompt engine memory route)
 
+PEERS ?= ingest asr dialogue
+.PHONY: bench-peers
+bench-peers: build models test-models benches/peers/.venv/.ready ## Sightline beside aiortc, faster-whisper and Pipecat: same weights, same input, alternating, ratios (PEERS=ingest for one row; needs espeak-ng and an idle machine)
+	@for row in $(PEERS); do SIGHTLINE_BIN=$(CURDIR)/$(BIN) CANDLE_NUM_THREADS=1 benches/peers/.venv/bin/python -W ignore benches/peers/$$row.py --data $(abspath $(DATA)) || exit 1; done
+
+benches/peers/.venv/.ready: benches/peers/requirements.txt
+	$(PYTHON) -m venv benches/peers/.venv
+	benches/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 .PHONY: voice
 voice: ## what our recognisers understand of the voice, and how fast it speaks (`sightline models pull kokoro-82m` first)
 	$(CARGO) test --release --locked --lib voice::tests -- --nocapture --test-threads=1
@@ -184,4 +194,4 @@ pictures: web build models tests/browser/node_modules/.package-lock.json ## ten 
 .PHONY: clean
 clean: ## remove what was built; weights stay
 	$(CARGO) clean
-	rm -rf fuzz/target fuzz/artifacts web/dist web/client/dist web/node_modules tests/browser/node_modules tests/conformance/node_modules tests/conformance/.venv tests/conformance/.venv-beta tests/artifacts .venv .setup
+	rm -rf fuzz/target fuzz/artifacts web/dist web/client/dist web/node_modules tests/browser/node_modules tests/conformance/node_modules tests/conformance/.venv tests/conformance/.venv-beta benches/peers/.venv tests/artifacts .venv .setup

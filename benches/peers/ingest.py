@@ -126,9 +126,10 @@ def main() -> int:
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--rounds", type=int, default=3)
     args.add_argument("--seconds", type=float, default=15)
-    args.add_argument("--video", help="a clip to send; without one, a pattern that moves")
+    args.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared" / "data", help="where clips lie; without any, a pattern that moves is sent")
     args.add_argument("--part", choices=["send", "receive"], help=argparse.SUPPRESS)
     args.add_argument("--url", default="", help=argparse.SUPPRESS)
+    args.add_argument("--video", help=argparse.SUPPRESS)
     args = args.parse_args()
     if args.part:
         asyncio.run(receive() if args.part == "receive" else send(args.url, args.video))
@@ -139,7 +140,9 @@ def main() -> int:
     if reason := harness.missing():
         print(f"ingest: {reason}")
         return 2
-    video = ["--video", args.video] if args.video else []
+    clips = sorted((args.data / "video").glob("*.mp4"))
+    video = ["--video", str(clips[-1])] if clips else []
+    print(f"ingest | 640x480, 30 frames a second, VP8 and Opus, {clips[-1].name if clips else 'a pattern that moves'}", flush=True)
     server = harness.Server("peers-ingest", "watch.experts=", "memory.enabled=false", "ingest.disconnected_ms=1000", "ingest.failed_ms=2000")
     server.wait()
     rows: dict[str, list[tuple[float, float]]] = {"sightline": [], "aiortc": []}
