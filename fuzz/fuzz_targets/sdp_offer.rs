@@ -12,7 +12,8 @@ fuzz_target!(|text: &str| {
     let rules = OfferRules { limits: &limits, codecs: &CODECS, strip_candidates: true };
     if let Ok(offer) = check(text, &rules) {
         assert!(!offer.media.is_empty() && offer.media.len() <= limits.max_media);
-        assert!(!offer.sdp.contains("a=candidate"));
+        // By its whole name: `a=candidateo=…` is another attribute, which nobody knows.
+        assert!(!offer.sdp.lines().any(|l| l == "a=candidate" || l.starts_with("a=candidate:")));
         let new = IceCredentials { ufrag: "abcd".into(), pwd: "0123456789012345678901".into() };
         let again = with_credentials(&offer.sdp, &new);
         assert_eq!(ice_credentials(&again), Some(new));
