@@ -153,8 +153,33 @@ impl Conversation {
     /// A player is there: at the beginning of a call, or of another one on which the session goes on.
     pub(crate) fn on_player(&mut self, now: MediaTime, out: &mut Vec<Output>) {
         self.hush(now, out);
-        self.playout.on_track();
+        if !self.playout.has_track() {
+            self.playout.on_track();
+            self.say_again(out);
+        }
         self.say_on_all(now, out);
+    }
+
+    /// The session goes on without a call: what the track still had nobody hears, the rest is said in events.
+    pub(crate) fn on_no_player(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+        if self.playout.has_track() {
+            self.hush(now, out);
+            self.playout.off_track();
+            self.say_again(out);
+            self.say_on_all(now, out);
+        }
+    }
+
+    /// Sound goes another way: what the voice is at in the format of the way before is asked for once more.
+    fn say_again(&mut self, out: &mut Vec<Output>) {
+        if self.config.audio.output.format == TRACK_FORMAT {
+            return;
+        }
+        for answer in &mut self.answers {
+            if answer.voicing.as_mut().is_some_and(Voicing::take_back) {
+                out.push(Output::Silence { response_id: answer.id.clone() });
+            }
+        }
     }
 
     /// The player begins with a piece.

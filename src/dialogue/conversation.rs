@@ -232,6 +232,7 @@ impl Conversation {
                 self.on_voiced(&response_id, piece, result, now, &mut out);
             }
             Input::Player => self.on_player(now, &mut out),
+            Input::NoPlayer => self.on_no_player(now, &mut out),
             Input::Playing { id } => self.on_playing(id, now, &mut out),
             Input::Drained { id } => self.on_drained(id, now, &mut out),
             Input::Video(state) => self.on_video(state, now, &mut out),

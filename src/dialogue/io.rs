@@ -246,6 +246,8 @@ pub enum Input {
     },
     /// A player of a media track takes over; what another before it had is gone.
     Player,
+    /// There is no player any more: what is said from now on is sent as events.
+    NoPlayer,
     /// The player of the media track begins with a piece.
     Playing {
         /// Its number, from [`Output::Play`].

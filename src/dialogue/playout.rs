@@ -56,6 +56,11 @@ impl Playout {
         self.track = true;
     }
 
+    /// From now on there is none. Nothing may wait to be played.
+    pub(crate) fn off_track(&mut self) {
+        self.track = false;
+    }
+
     pub(crate) const fn has_track(&self) -> bool {
         self.track
     }

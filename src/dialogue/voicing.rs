@@ -157,6 +157,15 @@ impl Voicing {
         self.quiet || (self.asked.is_none() && next_piece(text, self.next, true).is_none())
     }
 
+    /// The piece that the voice is at is to be asked for anew. True when there is one.
+    pub(crate) fn take_back(&mut self) -> bool {
+        let asked = self.asked.take();
+        if let Some((range, _)) = &asked {
+            self.next = range.start;
+        }
+        asked.is_some()
+    }
+
     /// Nothing more is said. True when the voice is still at work for it.
     pub(crate) fn fall_silent(&mut self) -> bool {
         self.quiet = true;

@@ -24,6 +24,11 @@ const MOST: usize = 1_024;
 const MOST_PER_ADDRESS: usize = 128;
 /// Longest wait for the head of a request.
 const HEAD: Duration = Duration::from_secs(8);
+/// Longest wait, once the server stops, for what is still being answered: a client that reads or sends its bytes one by one must not keep it.
+#[cfg(not(test))]
+const GOODBYE: Duration = Duration::from_secs(5);
+#[cfg(test)]
+const GOODBYE: Duration = Duration::from_millis(300);
 /// Longest head; longer ones are answered with 431.
 const HEAD_BYTES: usize = 64 * 1024;
 
@@ -104,5 +109,56 @@ where
         _ = serving.as_mut() => return,
         () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
     }
-    let _ = serving.await;
+    let _ = tokio::time::timeout(GOODBYE, serving).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::post;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::sync::mpsc;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Connections that never leave the process.
+    struct Pipes(mpsc::Receiver<DuplexStream>);
+
+    impl Listener for Pipes {
+        type Io = DuplexStream;
+        type Addr = SocketAddr;
+
+        async fn accept(&mut self) -> (DuplexStream, SocketAddr) {
+            match self.0.recv().await {
+                Some(io) => (io, SocketAddr::from(([127, 0, 0, 1], 1))),
+                None => std::future::pending().await,
+            }
+        }
+
+        fn local_addr(&self) -> std::io::Result<SocketAddr> {
+            Ok(SocketAddr::from(([127, 0, 0, 1], 2)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_in_mid_request_holds_up_the_end_for_a_while_and_not_for_ever() {
+        let (dial, accept) = mpsc::channel(1);
+        let (mut ours, theirs) = tokio::io::duplex(1_024);
+        dial.send(theirs).await.expect("accepted");
+        let (began, mut begun) = mpsc::channel(1);
+        let answer = move |body: Body| async move {
+            began.send(()).await.expect("waited for");
+            axum::body::to_bytes(body, 1_024).await.map_err(|_| "cut off")
+        };
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(Pipes(accept), Router::new().route("/", post(answer)), stop.clone()));
+        ours.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf").await.expect("sent");
+        begun.recv().await.expect("its head is read");
+        let stopped = Instant::now();
+        stop.cancel();
+        tokio::time::timeout(Duration::from_secs(60), server).await.expect("it does not wait for ever").expect("ends");
+        assert!(stopped.elapsed() >= GOODBYE, "it waits for a while");
+        assert_eq!(ours.read(&mut [0; 64]).await.unwrap_or(0), 0, "it is closed");
+    }
 }

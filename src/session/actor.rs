@@ -221,7 +221,7 @@ impl Actor {
             Msg::Knock { token, reply } => {
                 let _ = reply.send(self.stay.opens(&token, self.stream.is_held(), self.clock.now()));
             }
-            Msg::Return(returning) => self.on_return(*returning),
+            Msg::Return(returning) => self.on_return(*returning).await,
             Msg::Expiring { reason, left } => self.warn(reason, left),
             Msg::Listen(ListenEvent::SpeechStarted { at }) => self.handle(Input::SpeechStarted { at }, None).await,
             Msg::Listen(ListenEvent::SpeechStopped { utterance, decided }) => {

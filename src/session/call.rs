@@ -34,11 +34,17 @@ pub(super) struct Accepted {
 /// What it takes to play answers.
 struct Voice {
     played: Tx<Pcm>,
+    news: mpsc::Sender<Msg>,
     clock: Arc<dyn Clock>,
     decode: DecodeConfig,
 }
 
 impl Accepted {
+    /// Whether answers are played in it.
+    pub(super) const fn plays(&self) -> bool {
+        self.voice.is_some()
+    }
+
     /// The connection itself.
     pub(super) fn peer(&self) -> Arc<Peer> {
         Arc::clone(&self.peer)
@@ -82,22 +88,22 @@ pub(super) async fn accept(
     offer: &str,
 ) -> Result<(Accepted, String), SessionError> {
     let cell = PeerCell::default();
-    let played = media.played.clone();
+    let (played, news) = (media.played.clone(), media.news.clone());
     let sinks = sinks(services, media, &cell);
     let clock = Arc::clone(&services.clock);
     let (peer, events, answer) = Peer::accept(offer, &services.ingest, &services.ports, clock, sinks).await?;
     let peer = Arc::new(peer);
     let _ = cell.set(Arc::clone(&peer));
-    let voice =
-        peer.has_voice().then(|| Voice { played, clock: Arc::clone(&services.clock), decode: services.decode.clone() });
+    let (clock, decode) = (Arc::clone(&services.clock), services.decode.clone());
+    let voice = peer.has_voice().then_some(Voice { played, news, clock, decode });
     Ok((Accepted { peer, events, ends: None, voice }, answer))
 }
 
 /// Starts the call's task: events go between its data channel and `port` until either ends, or the session does.
 pub(super) fn start(accepted: Accepted, port: ClientPort, tasks: &TaskTracker, ended: CancellationToken) {
     let Accepted { peer, events, ends, voice } = accepted;
-    let player = voice.map(|Voice { played, clock, decode }| {
-        Player::new(Place { out: port.to_session(), played, clock, peer: Arc::clone(&peer), decode })
+    let player = voice.map(|Voice { played, news, clock, decode }| {
+        Player::new(Place { out: news, played, clock, peer: Arc::clone(&peer), decode })
     });
     let task = CallTask { peer: Arc::clone(&peer), events, port, open: false };
     let call = async move {
@@ -117,7 +123,7 @@ pub(super) fn start(accepted: Accepted, port: ClientPort, tasks: &TaskTracker, e
 }
 
 fn sinks(services: &Services, media: MediaIn, cell: &PeerCell) -> MediaSinks {
-    let MediaIn { frames, sound, played: _, progress: _ } = media;
+    let MediaIn { frames, sound, .. } = media;
     let mut video = VideoLane { services: services.clone(), frames, peer: Arc::clone(cell), decoder: None };
     let mut audio = AudioLane { services: services.clone(), sound, decoder: None };
     MediaSinks { video: Box::new(move |unit| video.push(unit)), audio: Box::new(move |unit| audio.push(unit)) }

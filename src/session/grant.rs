@@ -109,6 +109,18 @@ impl Grant {
         &self.holder
     }
 
+    /// Whether its sessions are counted under this name.
+    #[must_use]
+    pub fn counts_as(&self, name: &str) -> bool {
+        self.places.iter().any(|(counted, _)| counted == name)
+    }
+
+    /// Under how many limits its sessions are counted.
+    #[must_use]
+    pub fn limits(&self) -> usize {
+        self.places.len()
+    }
+
     /// Whether sessions with this answering model may be opened.
     #[must_use]
     pub fn allows_model(&self, name: &str) -> bool {
@@ -253,6 +265,7 @@ mod tests {
         let many: Vec<_> = (0..100).map(|_| places.take(&free).unwrap()).collect();
         drop((many, _third));
         assert!(lock(&places.0).is_empty(), "nothing is left of those that went");
+        assert!(a.counts_as("ek_a") && a.counts_as("kiosk") && !a.counts_as("ek_b") && !free.counts_as("other"));
     }
 
     #[test]

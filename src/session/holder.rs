@@ -47,11 +47,21 @@ pub(super) struct Returning {
     /// What it may do.
     pub(super) grant: Arc<Grant>,
     pub(super) to_session: mpsc::Sender<Msg>,
-    /// Whether sound and pictures come with it.
-    pub(super) audio_track: bool,
-    pub(super) video: bool,
+    /// What its call brings; a WebSocket nothing.
+    pub(super) media: CallMedia,
     /// Its end, with what it missed; `None` when it may not come in.
     pub(super) reply: oneshot::Sender<Option<ClientPort>>,
+}
+
+/// What comes and goes beside the events of a connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CallMedia {
+    /// The client sends sound.
+    pub(super) sound: bool,
+    /// It sends pictures.
+    pub(super) video: bool,
+    /// It takes our voice.
+    pub(super) voice: bool,
 }
 
 impl Actor {
@@ -60,11 +70,13 @@ impl Actor {
     }
 
     pub(super) fn attach(&mut self, mut port: Port) {
-        let resumable = port.owner && self.stay.is_offered() && port.wants.contains(&Extension::Resume);
+        if !self.stay.is_offered() {
+            port.wants.retain(|e| *e != Extension::Resume);
+        }
+        // Those who look on and ask for it are told of the session's end, and cannot come back to it.
+        let resumable = port.owner && port.wants.contains(&Extension::Resume);
         if resumable {
             self.stream.keep();
-        } else {
-            port.wants.retain(|e| *e != Extension::Resume);
         }
         self.conversation.want(&port.wants);
         let greeting = self.conversation.greeting(&port.wants, self.clock.now());
@@ -125,7 +137,7 @@ impl Actor {
         let ClientBody::SessionUpdate(patch) = &mut event.body else { return (event, None) };
         let Some(asked) = &mut patch.extensions else { return (event, None) };
         let holder = self.stream.is_holder(from);
-        if !holder || !self.stay.is_offered() {
+        if !self.stay.is_offered() {
             asked.retain(|e| *e != Extension::Resume);
         }
         let asks = asked.contains(&Extension::Resume);
@@ -155,8 +167,8 @@ impl Actor {
     }
 
     /// Lets the holder in again, after a look at its token: whoever was connected until now is not any longer.
-    pub(super) fn on_return(&mut self, returning: Returning) {
-        let Returning { token, last_seq, wants, port: id, grant, to_session, audio_track, video, reply } = returning;
+    pub(super) async fn on_return(&mut self, returning: Returning) {
+        let Returning { token, last_seq, wants, port: id, grant, to_session, media, reply } = returning;
         if !self.stay.opens(&token, self.stream.is_held(), self.clock.now()) {
             let _ = reply.send(None);
             return;
@@ -170,7 +182,11 @@ impl Actor {
             wants.push(Extension::Resume);
         }
         self.conversation.want(&wants);
-        self.conversation.reattached(audio_track, video);
+        self.conversation.reattached(media.sound, media.video);
+        if !media.voice {
+            self.player = None;
+            self.handle(Input::NoPlayer, None).await;
+        }
         let lost = self.lost(last_seq);
         let (events, bytes) = self.stream.missed(last_seq);
         let mut news = vec![self.resumed(token, events)];

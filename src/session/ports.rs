@@ -83,11 +83,6 @@ pub(super) fn port(
 }
 
 impl ClientPort {
-    /// The way to the session, for what goes with this client.
-    pub(super) fn to_session(&self) -> mpsc::Sender<Msg> {
-        self.to_session.clone()
-    }
-
     /// Events go out under their names of before GA from now on, when the client wants that.
     #[must_use]
     pub fn named_as_wanted(mut self, older_names: bool) -> Self {

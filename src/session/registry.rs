@@ -112,13 +112,15 @@ impl Sessions {
         if !grant.allows_model(model) {
             return Err(SessionError::ModelNotAllowed(model.clone()));
         }
-        let taken = match self.0.places.take(grant) {
-            Ok(taken) => taken,
-            Err((name, max)) => self.make_room_of_key(grant).await.ok_or_else(|| {
-                metrics::counter!("sightline_admission_rejected_total", "reason" => "key").increment(1);
-                SessionError::KeyFull { name, max }
-            })?,
-        };
+        // First: nobody who is away is to make room for somebody who is refused all the same.
+        if self.overloaded() {
+            metrics::counter!("sightline_admission_rejected_total", "reason" => "overload").increment(1);
+            return Err(SessionError::Overloaded);
+        }
+        let taken = self.take_places(grant).await.map_err(|(name, max)| {
+            metrics::counter!("sightline_admission_rejected_total", "reason" => "key").increment(1);
+            SessionError::KeyFull { name, max }
+        })?;
         let place = match Arc::clone(&self.0.permits).try_acquire_owned() {
             Ok(place) => Some(place),
             Err(_) => self.make_room().await,
@@ -127,10 +129,6 @@ impl Sessions {
             metrics::counter!("sightline_admission_rejected_total", "reason" => "sessions").increment(1);
             return Err(SessionError::Full { max: self.0.services.max_sessions });
         };
-        if self.overloaded() {
-            metrics::counter!("sightline_admission_rejected_total", "reason" => "overload").increment(1);
-            return Err(SessionError::Overloaded);
-        }
         let step = Arc::new(AtomicU8::new(Step::Full as u8));
         let mut steps = lock(&self.0.steps);
         steps.retain(|s| s.strong_count() > 0);

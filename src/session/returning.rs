@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::actor::Msg;
 use super::grant::{Grant, Taken};
-use super::holder::Returning;
+use super::holder::{CallMedia, Returning};
 use super::memories::Begun;
 use super::registry::{Admission, Held, Sessions, lock};
 use super::stay::{Kept, parse_token};
@@ -31,7 +31,7 @@ impl Sessions {
     pub(super) async fn resume_socket(&self, token: &str, options: &OpenOptions) -> Result<ClientPort, SessionError> {
         let token = parse_token(token).ok_or_else(refused)?;
         let held = self.find(&token, options).await?;
-        let port = self.come_in(&held, token, options, (false, false)).await?;
+        let port = self.come_in(&held, token, options, CallMedia::default()).await?;
         self.moved(&held, None);
         Ok(port)
     }
@@ -55,7 +55,8 @@ impl Sessions {
             return Err(refused());
         }
         let (peer, answer) = call::accept(&self.0.services, held.media.clone(), offer).await?;
-        let media = call::media_of(offer);
+        let (sound, video) = call::media_of(offer);
+        let media = CallMedia { sound, video, voice: peer.plays() };
         let port = match self.come_in(&held, token, options, media).await {
             Ok(port) => port,
             Err(e) => {
@@ -65,7 +66,7 @@ impl Sessions {
         };
         let call_id = self.id(IdKind::Call);
         let entry = held.entry(peer.peer());
-        call::start(peer, port, &self.0.tasks, held.ended.clone());
+        call::start(peer, port.named_as_wanted(options.older_names), &self.0.tasks, held.ended.clone());
         self.remember(&call_id, entry)?;
         self.moved(&held, Some(call_id.clone()));
         Ok(Call { call_id, answer })
@@ -126,7 +127,7 @@ impl Sessions {
         held: &Held,
         token: Secret,
         options: &OpenOptions,
-        (audio_track, video): (bool, bool),
+        media: CallMedia,
     ) -> Result<ClientPort, SessionError> {
         let (reply, answer) = oneshot::channel();
         let returning = Returning {
@@ -136,31 +137,42 @@ impl Sessions {
             port: self.next_port(),
             grant: Arc::clone(&options.grant),
             to_session: held.inbox.clone(),
-            audio_track,
-            video,
+            media,
             reply,
         };
         let _ = held.inbox.send(Msg::Return(Box::new(returning))).await;
         answer.await.ok().flatten().ok_or_else(refused)
     }
 
-    /// Ends the session whose client is away longest, of this key where one is named.
-    async fn send_away(&self, key: Option<&str>) -> Option<Held> {
+    /// Ends the session whose client is away longest, of those counted under this name where one is given.
+    async fn send_away(&self, name: Option<&str>) -> Option<Held> {
         let away = {
             let memories = lock(&self.0.memories);
-            let of_key = memories.values().filter(|held| key.is_none_or(|key| held.grant.holder() == key));
-            let away = of_key.filter_map(|held| held.away.since().map(|since| (since, held)));
+            let counted = memories.values().filter(|held| name.is_none_or(|name| held.grant.counts_as(name)));
+            let away = counted.filter_map(|held| held.away.since().map(|since| (since, held)));
             away.min_by_key(|(since, _)| *since).map(|(_, held)| held.clone())
         }?;
         let _ = away.inbox.send(Msg::MakeRoom).await;
         Some(away)
     }
 
-    /// The places of a key, one of which a session gives up whose client is away: a page that is loaded anew, say.
-    pub(super) async fn make_room_of_key(&self, grant: &Grant) -> Option<Taken> {
-        let away = self.send_away(Some(grant.holder())).await?;
-        tokio::time::timeout(PATIENCE, away.closed.cancelled()).await.ok()?;
-        self.0.places.take(grant).ok()
+    /// The places of a grant. Where a name has all it may have, a session of that name gives up its place whose client is away: a page that is
+    /// loaded anew, say.
+    ///
+    /// # Errors
+    /// The name of which nobody is away, and how many sessions it may have.
+    pub(super) async fn take_places(&self, grant: &Grant) -> Result<Taken, (String, usize)> {
+        let mut names = grant.limits();
+        loop {
+            let (name, most) = match self.0.places.take(grant) {
+                Err(full) if names > 0 => full,
+                other => return other,
+            };
+            names -= 1;
+            let full = || (name.clone(), most);
+            let away = self.send_away(Some(&name)).await.ok_or_else(full)?;
+            tokio::time::timeout(PATIENCE, away.closed.cancelled()).await.map_err(|_| full())?;
+        }
     }
 
     /// A place that a session gives up whose client is away; the one that is away longest.

@@ -64,8 +64,13 @@ impl Shelf {
                 archive.forget(&who.name, Forget::All, &[])?;
             }
             Forgetting::Spans(spans) if known => {
+                // The session beside the memory must not tell any more either. One that was taken up and that nobody entered yet is not written anew.
+                let session = if batch.session.is_none() { kept(&archive, &who.name)? } else { None };
+                let session = session.map(|kept| without(kept, spans));
                 for span in spans {
-                    archive.forget(&who.name, over(*span), &rewritten(&events, *span))?;
+                    let mut changed = rewritten(&events, *span);
+                    changed.extend(session.clone());
+                    archive.forget(&who.name, over(*span), &changed)?;
                 }
             }
             Forgetting::All | Forgetting::Spans(_) => {}
@@ -126,11 +131,7 @@ impl Shelf {
 
     /// The session that is kept beside a memory; `None` when there is none, or it was ended.
     pub(super) fn session(&self, name: &MemoryName) -> Result<Option<Kept>, StoreError> {
-        let extras = match self.lock().meta(name) {
-            Err(StoreError::NoSuchMemory) => return Ok(None),
-            other => other?,
-        };
-        Ok(extras.into_iter().find(|(key, _)| key == SESSION).and_then(|(_, body)| Kept::parse(&body)))
+        kept(&self.lock(), name)
     }
 
     /// A picture; `None` when it is not there.
@@ -187,10 +188,7 @@ impl Shelf {
             _ => None,
         });
         // The session beside it, where one is kept, must not tell any more either.
-        let session = self.session(name)?.map(|mut kept| {
-            kept.forget(span);
-            Record::Meta { key: SESSION.to_owned(), body: kept.encode() }
-        });
+        let session = self.session(name)?.map(|kept| without(kept, &[span]));
         let changed: Vec<_> = changed.chain(session).collect();
         let mut archive = self.lock();
         let gone = archive.forget(name, over(span), &changed)?;
@@ -205,6 +203,21 @@ impl Shelf {
     pub fn export(&self, name: &MemoryName, dir: &Path) -> Result<(u64, u64), StoreError> {
         self.lock().export(name, dir)
     }
+}
+
+/// The session that is kept beside a memory.
+fn kept(archive: &Archive, name: &MemoryName) -> Result<Option<Kept>, StoreError> {
+    let extras = match archive.meta(name) {
+        Err(StoreError::NoSuchMemory) => return Ok(None),
+        other => other?,
+    };
+    Ok(extras.into_iter().find(|(key, _)| key == SESSION).and_then(|(_, body)| Kept::parse(&body)))
+}
+
+/// A session without what was said in these spans, as it is to be written.
+fn without(mut kept: Kept, spans: &[Span]) -> Record {
+    spans.iter().for_each(|span| kept.forget(*span));
+    Record::Meta { key: SESSION.to_owned(), body: kept.encode() }
 }
 
 fn over(span: Span) -> Forget {
@@ -260,4 +273,53 @@ fn rewritten(events: &[Record], span: Span) -> Vec<Record> {
         _ => false,
     };
     events.iter().filter(touches).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::dialogue::{Conversation, Input, Keep, Setup};
+    use crate::store::{ArchiveConfig, TOKEN_ENTROPY};
+    use crate::wire::ClientEvent;
+
+    /// A session in which something was said at each of these seconds, as the bytes of its record.
+    fn session(said: &[(u64, &str)]) -> Vec<u8> {
+        let mut c = Conversation::open(Setup::new("sess_a", [1; 32]), MediaTime::ZERO).0;
+        for (second, words) in said {
+            let content = json!([{"type": "input_text", "text": words}]);
+            let item = json!({"type": "message", "role": "user", "content": content});
+            let event = json!({"type": "conversation.item.create", "item": item}).to_string();
+            let event = ClientEvent::parse(&event).expect("an item");
+            let _ = c.handle(Input::Client(event), MediaTime::from_millis(second * 1_000));
+        }
+        let conversation = c.snapshot(100_000).expect("something was said");
+        json!({"ways": [], "seq": 1, "generation": 1, "saved_unix_ms": 0, "conversation": conversation})
+            .to_string()
+            .into()
+    }
+
+    #[test]
+    fn a_session_that_nobody_has_entered_yet_forgets_too() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let config =
+            ArchiveConfig { dir: dir.path().into(), quota_bytes: 1 << 20, key: None, max_memories: 4, retention: None };
+        let shelf = Shelf::new(Archive::open(&config, 1_000).expect("opens").archive, 1 << 20);
+        let secret = Secret::new([3; TOKEN_ENTROPY]);
+        let who = Identity { name: secret.name().clone(), owner: secret.hash(), started_unix_ms: 0 };
+        let body = session(&[(1, "swordfish"), (100, "herring")]);
+        shelf.write(&who, &Backlog { session: Some(body), ..Backlog::default() }).expect("written");
+        let told = |words: &str| {
+            let kept = shelf.session(&who.name).expect("read").expect("kept").encode();
+            String::from_utf8(kept).expect("JSON").contains(words)
+        };
+        assert!(told("swordfish") && told("herring"));
+        // The server has taken it up and knows of the order; its client has not come in, so nothing of the session is written anew.
+        let mut batch = Backlog::default();
+        let span = Span { start: MediaTime::ZERO, end: MediaTime::from_millis(50_000) };
+        batch.add(vec![Keep::Forget(Some(span))]);
+        shelf.write(&who, &batch).expect("forgotten");
+        assert!(!told("swordfish") && told("herring"));
+    }
 }

@@ -49,6 +49,8 @@ pub struct MediaIn {
     pub played: Tx<Pcm>,
     /// Capture time of the newest picture that was fully dealt with.
     pub progress: watch::Receiver<Option<MediaTime>>,
+    /// News of what plays answers. Not the clients' queue: while the listener is behind, that one is not read.
+    pub(super) news: mpsc::Sender<Msg>,
 }
 
 /// A conversation about a recording.
@@ -251,7 +253,8 @@ pub(super) async fn open(
         drop(said);
     };
     tasks.spawn(conversation.instrument(span));
-    Ok(Opened { clients, media: MediaIn { frames, sound, played, progress: progress_out }, away, closed })
+    let media = MediaIn { frames, sound, played, progress: progress_out, news: inbox };
+    Ok(Opened { clients, media, away, closed })
 }
 
 fn stay(services: &Services, setup: &Setup, (identity, grant): (&Identity, &Grant), taken_up: Option<Kept>) -> Stay {

@@ -355,6 +355,38 @@ fn a_call_that_breaks_leaves_what_was_heard_and_the_next_one_is_spoken_in() {
 }
 
 #[test]
+fn a_session_that_goes_on_without_its_call_says_the_rest_over_the_wire() {
+    let mut t = speaking(true);
+    t.client(json!({"type": "session.update", "session": {"type": "realtime",
+        "audio": {"output": {"format": {"type": "audio/pcmu"}}}}}));
+    let formats = |out: &[Output]| {
+        let format = |o: &Output| if let Output::Speak { format, .. } = o { Some(*format) } else { None };
+        out.iter().filter_map(format).collect::<Vec<_>>()
+    };
+    let id = t.begin();
+    let mut out = t.words(&id, " a red cup. It is near you. Yes");
+    let first = spoken_of(&out).pop().expect("asked for").1;
+    out = t.put(Input::Voiced { response_id: id.clone(), piece: 1, result: Ok(voiced(&first)) });
+    let (ids, second) = (played(&out), spoken_of(&out).pop().expect("asked for").1);
+    assert_eq!(formats(&out), [AudioFormat::Pcm { rate: 24_000 }], "the track's own");
+    t.put(Input::Playing { id: ids[0] });
+    t.after(300).put(Input::Cut);
+    let out = t.after(2_000).put(Input::NoPlayer);
+    assert!(out.iter().any(|o| matches!(o, Output::Silence { .. })));
+    assert_eq!((spoken_of(&out), formats(&out)), (vec![(3, second.clone())], vec![AudioFormat::Pcmu]));
+    let late = Input::Voiced { response_id: id.clone(), piece: 2, result: Ok(voiced(&second)) };
+    assert!(t.put(late).is_empty(), "in the format of the track");
+    let mut all = t.say_all(&id, out);
+    let out = t.done(&id);
+    all.extend(t.say_all(&id, out));
+    assert!(types(&all).contains(&"response.output_audio.delta".to_owned()) && played(&all).is_empty());
+    assert!(types(&all).contains(&"response.done".to_owned()));
+    // Nobody tells what is heard; time does.
+    t.after(60_000).put(Input::Tick);
+    assert!(!t.c.attends() && t.put(Input::NoPlayer).is_empty());
+}
+
+#[test]
 fn without_a_voice_answers_are_text_whatever_is_asked_for() {
     let mut t = Talk::seeing();
     let out =
