@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -139,21 +140,22 @@ fn ice_servers(config: &Config) -> Result<IceServers, AppError> {
     let ice = &config.ice;
     let secret = match &ice.turn_secret_file {
         None => ice.turn_secret.clone(),
-        Some(path) => {
-            let wrong = |why: String| {
-                let text = format!("ice.turn_secret_file = {}: {why}", path.display());
-                AppError::new(ErrorClass::Invalid, text)
-            };
-            let mut text = String::new();
-            let file = std::fs::File::open(path).map_err(|e| wrong(e.to_string()))?;
-            file.take(MAX_SECRET_BYTES).read_to_string(&mut text).map_err(|e| wrong(e.to_string()))?;
-            Some(
-                TurnSecret::new(&text)
-                    .ok_or_else(|| wrong("the file is empty: write the TURN server's secret into it".into()))?,
-            )
-        }
+        Some(path) => Some(turn_secret(path)?),
     };
     Ok(IceServers { urls: ice.servers.clone(), secret, lasts: ice.turn_ttl })
+}
+
+fn turn_secret(path: &Path) -> Result<TurnSecret, AppError> {
+    let wrong =
+        |why: String| AppError::new(ErrorClass::Invalid, format!("ice.turn_secret_file = {}: {why}", path.display()));
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|e| wrong(e.to_string()))?;
+    file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).map_err(|e| wrong(e.to_string()))?;
+    if text.len() as u64 > MAX_SECRET_BYTES {
+        // A part of it would be a wrong secret, of which every client would only see that no relay takes it.
+        return Err(wrong(format!("the file has more than {MAX_SECRET_BYTES} bytes: is it the TURN server's secret?")));
+    }
+    TurnSecret::new(&text).ok_or_else(|| wrong("the file is empty: write the TURN server's secret into it".into()))
 }
 
 /// Every key and what it may do. Before anything that takes long, as the certificate.
@@ -210,4 +212,24 @@ async fn until_told(stop: CancellationToken) {
     }
     eprintln!("stopping");
     stop.cancel();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_comes_whole_from_its_file_or_not_at_all() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("turn");
+        let read = |bytes: usize| {
+            std::fs::write(&path, vec![b'x'; bytes]).expect("written");
+            turn_secret(&path).map_err(|e| e.to_string())
+        };
+        assert!(read(40).is_ok() && read(4_096).is_ok());
+        for (bytes, word) in [(4_097, "more than 4096"), (0, "empty")] {
+            let why = read(bytes).map(|_| ()).expect_err("refused");
+            assert!(why.contains(word) && why.contains("ice.turn_secret_file"), "{why}");
+        }
+    }
 }

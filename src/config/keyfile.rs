@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::resolve::LEAST_KEY;
+use super::resolve::{LEAST_KEY, SECRET_PREFIX};
 use crate::session::Restrictions;
 
 /// Most bytes of the file: thousands of keys.
@@ -65,8 +65,9 @@ fn problems(keys: &[NamedKey]) -> Vec<String> {
                 "{which}: `key` has fewer than {LEAST_KEY} characters; `openssl rand -hex 24` makes a good one"
             ));
         }
-        if key.starts_with("ek_") {
-            problems.push(format!("{which}: `key` begins like a client secret (`ek_`); choose another one"));
+        if key.starts_with(SECRET_PREFIX) {
+            problems
+                .push(format!("{which}: `key` begins like a client secret (`{SECRET_PREFIX}`); choose another one"));
         }
         if !seen.insert(key) {
             problems.push(format!("{which}: the same key stands here twice"));

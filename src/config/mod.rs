@@ -15,6 +15,7 @@ mod value;
 pub use error::ConfigError;
 pub use keyfile::{NamedKey, read_keys};
 pub use layers::{Origin, Sources};
+pub use resolve::SECRET_PREFIX;
 pub use sections::{
     Budget, Config, Decode, Device, Dialogue, Engine, Ice, Ingest, Listen, Models, Server, Telemetry, Tls, Watch,
 };

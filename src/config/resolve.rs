@@ -219,6 +219,19 @@ fn budget(r: &Reader<'_>) -> Budget {
 
 /// Fewest characters of an API key.
 pub(super) const LEAST_KEY: usize = 16;
+/// What every client secret begins with, and so no key.
+pub const SECRET_PREFIX: &str = "ek_";
+
+/// What is wrong with the keys of the configuration itself; none is shown.
+fn key_problem(keys: &[String]) -> Option<String> {
+    if keys.iter().any(|k| k.len() < LEAST_KEY) {
+        return Some("a key has fewer than 16 characters; `openssl rand -hex 24` makes a good one".to_owned());
+    }
+    let like_secret = keys.iter().any(|k| k.starts_with(SECRET_PREFIX));
+    like_secret.then(|| {
+        format!("a key begins like a client secret (`{SECRET_PREFIX}`), and would never open: choose another one")
+    })
+}
 
 /// What one key alone cannot show to be wrong.
 fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
@@ -237,8 +250,8 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
     for (key, text) in tls_problem(r).into_iter().chain(ice_problem(&c.ice)) {
         refuse(key, text);
     }
-    if c.server.api_keys.iter().any(|k| k.len() < LEAST_KEY) {
-        refuse("server.api_keys", "a key has fewer than 16 characters; `openssl rand -hex 24` makes a good one".into());
+    if let Some(text) = key_problem(&c.server.api_keys) {
+        refuse("server.api_keys", text);
     }
     if let Some(wrong) = c.server.allowed_origins.iter().find(|o| !is_origin(o)) {
         refuse("server.allowed_origins", format!("{wrong:?} is no origin: write it like `https://shop.example:8443`"));

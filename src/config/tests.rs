@@ -52,6 +52,14 @@ fn the_sample_file_has_every_key_and_equals_the_defaults() {
 }
 
 #[test]
+fn a_key_that_looks_like_a_client_secret_is_refused_and_not_shown() {
+    let key = |key: &str| Sources { flags: vec![flag("server.api_keys", key)], ..Sources::default() };
+    let why = problems(&key("ek_sixteen-letters-1"));
+    assert!(why.contains("server.api_keys") && why.contains("`ek_`") && !why.contains("letters"), "{why}");
+    assert!(load(&key("sixteen-letters-ek_1")).is_ok());
+}
+
+#[test]
 fn a_list_in_a_flag_may_be_written_with_commas_or_as_in_the_file() {
     let of = |text: &str| {
         load(&Sources { flags: vec![flag("ingest.bind_ips", text)], ..Sources::default() })

@@ -56,10 +56,7 @@ impl Conversation {
             }
             ClientBody::AudioCommit => self.on_commit(id, out),
             ClientBody::AudioClear => {
-                self.appended_ms = 0;
-                self.forget_speech(out);
-                out.push(Output::ClearAudio);
-                self.send(ServerBody::AudioCleared {}, out);
+                self.clear_audio(out);
                 Ok(())
             }
             ClientBody::ItemCreate { previous_item_id, item } => self.on_item_create(previous_item_id, item, now, out),
@@ -99,6 +96,14 @@ impl Conversation {
         if let Err(error) = result {
             self.refuse(error, id, out);
         }
+    }
+
+    /// Throws away what was said and is not committed, with what was read of it.
+    pub(crate) fn clear_audio(&mut self, out: &mut Vec<Output>) {
+        self.appended_ms = 0;
+        self.forget_speech(out);
+        out.push(Output::ClearAudio);
+        self.send(ServerBody::AudioCleared {}, out);
     }
 
     fn on_session_update(

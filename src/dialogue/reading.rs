@@ -191,10 +191,13 @@ impl Conversation {
         self.reading.as_ref().map_or(("", false), Reading::words)
     }
 
-    /// The speech has ended as `utterance`: what is known of it, and what was done with it before.
-    pub(crate) fn end_reading(&mut self, utterance: &Utterance, out: &mut Vec<Output>) -> (Known, Before) {
+    /// The speech has ended as `utterance`: what is known of it, and what was done with it before. `full`: nobody may wait for it to be read.
+    pub(crate) fn end_reading(&mut self, utterance: &Utterance, full: bool, out: &mut Vec<Output>) -> (Known, Before) {
         let Some(reading) = self.reading.take() else { return (Known::Nothing, Before::default()) };
-        let known = reading.known(utterance);
+        let known = match reading.known(utterance) {
+            Known::UnderWay if full => Known::Nothing,
+            known => known,
+        };
         match &known {
             Known::Words(_) => out.push(Output::Read(ReadOrder::Reused { waited: false })),
             Known::UnderWay => {

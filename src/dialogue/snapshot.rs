@@ -276,10 +276,7 @@ impl Conversation {
     /// The client's connection broke: what it was saying cannot be heard to its end.
     pub(crate) fn on_cut(&mut self, out: &mut Vec<Output>) {
         if self.speaking.is_some() || self.appended_ms > 0 {
-            self.appended_ms = 0;
-            (self.speaking, self.barge) = (None, None);
-            out.push(Output::ClearAudio);
-            self.send(ServerBody::AudioCleared {}, out);
+            self.clear_audio(out);
         }
     }
 }

@@ -81,8 +81,8 @@ impl Conversation {
 
     fn take_utterance(&mut self, turn: SpokenTurn, utterance: Utterance, now: MediaTime, out: &mut Vec<Output>) {
         let (item_id, answer) = (turn.item_id.clone(), turn.answer);
-        let (known, before) = self.end_reading(&utterance, out);
         let full = self.spoken.len() + self.asides.len() + self.looks_pending() >= self.limits.pending;
+        let (known, before) = self.end_reading(&utterance, full, out);
         let full = full && !matches!(known, Known::Words(_));
         self.commit_turn(SpokenTurn { answer: answer && !full, before, ..turn }, now, out);
         if full {

@@ -32,6 +32,8 @@ pub(super) struct Shared {
     pub stopping: AtomicBool,
     /// Finished utterances that wait to be recognised.
     pub utterances: AtomicUsize,
+    /// Of them, by slot, those whose reading is under way or waits to be taken up as theirs.
+    pub hurried: Vec<AtomicUsize>,
     codec: Option<Arc<dyn TextCodec>>,
     speech: bool,
     experts: Vec<&'static str>,
@@ -86,6 +88,7 @@ impl Engine {
             stats: Mutex::new(EngineStats { slots: config.slots, ..EngineStats::default() }),
             stopping: AtomicBool::new(false),
             utterances: AtomicUsize::new(0),
+            hurried: (0..config.slots).map(|_| AtomicUsize::new(0)).collect(),
             codec: parts.language.as_ref().map(|l| l.codec()),
             speech: parts.transcriber.is_some(),
             experts: parts.experts.iter().map(|e| e.name()).collect(),
@@ -273,7 +276,7 @@ impl EngineSession {
             return Err(EngineError::NoSpeech);
         }
         let (reply, answer) = oneshot::channel();
-        let whole = Some(Whole::new(&self.engine.shared));
+        let whole = Some(Whole::new(&self.engine.shared, None));
         let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, whole };
         self.engine.send(Command::Transcribe(job)).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
@@ -294,12 +297,13 @@ impl EngineSession {
         answer.await.map_err(|_| EngineError::Superseded)?
     }
 
-    /// What [`Self::read_so_far`] is reading has turned out to be the whole utterance: from now on it goes ahead like one.
+    /// What [`Self::read_so_far`] is reading has turned out to be the whole utterance: from now on it goes ahead like one, and is not stopped
+    /// where it has begun.
     ///
     /// # Errors
     /// [`EngineError::Stopped`].
     pub async fn hurry_reading(&self) -> Result<(), EngineError> {
-        self.engine.send(Command::Hurry(self.key, Whole::new(&self.engine.shared))).await
+        self.engine.send(Command::Hurry(self.key, Whole::new(&self.engine.shared, Some(self.key.index)))).await
     }
 
     /// Lets experts look at a frame, one scheduler step each, each seeing what those before it said.

@@ -139,7 +139,8 @@ impl LanguageModel for ScriptedLanguage {
     }
 }
 
-/// Hears the same words always; panics on an empty utterance, and reads one that begins with 2.0 until it is stopped.
+/// Hears the same words always; panics on an empty utterance, reads one that begins with 2.0 until it is stopped,
+/// and one that begins with 3.0 until the log says `enough`.
 pub(crate) struct ScriptedTranscriber {
     pub(crate) text: &'static str,
     pub(crate) cost: Duration,
@@ -171,6 +172,16 @@ impl Transcribe for ScriptedTranscriber {
             }
             note(&self.log, "stopped".to_owned());
             return Ok(None);
+        }
+        if samples.first() == Some(&3.0) {
+            note(&self.log, "begin".to_owned());
+            while !self.log.lock().unwrap().iter().any(|l| l == "enough") {
+                if stop() {
+                    note(&self.log, "stopped".to_owned());
+                    return Ok(None);
+                }
+                std::thread::yield_now();
+            }
         }
         self.transcribe(samples).map(Some)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -27,18 +27,35 @@ pub(super) struct TranscribeJob {
 }
 
 /// A finished utterance waits to be recognised: readings of unfinished ones give way at once.
-pub(super) struct Whole(Arc<Shared>);
+pub(super) struct Whole {
+    shared: Arc<Shared>,
+    /// The slot whose reading it is.
+    reading: Option<usize>,
+}
 
 impl Whole {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+    /// `reading`: the slot in which the utterance is being read already; that reading does not give way.
+    pub(super) fn new(shared: &Arc<Shared>, reading: Option<usize>) -> Self {
+        let new = Self { shared: Arc::clone(shared), reading };
+        // Before the reading could see the utterance that it is.
+        if let Some(hurried) = new.hurried() {
+            hurried.fetch_add(1, Ordering::SeqCst);
+        }
         shared.utterances.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(shared))
+        new
+    }
+
+    fn hurried(&self) -> Option<&AtomicUsize> {
+        self.shared.hurried.get(self.reading?)
     }
 }
 
 impl Drop for Whole {
     fn drop(&mut self) {
-        self.0.utterances.fetch_sub(1, Ordering::SeqCst);
+        self.shared.utterances.fetch_sub(1, Ordering::SeqCst);
+        if let Some(hurried) = self.hurried() {
+            hurried.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -145,11 +162,16 @@ impl Senses {
         scheduler.add((kind, self.last_id), now);
     }
 
-    /// Gives way to finished utterances, and stops when nobody waits for it any more.
+    /// Gives way to finished utterances, unless it is one, and stops when nobody waits for it any more.
     pub(super) fn step_partial(&mut self, slot: u64, scheduler: &mut Scheduler, now: MediaTime) {
         let Some(job) = self.reading.remove(&slot) else { return };
         let Some(model) = &mut self.transcriber else { return };
-        let stop = || job.reply.is_closed() || self.shared.utterances.load(Ordering::SeqCst) > 0;
+        let hurried = self.shared.hurried.get(usize::try_from(slot).unwrap_or(usize::MAX));
+        let others_wait = || {
+            let is_one = hurried.is_some_and(|count| count.load(Ordering::SeqCst) > 0);
+            !is_one && self.shared.utterances.load(Ordering::SeqCst) > 0
+        };
+        let stop = || job.reply.is_closed() || others_wait();
         let read = guarded(&self.shared, "speech", || model.transcribe_unless(&job.samples, &stop));
         let end = self.shared.clock.now();
         let done = match read {

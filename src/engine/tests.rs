@@ -462,6 +462,22 @@ async fn a_reading_that_turns_out_to_be_the_whole_utterance_goes_ahead_of_others
 }
 
 #[tokio::test]
+async fn a_reading_that_is_under_way_when_it_turns_out_to_be_all_is_not_begun_again() {
+    let bench = Bench::new("", EngineConfig::default());
+    let a = bench.session("a");
+    let hurry = async {
+        while bench.entries("begin").is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        a.hurry_reading().await.unwrap();
+        bench.log.lock().unwrap().push("enough".to_owned());
+    };
+    let (heard, ()) = tokio::join!(a.read_so_far(Arc::new([3.0]), LATER), hurry);
+    assert_eq!(heard.unwrap().transcript.text, "what is this");
+    assert_eq!((bench.entries("begin").len(), bench.entries("stopped").len()), (1, 0));
+}
+
+#[tokio::test]
 async fn the_newest_reading_of_a_session_takes_the_place_of_one_that_has_not_begun() {
     let bench = Bench::new("", EngineConfig::default());
     let (a, b) = (bench.session("a"), bench.session("b"));

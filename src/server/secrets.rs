@@ -18,11 +18,10 @@ use serde_json::{Value, json};
 
 use super::{HttpError, ServerState};
 use crate::base::{ErrorClass, MediaTime};
+pub(super) use crate::config::SECRET_PREFIX as PREFIX;
 use crate::session::{Grant, OpenOptions, Restrictions};
 use crate::wire::{SessionConfig, older_session};
 
-/// What every token begins with; clients look for it.
-pub(super) const PREFIX: &str = "ek_";
 /// Random characters behind it: 238 bits.
 const LENGTH: usize = 40;
 /// How many of them are shown where a token has to be named.

@@ -102,6 +102,33 @@ fn an_utterance_that_is_being_read_when_it_ends_is_waited_for_at_its_full_priori
 }
 
 #[test]
+fn what_nobody_may_wait_for_is_not_hurried() {
+    let mut t = Talk::new(|s| s.limits.pending = 1);
+    t.speaks();
+    assert_eq!(count(&t.falls_silent(), |o| matches!(o, Output::Transcribe { .. })), 1, "all that may wait");
+    t.speaks();
+    t.put(Input::SoFar(so_far(16_000, 1, true)));
+    let out = t.falls_silent();
+    assert!(types(&out).contains(&"conversation.item.input_audio_transcription.failed".to_owned()));
+    assert_eq!(count(&out, |o| matches!(o, Output::Read(ReadOrder::Hurry | ReadOrder::Reused { .. }))), 0);
+    assert_eq!(count(&out, |o| matches!(o, Output::Read(ReadOrder::Drop))), 1);
+}
+
+#[test]
+fn a_line_that_breaks_ends_the_reading_of_what_was_being_said() {
+    for input in [Input::Cut, Input::Client(ClientEvent::parse(r#"{"type":"input_audio_buffer.clear"}"#).expect("one"))]
+    {
+        let mut t = Talk::seeing();
+        t.speaks();
+        let (item_id, sound) = reads(&t.put(Input::SoFar(so_far(6_000, 1, false)))).expect("read");
+        let out = t.put(input);
+        assert_eq!(count(&out, |o| matches!(o, Output::Read(ReadOrder::Drop))), 1);
+        assert_eq!(count(&out, |o| matches!(o, Output::ClearAudio)), 1);
+        assert!(t.put(Input::ReadSoFar(ReadSoFar { item_id, sound, result: Ok("Where".into()) })).is_empty());
+    }
+}
+
+#[test]
 fn a_reading_that_fails_when_it_is_waited_for_is_done_again_as_a_whole() {
     let mut t = Talk::seeing();
     t.speaks();
