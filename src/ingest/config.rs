@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::offer::OfferLimits;
+use super::offer::{self, Offer, OfferError, OfferLimits, OfferRules, OfferedMedia};
 use crate::base::Codec;
 
 /// How peers connect: addresses, ports, limits, patience.
@@ -51,6 +51,24 @@ impl Default for IngestConfig {
             keepalive: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(20),
         }
+    }
+}
+
+impl IngestConfig {
+    /// Checks an offer by these limits and codecs.
+    pub(super) fn check(&self, offer: &str) -> Result<Offer, OfferError> {
+        let mut codecs = self.video_codecs.clone();
+        codecs.push(Codec::Opus);
+        offer::check(
+            offer,
+            &OfferRules { limits: &self.offer, codecs: &codecs, strip_candidates: !self.dial_candidates },
+        )
+    }
+
+    /// Whether whoever makes this offer is answered with a track of our own. Not of an offer that is refused.
+    #[must_use]
+    pub fn speaks_to(&self, offer: &str) -> bool {
+        self.speaks && self.check(offer).is_ok_and(|o| o.media.iter().any(|m| OfferedMedia::ear(m).is_some()))
     }
 }
 

@@ -10,7 +10,7 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription,
 };
 
-use super::offer::{ChosenCodec, MediaKind, Offer};
+use super::offer::{ChosenCodec, Offer, OfferedMedia};
 use super::peer::Shared;
 use super::ports::Lease;
 use super::stack;
@@ -52,7 +52,7 @@ pub(super) async fn negotiate(
             Err(error) => tracing::debug!(%error, port = lease.port(), "trying another port"),
         }
     };
-    let ear = offer.media.iter().filter(|m| m.kind == MediaKind::Audio && m.receives).find_map(|m| m.codec.as_ref());
+    let ear = offer.media.iter().find_map(OfferedMedia::ear);
     let voice = ear.filter(|_| config.speaks).map(|codec| (&shared.voice, codec));
     let answer = answer(&offer.sdp, connection.as_ref(), &mut gathered, voice).await;
     match answer.and_then(|sdp| lease.announce(&sdp, &config.public_ips)) {

@@ -15,7 +15,7 @@ use webrtc::runtime::{Runtime, TokioRuntime};
 use super::assemble::AssemblerStats;
 use super::events::{self, EventSender};
 use super::negotiate::{Negotiated, negotiate};
-use super::offer::{self, ChosenCodec, OfferRules};
+use super::offer::{self, ChosenCodec};
 use super::ports::Lease;
 use super::restart::IceSession;
 use super::timing::Timeline;
@@ -123,10 +123,7 @@ impl Peer {
         clock: Arc<dyn Clock>,
         sinks: MediaSinks,
     ) -> Result<(Self, PeerEvents, String), IngestError> {
-        let mut codecs = config.video_codecs.clone();
-        codecs.push(Codec::Opus);
-        let rules = OfferRules { limits: &config.offer, codecs: &codecs, strip_candidates: !config.dial_candidates };
-        let offer = offer::check(offer_sdp, &rules)?;
+        let offer = config.check(offer_sdp)?;
         let (sender, events) = events::channel();
         let shared = Arc::new(Shared {
             clock,

@@ -110,12 +110,19 @@ impl Lease {
 /// Host candidates for public addresses: the port is the same, a one-to-one NAT leads to our socket.
 fn own_candidates(public: &[IpAddr], port: u16) -> Vec<String> {
     let all = public.iter().enumerate();
-    all.map(|(index, ip)| {
-        // Type preference host, local preference just below the library's own, component 1.
-        let priority = (126_u32 << 24) | (u32::try_from(60_000 - index.min(1_000)).unwrap_or(0) << 8) | 255;
-        format!("a=candidate:{} 1 udp {priority} {ip} {port} typ host", 9_000 + index)
-    })
-    .collect()
+    // Just below the library's own.
+    all.map(|(index, ip)| udp_candidate(order(index), 60_000, *ip, port)).collect()
+}
+
+/// A host candidate (RFC 8839 §5.1) for component 1: type preference 126 (RFC 8445 §5.1.2.1), `preference` less its place as local one.
+pub(super) fn udp_candidate(order: u32, preference: u32, ip: IpAddr, port: u16) -> String {
+    let priority = (126_u32 << 24) | ((preference - order) << 8) | 255;
+    format!("a=candidate:{} 1 udp {priority} {ip} {port} typ host", 9_000 + order)
+}
+
+/// The place of an address among those of a candidate's kind, as far as priorities go.
+pub(super) fn order(index: usize) -> u32 {
+    u32::try_from(index.min(1_000)).unwrap_or(0)
 }
 
 /// Puts candidates where the answer's first candidate stands, before the library's own or in their place.

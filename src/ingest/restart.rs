@@ -44,9 +44,10 @@ impl Peer {
     /// # Errors
     /// [`IngestError::Refused`] if the library does not take them, [`IngestError::Closed`].
     pub async fn restart_ice(&self, new: &IceCredentials, config: &IngestConfig) -> Result<IceAnswer, IngestError> {
-        let offer = offer::with_credentials(&self.ice().offer, new);
         let (connection, gathered) = self.renegotiable().ok_or(IngestError::Closed)?;
         let mut gathered = gathered.lock().await;
+        // Not before: another restart may just have put its own offer in force.
+        let offer = offer::with_credentials(&self.ice().offer, new);
         // What was announced before was of the session that ends now.
         while gathered.try_recv().is_ok() {}
         let sdp = answer(&offer, connection.as_ref(), &mut gathered, None).await?;

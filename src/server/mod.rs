@@ -142,7 +142,7 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/realtime/ice_servers", get(ice::servers))
         .route("/v1/models", get(status::models))
         .route("/whip", post(whip::create))
-        .route("/whip/{call_id}", post(whip::create_named).patch(whip::change).delete(whip::end))
+        .route("/whip/{call_id}", post(whip::create).patch(whip::change).delete(whip::end))
         .layer(axum::middleware::from_fn(body::whole))
         .layer(axum::middleware::from_fn_with_state(state.clone(), access::check))
         .route("/v1/sessions/{memory_id}/keyframes/{keyframe_id}", get(memory::keyframe))

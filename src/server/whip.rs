@@ -59,38 +59,24 @@ fn refuse(status: StatusCode, code: &'static str, why: String) -> Refusal {
     Refusal { status, error: HttpError::new(ErrorClass::Invalid, code, why) }
 }
 
+/// `POST`: a new session; under the name that stands in the path, if one does, so that others know what to join: no streaming program shows
+/// what `Location` said.
 pub(super) async fn create(
     State(state): State<ServerState>,
+    name: Option<Path<String>>,
     query: Result<Query<CallQuery>, QueryRejection>,
     Extension(grant): Extension<Arc<Grant>>,
     Extension(token): Extension<TokenSession>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let query = super::read_query(query)?;
-    open(&state, query.options(token.0, grant), request).await
-}
-
-/// The same under a name that the client chose, so that others know what to join: no streaming program shows what `Location` said.
-pub(super) async fn create_named(
-    State(state): State<ServerState>,
-    Path(name): Path<String>,
-    query: Result<Query<CallQuery>, QueryRejection>,
-    Extension(grant): Extension<Arc<Grant>>,
-    Extension(token): Extension<TokenSession>,
-    request: Request,
-) -> Result<Response, Refusal> {
-    let mut options = super::read_query(query)?.options(token.0, grant);
-    options.call_name = Some(name);
-    open(&state, options, request).await
-}
-
-async fn open(state: &ServerState, options: OpenOptions, request: Request) -> Result<Response, Refusal> {
+    let options = super::read_query(query)?.options(token.0, grant);
+    let options = OpenOptions { call_name: name.map(|Path(name)| name), ..options };
     state.refuse_while_draining()?;
     expect_kind(request.headers(), SDP)?;
     let offer = read_text(request, "the offer").await?;
     let call = state.sessions.open_call(&offer, options).await?;
     let tag = ice_credentials(&call.answer).map(|c| entity_tag(&c.ufrag));
-    let mut response = answered(state, format!("/whip/{}", call.call_id), call.answer);
+    let mut response = answered(&state, format!("/whip/{}", call.call_id), call.answer);
     response.headers_mut().extend(tag.flatten().map(|tag| (header::ETAG, tag)));
     Ok(response)
 }

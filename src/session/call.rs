@@ -15,7 +15,6 @@ use crate::base::{AccessUnit, Clock, Codec, LossReason, Pcm, RgbFrame};
 use crate::decode::{AudioDecoder, DecodeConfig, VideoDecoder};
 use crate::dialogue::Setup;
 use crate::flow::{Pushed, Tx};
-use crate::ingest::offer::takes_sound;
 use crate::ingest::{IngestError, MediaSinks, Peer, PeerEvent, PeerEvents};
 
 /// The decoders' way to the peer, which exists only after them.
@@ -75,7 +74,7 @@ pub(super) fn has_events(offer: &str) -> bool {
 /// Answers are spoken on a track where the offer has room for one; a data channel is no place for sound. Of a call without one the events go
 /// to WebSockets, and so does the sound.
 pub(super) fn place_voice(setup: &mut Setup, services: &Services, offer: &str) {
-    setup.voice_track = services.ingest.speaks && takes_sound(offer);
+    setup.voice_track = services.ingest.speaks_to(offer);
     if !setup.voice_track && has_events(offer) {
         setup.names.voice = None;
     }

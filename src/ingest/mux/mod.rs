@@ -26,7 +26,7 @@ use self::table::{Key, Lost, Route, Table};
 use self::tcp::Arrival;
 use super::IngestError;
 use super::offer::IceCredentials;
-use super::ports::{Probe, probe};
+use super::ports::{Probe, order, probe, udp_candidate};
 use crate::base::{Clock, LossReason};
 use crate::flow::PORT_TO_PEER;
 
@@ -34,6 +34,8 @@ use crate::flow::PORT_TO_PEER;
 const DATAGRAM_BYTES: usize = 2_000;
 /// One of several that the system put together: those are bounded by the link.
 const SEGMENT_BYTES: usize = 1_500;
+/// Pause after a read that failed.
+const READ_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 /// TCP connections of one call, at most.
 const STREAMS_PER_CALL: usize = 4;
 
@@ -209,12 +211,15 @@ fn start(port: u16, tcp: bool, bound: Vec<Bound>, clock: &Arc<dyn Clock>) -> Res
 /// Reads one socket and deals out what comes.
 async fn read(inner: Weak<Inner>, index: usize, socket: Arc<dyn AsyncUdpSocket>) {
     let mut buffer = vec![0; (socket.max_gro_segments().min(64) * SEGMENT_BYTES).max(DATAGRAM_BYTES)];
+    // Told once.
+    let mut failing = false;
     loop {
         let mut meta = [RecvMeta::default()];
         let received = poll_fn(|cx| socket.poll_recv(cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta)).await;
         let Some(inner) = inner.upgrade() else { return };
         match received {
             Ok(_) => {
+                failing = false;
                 let [meta] = meta;
                 for datagram in buffer.get(..meta.len).unwrap_or_default().chunks(meta.stride.max(1)) {
                     inner.deal(index, meta.addr, datagram);
@@ -226,9 +231,18 @@ async fn read(inner: Weak<Inner>, index: usize, socket: Arc<dyn AsyncUdpSocket>)
                     e.kind(),
                     ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::Interrupted
                 ) => {}
-            Err(error) => {
-                tracing::error!(%error, "the media port cannot be read any more: no call gets through");
+            Err(error) if error.kind() == ErrorKind::NotConnected => {
+                tracing::error!(%error, "the media port is closed: no call gets through any more");
                 return;
+            }
+            // A network that goes away and comes back, or memory that is short: nobody could open the port again for the calls that are on it.
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(%error, "the media port cannot be read; it is tried again");
+                }
+                failing = true;
+                drop(inner);
+                tokio::time::sleep(READ_AGAIN).await;
             }
         }
     }
@@ -295,8 +309,8 @@ impl SharedLease {
     /// The candidates that clients are told: `more` are addresses in front of a one-to-one NAT.
     pub(super) fn candidates(&self, more: &[IpAddr]) -> Vec<String> {
         let all = || more.iter().chain(&self.inner.ips).enumerate();
-        let udp = all().map(|(i, ip)| candidate(i, *ip, self.inner.port, false));
-        let tcp = all().filter(|_| self.inner.tcp).map(|(i, ip)| candidate(i, *ip, self.inner.port, true));
+        let udp = all().map(|(i, ip)| udp_candidate(order(i), 65_535, *ip, self.inner.port));
+        let tcp = all().filter(|_| self.inner.tcp).map(|(i, ip)| tcp_candidate(order(i), *ip, self.inner.port));
         udp.chain(tcp).collect()
     }
 }
@@ -309,21 +323,19 @@ impl Drop for SharedLease {
     }
 }
 
-/// RFC 8839 §5.1, RFC 6544 §4.5. Priorities by RFC 8445 §5.1.2.1, TCP below UDP: type preference 126 or 90, then the order of addresses.
-fn candidate(index: usize, ip: IpAddr, port: u16, tcp: bool) -> String {
-    let order = u32::try_from(index.min(1_000)).unwrap_or(0);
-    if tcp {
-        let priority = (90_u32 << 24) | ((8_191 - order) << 8) | 255;
-        return format!("a=candidate:{} 1 tcp {priority} {ip} {port} typ host tcptype passive", 9_500 + order);
-    }
-    let priority = (126_u32 << 24) | ((65_535 - order) << 8) | 255;
-    format!("a=candidate:{} 1 udp {priority} {ip} {port} typ host", 9_000 + order)
+/// RFC 6544 §4.5; below UDP: type preference 90, then the order of addresses.
+fn tcp_candidate(order: u32, ip: IpAddr, port: u16) -> String {
+    let priority = (90_u32 << 24) | ((8_191 - order) << 8) | 255;
+    format!("a=candidate:{} 1 tcp {priority} {ip} {port} typ host tcptype passive", 9_500 + order)
 }
 
 /// Room for the packets of one call.
 fn inbox<T>() -> (mpsc::Sender<T>, mpsc::Receiver<T>) {
     mpsc::channel(PORT_TO_PEER.capacity)
 }
+
+#[cfg(test)]
+mod tests;
 
 /// A binding request of somebody who does not know the password.
 #[cfg(test)]

@@ -130,6 +130,14 @@ pub struct OfferedMedia {
     pub codec: Option<ChosenCodec>,
 }
 
+impl OfferedMedia {
+    /// The codec in which the client takes sound here; `None` where it takes none.
+    #[must_use]
+    pub fn ear(&self) -> Option<&ChosenCodec> {
+        self.codec.as_ref().filter(|_| self.kind == MediaKind::Audio && self.receives)
+    }
+}
+
 /// A checked offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
@@ -231,15 +239,6 @@ pub fn check(text: &str, rules: &OfferRules<'_>) -> Result<Offer, OfferError> {
     let max_message_size = if max_message_size == 0 { usize::MAX } else { max_message_size };
     let dtls_server = session.passive || sections.iter().any(|s| s.attributes.passive);
     Ok(Offer { media, max_message_size, dtls_server, sdp })
-}
-
-/// Whether the client offers to receive sound. A first look, before the offer is checked.
-#[must_use]
-pub fn takes_sound(text: &str) -> bool {
-    let deaf = |section: &str| section.lines().any(|l| matches!(l.trim_end(), "a=sendonly" | "a=inactive"));
-    let mut sections = text.split("\nm=");
-    let session = sections.next().unwrap_or_default();
-    !deaf(session) && sections.any(|s| s.starts_with("audio ") && !deaf(s))
 }
 
 fn split_line<'t>(line: &'t str, number: usize, limits: &OfferLimits) -> Result<(char, &'t str), OfferError> {

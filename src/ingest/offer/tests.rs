@@ -84,6 +84,23 @@ fn sections_that_do_not_send_need_no_common_codec() {
 }
 
 #[test]
+fn whether_the_voice_is_taken_is_said_by_the_section_or_the_session() {
+    let ear = |text: &str| run(text).unwrap().media.iter().find_map(|m| m.ear().map(|c| c.payload_type));
+    let of = |audio: &str| format!("{}{audio}{VIDEO}", session("0 1"));
+    assert_eq!(ear(&of(AUDIO)), Some(111));
+    assert_eq!(ear(&of(&AUDIO.replace("sendrecv", "recvonly"))), Some(111));
+    assert_eq!(ear(&of(&AUDIO.replace("a=sendrecv\r\n", ""))), Some(111), "the default is both ways");
+    // A section that is no more, and one without a codec of ours, have no ear, whatever else they say.
+    let foreign = AUDIO.replace("sendrecv", "recvonly").replace("opus", "PCMU");
+    let gone = AUDIO.replace("m=audio 9", "m=audio 0");
+    for deaf in [AUDIO.replace("sendrecv", "sendonly"), AUDIO.replace("sendrecv", "inactive"), foreign, gone] {
+        assert_eq!(ear(&of(&deaf)), None, "{deaf}");
+    }
+    let whole = of(&AUDIO.replace("a=sendrecv\r\n", "")).replace("a=setup:", "a=sendonly\r\na=setup:");
+    assert_eq!(ear(&whole), None);
+}
+
+#[test]
 fn no_common_codec_names_both_sides() {
     let text = browser().replace("VP8", "H265").replace("H264", "HX").replace("AV1", "AVX");
     refused(&text, ErrorClass::Unsupported, &["video", "H265", "HX", "VP9", "VP8", "baseline", "line 21"]);

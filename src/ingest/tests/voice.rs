@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::*;
 use crate::ingest::VoicePacket;
-use crate::ingest::offer::takes_sound;
 
 /// The section for sound: that of the data channel has a direction too.
 fn audio(answer: &str) -> &str {
@@ -18,8 +17,9 @@ async fn a_client_that_takes_sound_is_sent_the_voice_with_its_times() {
     let pool = Ports::Pool(PortPool::new(52_060..=52_079));
     let mut client = Client::new(false, true).await;
     let offer = client.offer().await;
-    assert!(takes_sound(&offer));
-    let mut a = accept(&offer, &IngestConfig { speaks: true, ..config() }, &pool).await.unwrap();
+    let speaking = IngestConfig { speaks: true, ..config() };
+    assert!(speaking.speaks_to(&offer) && !config().speaks_to(&offer));
+    let mut a = accept(&offer, &speaking, &pool).await.unwrap();
     assert!(a.peer.has_voice() && audio(&a.answer).contains("a=sendrecv"), "{}", a.answer);
     client.take_answer(&a.answer).await;
     wait_for(&mut a.events, connected).await;
@@ -49,20 +49,4 @@ async fn without_a_voice_the_answer_only_receives() {
     assert!(!a.peer.has_voice() && audio(&a.answer).contains("a=recvonly"), "{}", a.answer);
     a.peer.close().await;
     client.close().await;
-}
-
-#[test]
-fn whether_sound_is_taken_is_said_by_the_section_or_the_session() {
-    let offer = |session: &str, audio: &str| {
-        format!("v=0\r\n{session}m=audio 9 X 111\r\n{audio}m=video 9 X 96\r\na=recvonly\r\n")
-    };
-    assert!(takes_sound(&offer("", "")) && takes_sound(&offer("", "a=recvonly\r\n")));
-    for deaf in [
-        offer("", "a=sendonly\r\n"),
-        offer("", "a=inactive\r\n"),
-        offer("a=sendonly\r\n", ""),
-        "v=0\r\nm=video 9 X 96\r\n".into(),
-    ] {
-        assert!(!takes_sound(&deaf), "{deaf}");
-    }
 }
