@@ -128,6 +128,27 @@ describe("a session that resumes", () => {
     vi.unstubAllGlobals();
   });
 
+  it("does not hang up for a call that could not be placed", async () => {
+    vi.stubGlobal("MediaStream", class { getTracks = () => []; addTrack = () => undefined; });
+    let busy = false;
+    const { session, calls, asked } = setUp(() => (busy ? { kind: "capacity" } : null));
+    await session.start(null);
+    calls[0]?.event(created("tok", 3));
+    busy = true;
+    await session.addCamera({ kind: "video" } as MediaStreamTrack);
+    expect([session.status.phase, calls[0]?.ended]).toEqual(["waiting", 0]);
+    busy = false;
+    await vi.advanceTimersByTimeAsync(60000);
+    expect(asked).toEqual([null, { token: "tok", lastSeq: 3 }, { token: "tok", lastSeq: 3 }]);
+    expect([session.status.phase, calls[0]?.ended]).toEqual(["live", 1]);
+    // One that waits for the next is hung up when the user ends it all.
+    busy = true;
+    await session.addCamera({ kind: "video" } as MediaStreamTrack);
+    await session.stop();
+    expect(calls[1]?.ended).toBe(1);
+    vi.unstubAllGlobals();
+  });
+
   it("spreads the attempts of many clients", () => {
     const [least, most] = [retryDelay({ kind: "lost" }, 3, 0), retryDelay({ kind: "lost" }, 3, 1)];
     expect([least, most]).toEqual([1000, 2000]);

@@ -89,6 +89,8 @@ const newId = (kind: string): string => `${kind}_${Date.now().toString(36)}${Mat
  */
 export class Session extends Emitter<SessionEvents> {
   private call: CallLike | undefined;
+  /** The call whose conversation the next one goes on with: to hang it up before that one is there would end the conversation. */
+  private before: CallLike | undefined;
   private stream: MediaStream | null = null;
   private running = false;
   private token: string | null = null;
@@ -130,7 +132,8 @@ export class Session extends Emitter<SessionEvents> {
   leave(): void {
     this.running = false;
     this.call?.leave();
-    this.call = undefined;
+    this.before?.leave();
+    this.call = this.before = undefined;
     this.abort.abort();
     clearTimeout(this.timer);
     this.set({ phase: "ended", failure: null });
@@ -249,12 +252,12 @@ export class Session extends Emitter<SessionEvents> {
     stream.addTrack(track);
     this.stream = stream;
     if (await this.replaceTrack(kind, track)) return;
-    const before = this.call;
     if (this.token === null) await this.drop();
-    else this.call = undefined;
+    else if (this.call !== undefined) {
+      this.before = this.call;
+      this.call = undefined;
+    }
     if (this.running) await this.connect();
-    // The new call goes on with the conversation of the one before, which must not have been ended for that.
-    if (this.token !== null) await before?.hangUp();
   }
 
   private async drop(): Promise<void> {
@@ -264,6 +267,13 @@ export class Session extends Emitter<SessionEvents> {
     const call = this.call;
     this.call = undefined;
     await call?.hangUp();
+    await this.endBefore();
+  }
+
+  private async endBefore(): Promise<void> {
+    const before = this.before;
+    this.before = undefined;
+    await before?.hangUp();
   }
 
   private async connect(): Promise<void> {
@@ -277,6 +287,7 @@ export class Session extends Emitter<SessionEvents> {
       const call = await this.open(this.stream, signal, resume);
       if (signal.aborted) return void call.hangUp();
       this.adopt(call, resume !== null);
+      await this.endBefore();
     } catch (error) {
       if (signal.aborted) return;
       const failed = toFailure(error as FailureError);
