@@ -20,8 +20,12 @@ const QUIET: &str = concat!(
     "::peer_connection::driver=off"
 );
 
-/// Buckets of every `_seconds` histogram, from 1 ms to 30 s: a frame's decode at one end, a whole answer at the other.
-const SECONDS: [f64; 15] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0, 5.0, 10.0, 30.0];
+/// Buckets of every `_seconds` histogram, from 0.2 ms to 30 s: the gate of a frame at one end, a whole answer at the other. The default
+/// budgets are among them, so that the share of those in time can be read off.
+const SECONDS: [f64; 21] = [
+    0.0002, 0.0005, 0.001, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.3, 0.4, 0.55, 0.75, 1.0, 1.6, 2.5, 5.0,
+    10.0, 30.0,
+];
 
 /// How often samples are folded together.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -70,6 +74,16 @@ pub const METRICS: &[Metric] = &[
     counter("sightline_sessions_total", "conversations begun"),
     counter("sightline_sessions_ended_total", "conversations ended"),
     counter("sightline_admission_rejected_total", "conversations refused; label: reason"),
+    gauge(
+        "sightline_forecast_load",
+        Unit::Count,
+        "share of the device's time expected to be taken, at the last admission",
+    ),
+    gauge(
+        "sightline_forecast_turn_ms",
+        Unit::Milliseconds,
+        "end of turn to first token as expected at the last admission",
+    ),
     counter("sightline_degraded_total", "steps taken on the degradation ladder; label: step"),
     counter("sightline_deadline_miss_total", "stages that took longer than their budget; label: stage"),
     seconds("sightline_turn_latency_seconds", "time of one stage of one answer; label: stage"),
@@ -84,6 +98,13 @@ pub const METRICS: &[Metric] = &[
     ),
     counter("sightline_readings_lost_total", "readings of unfinished speech given up; label: reason"),
     counter("sightline_prefill_discarded_total", "questions taken into the prompt cache ahead that went on otherwise"),
+    seconds("sightline_gate_seconds", "deciding whether one picture is worth a look"),
+    counter("sightline_gate_kept_total", "pictures worth a look; label: gate (what let them pass)"),
+    counter(
+        "sightline_gate_saved_seconds_total",
+        "device time of looks that were not needed since nothing had changed, at what a look cost lately",
+    ),
+    seconds("sightline_look_seconds", "one look at one picture; label: expert"),
     counter("sightline_frames_lost_total", "pictures dropped on purpose; label: reason"),
     seconds("sightline_interruption_seconds", "speech into an answer, from its onset to stopping the answer"),
     counter("sightline_interjections_total", "speech into answers; label: judged (what it was taken for)"),
@@ -93,10 +114,15 @@ pub const METRICS: &[Metric] = &[
     counter("sightline_slow_readers_total", "clients closed because they read too slowly"),
     counter("sightline_connections_refused_total", "connections closed at once: too many from one address"),
     counter("sightline_tls_refused_total", "connections that never came to be encrypted; label: reason"),
+    counter("sightline_spans_lost_total", "turns whose spans never reached the collector; label: reason"),
     counter("sightline_archive_errors_total", "writes of the archive that failed and are tried again"),
     counter("sightline_archive_lost_total", "pictures that never reached the archive; label: reason"),
     counter("sightline_engine_panics_total", "panics of a model, caught; label: model"),
     seconds("sightline_engine_step_seconds", "one step on the device; label: kind"),
+    counter(
+        "sightline_work_deferred_total",
+        "pieces of work held back because something more important was due before they would have ended; label: kind",
+    ),
     counter("sightline_decode_out_total", "pictures and sound buffers decoded; label: codec"),
     counter("sightline_decode_lost_total", "encoded units dropped before decoding; labels: codec, reason"),
     counter("sightline_decode_failures_total", "decoders that failed and were restarted; label: codec"),
@@ -261,6 +287,35 @@ mod tests {
         walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut used);
         let declared: BTreeSet<_> = METRICS.iter().map(|m| m.name.to_owned()).collect();
         assert_eq!(used, declared);
+    }
+
+    /// A panel of a metric that is not there would be empty for ever.
+    #[test]
+    fn the_dashboard_shows_metrics_that_there_are_and_all_of_the_stages() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/grafana/sightline.json");
+        let text = std::fs::read_to_string(path).unwrap();
+        let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let panels = dashboard["panels"].as_array().unwrap();
+        let targets = panels.iter().filter_map(|p| p["targets"].as_array()).flatten();
+        let shown: BTreeSet<String> = targets.flat_map(|t| names(t["expr"].as_str().unwrap())).collect();
+        for name in &shown {
+            let metric = METRICS.iter().find(|m| {
+                let rest = name.strip_prefix(m.name);
+                let histogram = m.kind == MetricKind::Histogram;
+                rest == Some("") && !histogram || histogram && matches!(rest, Some("_bucket" | "_sum" | "_count"))
+            });
+            assert!(metric.is_some(), "the dashboard shows {name}, which is not declared, or not in this form");
+        }
+        let histograms = METRICS.iter().filter(|m| m.kind == MetricKind::Histogram);
+        for m in histograms.filter(|m| m.name != "sightline_voice_seconds") {
+            assert!(shown.iter().any(|s| s.starts_with(m.name)), "{} is on no panel", m.name);
+        }
+    }
+
+    fn names(query: &str) -> Vec<String> {
+        let starts = query.match_indices("sightline_").map(|(i, _)| &query[i..]);
+        let name = |s: &str| s.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
+        starts.map(name).collect()
     }
 
     #[test]

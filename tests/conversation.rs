@@ -37,6 +37,7 @@ fn start() -> Option<Server> {
     let mut process = Command::new(env!("CARGO_BIN_EXE_sightline"))
         .args(["serve", "--bind", &format!("127.0.0.1:{port}"), "--models-dir"])
         .arg(&models)
+        .env("SIGHTLINE__SERVER__ADMISSION", "fixed")
         .current_dir(&root)
         .stderr(Stdio::piped())
         .spawn()

@@ -67,7 +67,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/", "src/main.rs"]),
     ("toml", &["src/config/", "src/weights/"]),
     ("indicatif", &["src/cli/", "src/weights/"]),
-    ("ureq", &["src/weights/"]),
+    ("ureq", &["src/weights/", "src/app/otlp.rs"]),
     ("zip", &["src/weights/"]),
     ("tar", &["src/weights/"]),
     ("flate2", &["src/weights/"]),

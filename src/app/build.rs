@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::clock::unix_ms_at_zero;
 use super::{AppError, models};
 use crate::base::Clock;
-use crate::budget::{Deadlines, LadderConfig};
+use crate::budget::{AdmissionConfig, Deadlines, LadderConfig};
 use crate::config::Config;
 use crate::decode::DecodeConfig;
 use crate::dialogue::Limits;
@@ -16,7 +17,7 @@ use crate::model::echo::Aec3;
 use crate::model::llm::Sampling;
 use crate::model::vad::EarshotVad;
 use crate::session::{Services, Sessions, WatchConfig};
-use crate::watch::{SamplerConfig, SceneConfig};
+use crate::watch::{Gate, SamplerConfig, SceneConfig};
 use crate::wire::Names;
 
 /// What runs: drop it to stop the engine.
@@ -57,6 +58,8 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
     }
     ingest.speaks = loaded.voice.is_some() && inventory.voice.is_none();
     let memories = Arc::new(super::memory::memories(config, &*clock)?);
+    let endpoint = config.telemetry.otlp_endpoint.as_deref();
+    let collector = endpoint.map(|to| super::otlp::start(to, unix_ms_at_zero(&*clock))).transpose()?;
     let services = Services {
         engine: handle,
         clock,
@@ -76,6 +79,10 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
         sampling: Sampling { temperature: config.dialogue.temperature, ..Sampling::default() },
         count: Arc::new(move |text| counter.count_tokens(text)),
         max_sessions: config.server.max_sessions,
+        admission: admission(config),
+        collector,
+        trace_dir: config.telemetry.trace_dir.clone(),
+        memory_left: Arc::new(super::machine::memory_left),
         resume_grace: config.server.resume_grace,
         max_session: config.server.max_session,
         instructions: config.dialogue.system_prompt.clone(),
@@ -89,6 +96,11 @@ const ENDING: usize = 2;
 
 /// Pictures that the watcher compares, a second, where it looks at fewer: how late a change is noticed. 100 ms of it are not felt.
 const COMPARED_FPS: f32 = 10.0;
+
+fn admission(config: &Config) -> Option<AdmissionConfig> {
+    let most_load = f64::from(config.budget.most_load) / 100.0;
+    config.server.measured_admission.then(|| AdmissionConfig { most_load, ..AdmissionConfig::default() })
+}
 
 fn decode_config(config: &Config) -> DecodeConfig {
     let fps = config.watch.max_fps.max(COMPARED_FPS);
@@ -136,7 +148,10 @@ fn listen_config(config: &Config) -> ListenConfig {
 }
 
 fn watch_config(config: &Config) -> WatchConfig {
+    let has = |gate: Gate| config.watch.gates.iter().any(|name| name == gate.label());
     let sampler = SamplerConfig {
+        by_luma: has(Gate::Luma),
+        by_patches: has(Gate::Patches),
         min_interval: std::time::Duration::from_secs_f32(1.0 / config.watch.max_fps.max(0.1)),
         max_interval: config.watch.keep_alive,
         mean_change: config.watch.change_threshold,
@@ -179,6 +194,7 @@ fn deadlines(config: &Config) -> Deadlines {
         decode: b.decode,
         vad_end: b.vad_end,
         asr: b.asr,
+        recall: b.recall,
         perceive: b.perceive,
         prefill: b.prefill,
         first_token: b.first_token,

@@ -3,8 +3,10 @@
 mod ask;
 mod build;
 mod clock;
+mod machine;
 mod memory;
 mod models;
+mod otlp;
 mod serve;
 
 use crate::base::ErrorClass;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tracing::{info, warn};
 
-use super::AppError;
+use super::{AppError, machine};
 use crate::base::ErrorClass;
 use crate::config::{Config, Device};
 use crate::engine::EngineParts;
@@ -35,7 +35,9 @@ pub(super) fn load(config: &Config) -> Result<Loaded, AppError> {
     let mut missing = Vec::new();
     let language = language(config)?;
     let transcriber = speech(config).map_err(|e| missing.push(note("speech recognition", &config.models.asr, &e))).ok();
-    let threads = Threads::new(config.engine.threads.unwrap_or_else(cores));
+    let (threads, fewer) = machine::threads(config.engine.threads, cores());
+    missing.extend(fewer);
+    let threads = Threads::new(threads);
     let mut experts: Vec<Box<dyn Perceive>> = Vec::new();
     for name in &config.watch.experts {
         match expert(config, name, &threads) {
@@ -69,7 +71,7 @@ fn voice_name(config: &Config) -> Option<String> {
 
 /// It has threads of its own: the experts' would make looks wait for a whole sentence.
 fn voice(config: &Config, name: &str) -> Result<Box<dyn Voice>, String> {
-    let threads = Threads::new(config.engine.threads.unwrap_or_else(cores));
+    let threads = Threads::new(machine::threads(config.engine.threads, cores()).0);
     info!(voice = name, "loading the voice");
     Ok(Box::new(Kokoro::load(&config.models.dir.join(name), &threads).map_err(|e| e.to_string())?))
 }

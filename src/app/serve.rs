@@ -48,6 +48,7 @@ pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
         sockets: TaskTracker::new(),
     };
     media_port(&runtime, &state)?;
+    runtime.block_on(state.sessions.calibrate(config.budget.calibration));
     let stop = CancellationToken::new();
     let outcome = runtime.block_on(async {
         tokio::spawn(until_told(stop.clone()));

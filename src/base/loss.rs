@@ -37,6 +37,8 @@ pub enum LossReason {
     JournalGap,
     /// Sound of ours that came too late to be played, or for which there was no room.
     VoiceBehind,
+    /// The collector of spans was slow, gone, or did not want them.
+    CollectorBehind,
     /// A connection that was to be encrypted never came to be: too slow, or it spoke something else.
     Handshake,
 }
@@ -63,6 +65,7 @@ impl LossReason {
             Self::ArchiveBehind => "archive_behind",
             Self::JournalGap => "journal_gap",
             Self::VoiceBehind => "voice_behind",
+            Self::CollectorBehind => "collector_behind",
             Self::Handshake => "handshake",
         }
     }

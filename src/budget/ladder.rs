@@ -10,6 +10,8 @@ pub enum Step {
     FewerFrames,
     /// Only the detector and the whole-picture classifier look; no crops.
     FewerExperts,
+    /// One earlier turn and two lines of the past in a prompt; recall goes by words alone, and waits for no vector.
+    ShallowerMemory,
     /// Half the tokens per answer.
     ShorterAnswers,
     /// No new sessions.
@@ -18,8 +20,14 @@ pub enum Step {
 
 impl Step {
     /// All, mildest first.
-    pub const ALL: [Self; 5] =
-        [Self::Full, Self::FewerFrames, Self::FewerExperts, Self::ShorterAnswers, Self::RefuseSessions];
+    pub const ALL: [Self; 6] = [
+        Self::Full,
+        Self::FewerFrames,
+        Self::FewerExperts,
+        Self::ShallowerMemory,
+        Self::ShorterAnswers,
+        Self::RefuseSessions,
+    ];
 
     /// The label used in metrics and events.
     #[must_use]
@@ -28,6 +36,7 @@ impl Step {
             Self::Full => "full",
             Self::FewerFrames => "fewer_frames",
             Self::FewerExperts => "fewer_experts",
+            Self::ShallowerMemory => "shallower_memory",
             Self::ShorterAnswers => "shorter_answers",
             Self::RefuseSessions => "refuse_sessions",
         }
@@ -120,7 +129,7 @@ mod tests {
     #[test]
     fn each_late_turn_gives_up_one_step_in_the_declared_order_and_the_last_one_stays() {
         let mut ladder = Ladder::default();
-        let taken: Vec<_> = (0..6).filter_map(|_| ladder.turn(1_001, 1_000)).map(|m| m.to).collect();
+        let taken: Vec<_> = (0..7).filter_map(|_| ladder.turn(1_001, 1_000)).map(|m| m.to).collect();
         assert_eq!(taken, Step::ALL[1..]);
         assert_eq!(ladder.step(), Step::RefuseSessions);
     }

@@ -13,6 +13,8 @@ pub enum Stage {
     VadEnd,
     /// End of turn → transcript.
     Asr,
+    /// A question about the past → its meaning is known, or is not waited for any longer.
+    Recall,
     /// Waiting for a fresh look before answering.
     Perceive,
     /// Prompt handed over → taken in.
@@ -25,8 +27,16 @@ pub enum Stage {
 
 impl Stage {
     /// All, in the order of the data path.
-    pub const ALL: [Self; 7] =
-        [Self::Decode, Self::VadEnd, Self::Asr, Self::Perceive, Self::Prefill, Self::FirstToken, Self::Total];
+    pub const ALL: [Self; 8] = [
+        Self::Decode,
+        Self::VadEnd,
+        Self::Asr,
+        Self::Recall,
+        Self::Perceive,
+        Self::Prefill,
+        Self::FirstToken,
+        Self::Total,
+    ];
 
     /// The label used in metrics, configuration and events.
     #[must_use]
@@ -35,6 +45,7 @@ impl Stage {
             Self::Decode => "decode",
             Self::VadEnd => "vad_end",
             Self::Asr => "asr",
+            Self::Recall => "recall",
             Self::Perceive => "perceive",
             Self::Prefill => "prefill",
             Self::FirstToken => "first_token",
@@ -52,6 +63,8 @@ pub struct Deadlines {
     pub vad_end: Duration,
     /// End of turn → transcript.
     pub asr: Duration,
+    /// Search of the memory, the meaning of the question included.
+    pub recall: Duration,
     /// How long an answer waits for a fresh look; after that it is given from what is known.
     pub perceive: Duration,
     /// Prompt handed over → taken in.
@@ -68,6 +81,7 @@ impl Default for Deadlines {
             decode: Duration::from_millis(10),
             vad_end: Duration::from_millis(300),
             asr: Duration::from_millis(400),
+            recall: Duration::from_millis(150),
             perceive: Duration::from_millis(150),
             prefill: Duration::from_millis(250),
             first_token: Duration::from_millis(300),
@@ -84,6 +98,7 @@ impl Deadlines {
             Stage::Decode => self.decode,
             Stage::VadEnd => self.vad_end,
             Stage::Asr => self.asr,
+            Stage::Recall => self.recall,
             Stage::Perceive => self.perceive,
             Stage::Prefill => self.prefill,
             Stage::FirstToken => self.first_token,
@@ -121,9 +136,26 @@ impl Timings {
     }
 }
 
+/// A moment of a turn that is no end of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// The light of the picture that the answer is given from fell in.
+    Captured,
+    /// The first sound of the question.
+    SpeechStart,
+    /// The first sound of the answer was made.
+    FirstSound,
+    /// The last word was written.
+    Done,
+}
+
+/// How many marks there are.
+const MARKS: usize = Mark::Done as usize + 1;
+
 /// Start and end of every stage of one turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TurnTiming {
+    marks: [Option<MediaTime>; MARKS],
     start: [Option<MediaTime>; Stage::ALL.len()],
     end: [Option<MediaTime>; Stage::ALL.len()],
 }
@@ -137,6 +169,29 @@ impl TurnTiming {
     /// The stage ended. The first call counts; an end without a start counts for nothing.
     pub fn end(&mut self, stage: Stage, at: MediaTime) {
         self.end[stage as usize].get_or_insert(at);
+    }
+
+    /// This happened then. The first call counts.
+    pub fn mark(&mut self, mark: Mark, at: MediaTime) {
+        self.marks[mark as usize].get_or_insert(at);
+    }
+
+    /// When this happened.
+    #[must_use]
+    pub const fn at(&self, mark: Mark) -> Option<MediaTime> {
+        self.marks[mark as usize]
+    }
+
+    /// When the stage began.
+    #[must_use]
+    pub const fn began(&self, stage: Stage) -> Option<MediaTime> {
+        self.start[stage as usize]
+    }
+
+    /// When the stage ended.
+    #[must_use]
+    pub const fn end_of(&self, stage: Stage) -> Option<MediaTime> {
+        self.end[stage as usize]
     }
 
     /// How long ago the stage began; `None` when it did not.

@@ -41,6 +41,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
 const MIB: i64 = 1 << 20;
 const HOUR_MS: i64 = 3_600_000;
 
+pub(super) const GATES: &[&str] = &["luma", "patches"];
 pub(super) const EXPERTS: &[&str] = &["detector", "classifier", "ocr"];
 
 pub(super) const KEYS: &[Key] = &[
@@ -98,7 +99,13 @@ pub(super) const KEYS: &[Key] = &[
         "server.max_sessions",
         Kind::Int(1, 1_000),
         "4",
-        "Conversations at once; the next one is refused with 503. Two CPU cores carry about two.",
+        "Conversations at once; the next one is refused with 429. Two CPU cores carry about two.",
+    ),
+    key(
+        "server.admission",
+        Kind::Choice(&["measured", "fixed"]),
+        "\"measured\"",
+        "`measured`: of these only as many as this machine can answer in time, by what work was found to cost at start-up and since. `fixed`: all.",
     ),
     key(
         "server.resume_grace_ms",
@@ -249,6 +256,12 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Float(0.001, 1.0),
         "0.02",
         "Mean change of brightness, as a fraction, that makes a frame worth a look. Lower lets sensor noise through.",
+    ),
+    key(
+        "watch.gates",
+        Kind::Choices(GATES),
+        "[\"luma\", \"patches\"]",
+        "What makes a frame worth a look: a change of its mean brightness, or of some of its patches. Without any every frame is looked at that `watch.max_fps` allows.",
     ),
     key(
         "watch.keep_alive_s",
@@ -416,6 +429,7 @@ pub(super) const KEYS: &[Key] = &[
         "End of speech to the decision that the turn ended. listen.silence_duration_ms is part of it.",
     ),
     key("budget.asr_ms", Kind::Int(1, 60_000), "400", "End of turn to its transcript."),
+    key("budget.recall_ms", Kind::Int(1, 60_000), "150", "A question about the past to what memory says to it."),
     key(
         "budget.perceive_ms",
         Kind::Int(1, 60_000),
@@ -425,6 +439,18 @@ pub(super) const KEYS: &[Key] = &[
     key("budget.prefill_ms", Kind::Int(1, 60_000), "250", "Prompt handed over to taken in."),
     key("budget.first_token_ms", Kind::Int(1, 60_000), "300", "Prompt handed over to first token."),
     key("budget.total_ms", Kind::Int(1, 60_000), "1000", "End of speech, or the typed question, to first token."),
+    key(
+        "budget.most_load_percent",
+        Kind::Int(1, 100),
+        "85",
+        "Share of the device's time that speech and answers of all sessions may take; one that would make it more is refused with 429.",
+    ),
+    key(
+        "budget.calibration_ms",
+        Kind::Int(0, 60_000),
+        "4000",
+        "What measuring the costs of work at start-up may take. 0: they are learnt from the first turns.",
+    ),
     key(
         "telemetry.log",
         Kind::Text(1_000),
@@ -437,6 +463,18 @@ pub(super) const KEYS: &[Key] = &[
         "\"text\"",
         "How: for people, or one JSON object per line.",
     ),
+    key(
+        "telemetry.otlp_endpoint",
+        Kind::Text(1_000),
+        "\"\"",
+        "A collector that takes OTLP over HTTP, such as `http://localhost:4318`: the spans of each turn go to its `/v1/traces`, as JSON. Empty: nowhere.",
+    ),
+    key(
+        "telemetry.trace_dir",
+        Kind::Path,
+        "\"\"",
+        "A folder that gets, when a session ends, where the time of its newest turns went: SESSION.json, to be opened in ui.perfetto.dev.",
+    ),
 ];
 
 /// Keys whose values are never shown.
@@ -448,24 +486,3 @@ impl Key {
         SECRET.contains(&self.path)
     }
 }
-
-/// The key of this path.
-pub(super) fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|k| k.path == path)
-}
-
-/// The known path nearest to `path`, if any is near.
-pub(super) fn nearest(path: &str) -> Option<&'static str> {
-    let last = |p: &'static str| p.rsplit('.').next().unwrap_or(p);
-    let score = |known: &'static str| {
-        let whole = strsim::damerau_levenshtein(path, known);
-        // A key written under the wrong section, or under none, is near when its own name is right.
-        let name = strsim::damerau_levenshtein(path.rsplit('.').next().unwrap_or(path), last(known)) + 1;
-        whole.min(name)
-    };
-    KEYS.iter().map(|k| (score(k.path), k.path)).min().filter(|(d, _)| *d <= 1 + path.len() / 4).map(|(_, p)| p)
-}
-
-/// Additional environment variables and the keys they set; weaker than `SIGHTLINE__…`.
-pub(super) const ENV_ALIASES: &[(&str, &str)] =
-    &[("SIGHTLINE_MODELS", "models.dir"), ("SIGHTLINE_MODEL_MIRROR", "models.mirror"), ("RUST_LOG", "telemetry.log")];

@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
-use super::keys::{self, ENV_ALIASES, KEYS};
+use super::keys::{self, KEYS};
+use super::known::{self, ENV_ALIASES};
 use super::value::Value;
 
 const ENV_PREFIX: &str = "SIGHTLINE__";
@@ -118,7 +119,7 @@ fn parse_file(path: &Path) -> Result<toml::Table, ConfigError> {
 fn take_table(out: &mut Layered, problems: &mut Vec<String>, table: &toml::Table, prefix: &str, origin: &Origin) {
     for (name, value) in table {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        match (keys::find(&path), value) {
+        match (known::find(&path), value) {
             (Some(key), _) => match key.kind.from_toml(value) {
                 Ok(v) => {
                     out.insert(key.path, (v, origin.clone()));
@@ -132,7 +133,7 @@ fn take_table(out: &mut Layered, problems: &mut Vec<String>, table: &toml::Table
 }
 
 fn take_text(out: &mut Layered, problems: &mut Vec<String>, path: &str, text: &str, origin: Origin) {
-    let Some(key) = keys::find(path) else {
+    let Some(key) = known::find(path) else {
         problems.push(unknown(path, &origin));
         return;
     };
@@ -156,7 +157,7 @@ fn bad_value(key: &keys::Key, found: &str, origin: &Origin) -> String {
 fn unknown(path: &str, origin: &Origin) -> String {
     let section =
         keys::SECTIONS.iter().map(|(s, _)| *s).find(|s| !path.contains('.') && strsim::levenshtein(s, path) <= 2);
-    let hint = match (section, keys::nearest(path)) {
+    let hint = match (section, known::nearest(path)) {
         (Some(section), _) => format!("; did you mean the section `[{section}]`?"),
         (None, Some(near)) => format!("; did you mean `{near}`?"),
         (None, None) => "; config.sample.toml lists every key".to_owned(),

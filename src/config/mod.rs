@@ -6,6 +6,7 @@
 mod error;
 mod keyfile;
 mod keys;
+mod known;
 mod layers;
 mod print;
 mod resolve;

@@ -90,6 +90,7 @@ pub(super) fn build(r: &Reader<'_>) -> Result<Config, ConfigError> {
             change_threshold: r.fraction("watch.change_threshold"),
             keep_alive: Duration::from_secs_f64(r.get("watch.keep_alive_s").float()),
             experts: r.get("watch.experts").list(),
+            gates: r.get("watch.gates").list(),
         },
         memory: memory(r),
         archive: archive(r),
@@ -106,6 +107,8 @@ pub(super) fn build(r: &Reader<'_>) -> Result<Config, ConfigError> {
         telemetry: Telemetry {
             log: r.get("telemetry.log").text(),
             json: r.get("telemetry.log_format").text() == "json",
+            otlp_endpoint: r.some_text("telemetry.otlp_endpoint"),
+            trace_dir: r.some_text("telemetry.trace_dir").map(Into::into),
         },
     };
     let problems = cross_check(&config, r);
@@ -122,6 +125,7 @@ fn server(r: &Reader<'_>) -> Server {
         tls: tls(r),
         allow_anonymous: r.get("server.allow_anonymous").bool(),
         max_sessions: r.number("server.max_sessions"),
+        measured_admission: r.get("server.admission").text() == "measured",
         max_sessions_per_key: Some(r.number("server.max_sessions_per_key")).filter(|n| *n > 0),
         max_session: Some(r.number("server.max_session_s")).filter(|s| *s > 0).map(Duration::from_secs),
         resume_grace: r.ms("server.resume_grace_ms"),
@@ -208,12 +212,15 @@ fn engine(r: &Reader<'_>) -> Engine {
 fn budget(r: &Reader<'_>) -> Budget {
     Budget {
         decode: r.ms("budget.decode_ms"),
+        recall: r.ms("budget.recall_ms"),
         perceive: r.ms("budget.perceive_ms"),
         vad_end: r.ms("budget.vad_end_ms"),
         asr: r.ms("budget.asr_ms"),
         prefill: r.ms("budget.prefill_ms"),
         first_token: r.ms("budget.first_token_ms"),
         total: r.ms("budget.total_ms"),
+        most_load: r.number("budget.most_load_percent"),
+        calibration: r.ms("budget.calibration_ms"),
     }
 }
 
@@ -247,7 +254,7 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
             ),
         );
     }
-    for (key, text) in tls_problem(r).into_iter().chain(ice_problem(&c.ice)) {
+    for (key, text) in tls_problem(r).into_iter().chain(ice_problem(&c.ice)).chain(collector_problem(&c.telemetry)) {
         refuse(key, text);
     }
     if let Some(text) = key_problem(&c.server.api_keys) {
@@ -306,6 +313,14 @@ fn tls_problem(r: &Reader<'_>) -> Option<(&'static str, String)> {
         )),
         _ => None,
     }
+}
+
+/// Where spans cannot be sent.
+fn collector_problem(telemetry: &Telemetry) -> Option<(&'static str, String)> {
+    let url = telemetry.otlp_endpoint.as_ref()?;
+    let known = url.starts_with("http://") || url.starts_with("https://");
+    let text = || format!("{url:?} is no address: write it like `http://localhost:4318`");
+    (!known).then(|| ("telemetry.otlp_endpoint", text()))
 }
 
 /// What of the keys of ICE is wrong.

@@ -25,6 +25,8 @@ pub struct Server {
     pub allow_anonymous: bool,
     /// Conversations at once.
     pub max_sessions: usize,
+    /// Of these only as many as can be answered in time.
+    pub measured_admission: bool,
     /// Of these with one key; `None`: all.
     pub max_sessions_per_key: Option<usize>,
     /// Longest conversation; `None`: no limit.
@@ -137,6 +139,8 @@ pub struct Watch {
     pub keep_alive: Duration,
     /// Some of `detector`, `classifier`, `ocr`.
     pub experts: Vec<String>,
+    /// What makes a frame worth a look.
+    pub gates: Vec<String>,
 }
 
 /// Weights.
@@ -246,6 +250,8 @@ pub struct Budget {
     pub vad_end: Duration,
     /// End of turn to its transcript.
     pub asr: Duration,
+    /// A question about the past to what memory says to it.
+    pub recall: Duration,
     /// How long an answer waits for a fresh look.
     pub perceive: Duration,
     /// Prompt handed over to taken in.
@@ -254,6 +260,10 @@ pub struct Budget {
     pub first_token: Duration,
     /// End of speech, or the typed question, to first token.
     pub total: Duration,
+    /// Share of the device's time that speech and answers may take, percent.
+    pub most_load: u32,
+    /// What measuring the costs of work at start-up may take; zero: they are not.
+    pub calibration: Duration,
 }
 
 /// What the server says about itself.
@@ -263,6 +273,10 @@ pub struct Telemetry {
     pub log: String,
     /// One JSON object per line.
     pub json: bool,
+    /// A collector that the spans of turns are sent to.
+    pub otlp_endpoint: Option<String>,
+    /// Where the newest turns of each session are written.
+    pub trace_dir: Option<PathBuf>,
 }
 
 /// Everything.

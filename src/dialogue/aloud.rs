@@ -8,7 +8,7 @@ use super::io::Voiced;
 use super::voicing::{AHEAD, VoiceLoss, Voicing};
 use super::{Output, client};
 use crate::base::MediaTime;
-use crate::budget::Stage;
+use crate::budget::{Mark, Stage};
 use crate::memory::Speaker;
 use crate::wire::{
     AudioFormat, ItemRole, Modality, PartView, ResponseStatus, ServerBody, WireError, WordView, code, encode_base64,
@@ -94,6 +94,7 @@ impl Conversation {
             && voiced.ms > 0
             && let Some(after) = answer.timing.passed(Stage::Total, now)
         {
+            answer.timing.mark(Mark::FirstSound, now);
             out.push(Output::FirstSound { after });
         }
         if voiced.ms > 0 {

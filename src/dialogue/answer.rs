@@ -12,7 +12,7 @@ use super::tools::{self, Calling};
 use super::voicing::{VoiceLoss, Voicing};
 use super::{EngineEvent, Finish, Output};
 use crate::base::MediaTime;
-use crate::budget::{Stage, Step, TurnTiming};
+use crate::budget::{Mark, Stage, Step, TurnTiming};
 use crate::memory::Speaker;
 use crate::wire::{
     At, IdKind, ItemRole, ItemStatus, ItemView, MaxTokens, Modality, PartView, ResponseRequest, ResponseStatus,
@@ -230,7 +230,10 @@ impl Conversation {
                 Phase::Words(until) if asked.awaits_words && now < until => return,
                 Phase::Words(_) if asked.awaits_picture => Phase::Pictures(now + self.limits.image_wait),
                 Phase::Words(_) => match self.plan(id, &asked, now, out) {
-                    Next::Recall => Phase::Recall(now + EMBED_WAIT),
+                    Next::Recall => {
+                        self.timing_of(id).start(Stage::Recall, now);
+                        Phase::Recall(now + EMBED_WAIT)
+                    }
                     Next::Answer => return self.generate(id, now, out),
                     Next::Look => match self.look_first(id, &asked, now, out) {
                         Some(until) => Phase::Look(until),
@@ -238,7 +241,10 @@ impl Conversation {
                     },
                 },
                 Phase::Recall(until) if now < until && self.awaits_intent(id) => return,
-                Phase::Recall(_) => return self.generate(id, now, out),
+                Phase::Recall(_) => {
+                    self.timing_of(id).end(Stage::Recall, now);
+                    return self.generate(id, now, out);
+                }
                 Phase::Pictures(until) if asked.awaits_picture && now < until => return,
                 Phase::Look(until) if self.live_look.is_some() && now < until => return,
                 Phase::Look(_) => {
@@ -295,6 +301,7 @@ impl Conversation {
     pub(crate) fn generate(&mut self, id: &str, now: MediaTime, out: &mut Vec<Output>) {
         let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
         let Built { mut prompt, ground } = self.build_prompt(i, now, out);
+        let picture = self.scene.as_ref().filter(|_| matches!(self.answers[i].plan, Plan::Present(_))).map(|s| s.at);
         let limit = if self.ladder.step() >= Step::ShorterAnswers {
             self.limits.answer_tokens / 2
         } else {
@@ -309,6 +316,9 @@ impl Conversation {
         answer.prefix.clone_from(&prompt.answer_prefix);
         answer.echo.clone_from(&prompt.answer_prefix);
         answer.sentences = Some(ground.sentences);
+        if let Some(captured) = picture {
+            answer.timing.mark(Mark::Captured, captured);
+        }
         answer.timing.start(Stage::Prefill, now);
         answer.timing.start(Stage::FirstToken, now);
         let response_id = answer.work_id.clone();
@@ -395,6 +405,7 @@ impl Conversation {
         if !answer.calling.closed {
             self.close_item(&answer, ending.status, out);
         }
+        answer.timing.mark(Mark::Done, now);
         self.account(&answer, out);
         let response = Box::new(self.response_view(&answer, &ending));
         self.send(ServerBody::ResponseDone { response }, out);

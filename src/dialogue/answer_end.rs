@@ -33,7 +33,7 @@ impl Conversation {
             },
         };
         self.send_vendor(ServerBody::Latency { response_id: answer.id.clone(), latency }, out);
-        out.push(Output::Timed(t));
+        out.push(Output::Timed(answer.id.clone(), answer.timing));
         let waited = self.waited_for_person(&t);
         let over = |o: &Overrun| waited.is_zero() || o.took.saturating_sub(waited) > o.deadline;
         let overruns: Vec<_> = answer.timing.overruns(&self.deadlines).into_iter().filter(over).collect();

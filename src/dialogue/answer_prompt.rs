@@ -54,12 +54,17 @@ impl Conversation {
         let (ground, lines) = told.map(|told| (told.ground, told.lines)).unzip();
         let sight = lines.as_deref().map_or_else(|| self.sight(&asked), Sight::Memory);
         let budget = self.limits.prompt_tokens;
-        let basis = Basis { instructions: &instructions, asked: &asked, sight, now, budget, count: &*count };
+        let turns = self.turns_shown();
+        let basis = Basis { instructions: &instructions, asked: &asked, sight, now, budget, turns, count: &*count };
         match (&self.answers[i].plan, ground) {
             (Plan::Call(offer), _) => tools::build(offer, basis),
             (_, Some(ground)) => prompt_build::build_on(ground, basis),
             (_, None) => prompt_build::build(basis),
         }
+    }
+
+    fn turns_shown(&self) -> usize {
+        if self.is_shallow() { prompt_build::FEWER_TURNS } else { prompt_build::TURNS }
     }
 
     pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
@@ -75,6 +80,7 @@ impl Conversation {
             sight: self.sight(&asked),
             now,
             budget: self.limits.prompt_tokens,
+            turns: self.turns_shown(),
             count: &*self.count,
         };
         match (said, all) {

@@ -162,6 +162,11 @@ impl Conversation {
         &self.config
     }
 
+    /// Whether less of what was is brought up, to keep up.
+    pub(crate) fn is_shallow(&self) -> bool {
+        self.ladder.step() >= Step::ShallowerMemory
+    }
+
     /// What is given up at present.
     #[must_use]
     pub fn step(&self) -> Step {

@@ -493,6 +493,6 @@ pub enum Output {
     Called(ToolOutcome),
     /// For metrics: a stage took too long.
     Overrun(crate::budget::Overrun),
-    /// For metrics: what the stages of an answer took.
-    Timed(crate::budget::Timings),
+    /// For metrics and traces: of this response, when its stages began and ended.
+    Timed(String, crate::budget::TurnTiming),
 }

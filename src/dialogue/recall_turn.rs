@@ -56,6 +56,8 @@ pub(crate) struct Told {
 
 /// Lines about the past that the model is shown; all that is cited goes to the client.
 const LINES: usize = 4;
+/// The same where memory is shallower, to keep up.
+const FEWER_LINES: usize = 2;
 
 impl Conversation {
     /// Understands the question of an answer, and does what it orders.
@@ -86,7 +88,7 @@ impl Conversation {
             }
             Route::Recent | Route::Past | Route::Interval => {
                 let text = routed.about.clone();
-                let by_meaning = !routed.content.is_empty() && self.memory.watched().is_some();
+                let by_meaning = !routed.content.is_empty() && self.memory.watched().is_some() && !self.is_shallow();
                 self.answers[i].plan = Plan::Past(Box::new(routed));
                 if !by_meaning {
                     return Next::Answer;
@@ -138,7 +140,8 @@ impl Conversation {
             }
         };
         self.tell_route(&id, routed.route, routed.span, &recollected, &hits, out);
-        let lines = lines(&hits, &recollected);
+        let most = if self.is_shallow() { FEWER_LINES } else { LINES };
+        let lines = lines(&hits, &recollected, most);
         Some(Told { ground: recollected.ground, lines })
     }
 
@@ -289,8 +292,8 @@ fn names_nothing(routed: &Routed) -> bool {
 }
 
 /// What the camera showed then, for the prompt: with the time in front, as in `[00:12:04]`.
-fn lines(hits: &[Hit], recollected: &Recollected) -> Vec<String> {
-    let mut shown: Vec<&Hit> = recollected.cited.iter().filter_map(|i| hits.get(*i)).take(LINES).collect();
+fn lines(hits: &[Hit], recollected: &Recollected, most: usize) -> Vec<String> {
+    let mut shown: Vec<&Hit> = recollected.cited.iter().filter_map(|i| hits.get(*i)).take(most).collect();
     shown.sort_by_key(|h| h.span.start);
     let mut lines = vec!["What the camera showed before:".to_owned()];
     for hit in shown {

@@ -6,7 +6,7 @@ use super::items::{Item, Place};
 use super::reading::Known;
 use super::{Output, Sound};
 use crate::base::MediaTime;
-use crate::budget::{Stage, TurnTiming};
+use crate::budget::{Mark, Stage, TurnTiming};
 use crate::listen::Utterance;
 use crate::memory::Speaker;
 use crate::wire::{
@@ -49,6 +49,7 @@ impl Conversation {
         let Some(turn_detection) = self.config.audio.input.turn_detection.clone() else { return };
         let item_id = self.speaking.take().unwrap_or_else(|| self.ids.next(IdKind::Item));
         let mut timing = TurnTiming::default();
+        timing.mark(Mark::SpeechStart, utterance.start);
         timing.start(Stage::Total, utterance.end);
         timing.start(Stage::VadEnd, utterance.end);
         // The listener is handed sound in buffers, so the end is known a little after the sample that decided it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::base::MediaTime;
+use crate::budget::{CostModel, Work};
 use crate::model::{LanguageModel, ModelError, Rendered, TextCodec};
 
 use super::EngineError;
@@ -12,7 +13,7 @@ use super::handle::{Shared, lock};
 use super::requests::Finish;
 use super::schedule::{Kind, Scheduler};
 use super::slots::SlotKey;
-use super::worker::{count_miss, guarded};
+use super::worker::{guarded, note_cost, note_miss};
 
 /// What the worker knows about a slot.
 #[derive(Default)]
@@ -37,6 +38,9 @@ pub(super) struct Desk {
     seats: Vec<Seat>,
     system: Vec<u32>,
 }
+
+/// Fewer tokens than these cost about what one does: the weights have to be read once either way.
+const BATCH: usize = 8;
 
 fn common(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
@@ -144,6 +148,19 @@ impl Desk {
         }
     }
 
+    /// The latest at which the next step of an answer can begin, if the first word of it is to be in time.
+    pub(super) fn first_word_due(&self, costs: &CostModel) -> Option<MediaTime> {
+        let due = |seat: &Seat| {
+            let answer = seat.answer.as_ref().filter(|a| a.is_silent())?;
+            let tokens = &answer.job.rendered.tokens;
+            let known = common(&seat.held, tokens).max(common(&self.system, tokens));
+            #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+            let left = costs.at_most(Work::Prefill, (tokens.len() - known) as f64).unwrap_or_default();
+            Some(answer.job.request.deadline.saturating_sub(left))
+        };
+        self.seats.iter().filter_map(due).min()
+    }
+
     /// Lets answers whose queue has drained, or whose caller has gone, run again.
     pub(super) fn unblock(&mut self, scheduler: &mut Scheduler, now: MediaTime) {
         for (index, seat) in self.seats.iter_mut().enumerate() {
@@ -181,8 +198,13 @@ impl Desk {
 
     /// Runs tokens on a slot and notes that its cache holds them.
     fn run(&mut self, index: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, EngineFault> {
-        let model = &mut self.model;
+        let (model, start) = (&mut self.model, self.shared.clock.now());
         let logits = guarded(&self.shared, "language", || model.forward(index, tokens, want_logits))??;
+        let took = self.shared.clock.now().since(start);
+        #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+        let (work, units) =
+            if tokens.len() < BATCH { (Work::Decode, 1.0) } else { (Work::Prefill, tokens.len() as f64) };
+        note_cost(&self.shared, work, units, took);
         self.seats[index].held.extend_from_slice(tokens);
         Ok(logits)
     }
@@ -255,7 +277,7 @@ impl Desk {
         let now = self.shared.clock.now();
         let room = self.seats[index].held.len() < self.shared.config.context_tokens;
         if answer.first_token_is_late(now) {
-            count_miss(&self.shared, "first_token");
+            note_miss(&self.shared);
         }
         Ok(answer.take(&mut logits, now, room))
     }

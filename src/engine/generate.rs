@@ -199,6 +199,11 @@ impl Generation {
         self.output_tokens
     }
 
+    /// Nothing of it is there yet.
+    pub(super) fn is_silent(&self) -> bool {
+        self.first_token.is_none()
+    }
+
     /// Whether the first token is only coming now, after its deadline.
     pub(super) fn first_token_is_late(&self, now: MediaTime) -> bool {
         self.first_token.is_none() && now > self.job.request.deadline

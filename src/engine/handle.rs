@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{Clock, MediaTime, RgbFrame, SessionId};
+use crate::budget::{CostModel, Ledger};
 use crate::dialogue::Prompt;
 use crate::model::TextCodec;
 use crate::model::voice::Speech;
@@ -29,6 +30,12 @@ pub(super) struct Shared {
     pub config: EngineConfig,
     pub slots: Mutex<SlotTable>,
     pub stats: Mutex<EngineStats>,
+    /// What work has cost.
+    pub ledger: Mutex<Ledger>,
+    /// Bytes of one slot's cache.
+    pub session_bytes: u64,
+    /// When the session of each slot is expected to end its turn.
+    pub expected: Mutex<Vec<Option<MediaTime>>>,
     pub stopping: AtomicBool,
     /// Finished utterances that wait to be recognised.
     pub utterances: AtomicUsize,
@@ -64,6 +71,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, EngineHandle), EngineError> {
         let mut config = config.bounded();
+        let mut session_bytes = 0;
         if let Some(language) = &parts.language {
             config.context_tokens = config.context_tokens.min(language.context());
             let bytes = language.kv_bytes(config.context_tokens).max(1);
@@ -73,6 +81,7 @@ impl Engine {
                 return Err(EngineError::KvLimit { tokens, bytes, limit });
             }
             config.slots = config.slots.min(fit);
+            session_bytes = bytes;
         }
         let threads = crate::model::device::threads();
         if config.threads.is_some_and(|wanted| wanted != threads) {
@@ -86,6 +95,9 @@ impl Engine {
         let shared = Arc::new(Shared {
             slots: Mutex::new(SlotTable::new(config.slots)),
             stats: Mutex::new(EngineStats { slots: config.slots, ..EngineStats::default() }),
+            ledger: Mutex::default(),
+            session_bytes,
+            expected: Mutex::new(vec![None; config.slots]),
             stopping: AtomicBool::new(false),
             utterances: AtomicUsize::new(0),
             hurried: (0..config.slots).map(|_| AtomicUsize::new(0)).collect(),
@@ -147,6 +159,29 @@ impl EngineHandle {
     pub fn stats(&self) -> EngineStats {
         let attached = lock(&self.shared.slots).taken();
         EngineStats { attached, ..*lock(&self.shared.stats) }
+    }
+
+    /// What the device has learnt of what its work costs, and of how busy it is.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        lock(&self.shared.ledger).clone()
+    }
+
+    /// Forgets what work has cost: what was done so far was not the rule.
+    pub fn forget_costs(&self) {
+        lock(&self.shared.ledger).costs = CostModel::default();
+    }
+
+    /// Forgets how busy the device was.
+    pub fn forget_load(&self) {
+        let mut ledger = lock(&self.shared.ledger);
+        *ledger = Ledger { costs: std::mem::take(&mut ledger.costs), ..Ledger::default() };
+    }
+
+    /// Bytes that the cache of one session may take.
+    #[must_use]
+    pub fn session_bytes(&self) -> u64 {
+        self.shared.session_bytes
     }
 
     /// Whether there is a model that answers.
@@ -267,6 +302,14 @@ impl EngineSession {
         self.engine.context_tokens()
     }
 
+    /// When whoever speaks is expected to have ended the turn, if nothing more is said: work that can wait is not begun when it would still run
+    /// then. `None`, or a moment that has passed: at no time.
+    pub fn expect_turn(&self, at: Option<MediaTime>) {
+        if let Some(expected) = lock(&self.engine.shared.expected).get_mut(self.key.index) {
+            *expected = at;
+        }
+    }
+
     /// Turns 16 kHz mono speech into text. A missed deadline is counted; speech is never dropped for it.
     ///
     /// # Errors
@@ -277,6 +320,7 @@ impl EngineSession {
         }
         let (reply, answer) = oneshot::channel();
         let whole = Some(Whole::new(&self.engine.shared, None));
+        self.expect_turn(None);
         let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, whole };
         self.engine.send(Command::Transcribe(job)).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
@@ -304,6 +348,12 @@ impl EngineSession {
     /// [`EngineError::Stopped`].
     pub async fn hurry_reading(&self) -> Result<(), EngineError> {
         self.engine.send(Command::Hurry(self.key, Whole::new(&self.engine.shared, Some(self.key.index)))).await
+    }
+
+    /// What a look by all experts has cost lately; nothing as long as none has looked.
+    #[must_use]
+    pub fn look_cost(&self) -> std::time::Duration {
+        lock(&self.engine.shared.ledger).costs.look()
     }
 
     /// Lets experts look at a frame, one scheduler step each, each seeing what those before it said.
@@ -347,6 +397,7 @@ impl EngineSession {
 
 impl Drop for EngineSession {
     fn drop(&mut self) {
+        self.expect_turn(None);
         lock(&self.engine.shared.slots).release(self.key);
         // When the queue is full the worker is awake anyway and looks at the table after each step.
         let _ = self.engine.commands.try_send(Command::Wake);

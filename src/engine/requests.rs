@@ -197,6 +197,8 @@ pub struct EngineStats {
     pub output_tokens: u64,
     /// Deadlines missed.
     pub deadline_misses: u64,
+    /// Pieces of work that were held back because something more important was due before they would have ended.
+    pub deferred: u64,
     /// Panics of models that were caught.
     pub panics: u64,
 }

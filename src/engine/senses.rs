@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
 
-use crate::base::{MediaTime, RgbFrame};
+use crate::base::{MediaTime, Pcm, RgbFrame};
+use crate::budget::Work;
 use crate::listen::Transcribe;
 use crate::watch::{EmbedText, Look, Perceive};
 
@@ -14,7 +15,7 @@ use super::EngineError;
 use super::handle::Shared;
 use super::requests::{PerceiveRequest, Perceived, TranscribeDone};
 use super::schedule::{Kind, Scheduler, Task};
-use super::worker::{count_miss, guarded};
+use super::worker::{count_miss, guarded, note_cost, note_miss};
 
 /// An utterance to be recognised.
 pub(super) struct TranscribeJob {
@@ -98,6 +99,16 @@ impl PerceiveJob {
     }
 }
 
+/// Shorter speech costs hardly less: most of it is the model's own.
+const LEAST_SPEECH_S: f64 = 1.0;
+
+/// Seconds of sound, as they are paid for.
+fn seconds(samples: &[f32]) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "at most 30 s of samples")]
+    let seconds = samples.len() as f64 / f64::from(Pcm::RATE_HZ);
+    seconds.max(LEAST_SPEECH_S)
+}
+
 /// The recogniser, the experts and the text encoder, and what they have yet to do.
 pub(super) struct Senses {
     transcriber: Option<Box<dyn Transcribe>>,
@@ -162,6 +173,19 @@ impl Senses {
         scheduler.add((kind, self.last_id), now);
     }
 
+    /// What the next step of a job is, and how much of it.
+    pub(super) fn work_of(&self, (kind, id): Task) -> Option<(Work, f64)> {
+        match kind {
+            Kind::Speech => self.hearing.get(&id).map(|job| (Work::Speech, seconds(&job.samples))),
+            Kind::Partial => self.reading.get(&id).map(|job| (Work::Speech, seconds(&job.samples))),
+            _ if self.embedding.contains_key(&id) => Some((Work::Embed, 1.0)),
+            _ => {
+                let next = self.looking.get(&id)?.wanted.front()?;
+                self.experts.get(*next).map(|e| (Work::Look(e.name()), 1.0))
+            }
+        }
+    }
+
     /// Gives way to finished utterances, unless it is one, and stops when nobody waits for it any more.
     pub(super) fn step_partial(&mut self, slot: u64, scheduler: &mut Scheduler, now: MediaTime) {
         let Some(job) = self.reading.remove(&slot) else { return };
@@ -176,6 +200,7 @@ impl Senses {
         let end = self.shared.clock.now();
         let done = match read {
             Ok(Ok(Some(transcript))) => {
+                note_cost(&self.shared, Work::Speech, seconds(&job.samples), end.since(now));
                 Ok(TranscribeDone { transcript, queue: now.since(job.asked), took: end.since(now) })
             }
             Ok(Ok(None)) if job.reply.is_closed() => return,
@@ -199,8 +224,9 @@ impl Senses {
         }
         let heard = guarded(&self.shared, "speech", || model.transcribe(&job.samples));
         let end = self.shared.clock.now();
+        note_cost(&self.shared, Work::Speech, seconds(&job.samples), end.since(now));
         if end > job.deadline {
-            count_miss(&self.shared, "asr");
+            note_miss(&self.shared);
         }
         let done = heard.and_then(|transcript| {
             Ok(TranscribeDone { transcript: transcript?, queue: now.since(job.asked), took: end.since(now) })
@@ -217,7 +243,9 @@ impl Senses {
         let done = if job.urgent && now > job.deadline {
             Err(EngineError::Late)
         } else {
-            guarded(&self.shared, "embedder", || model.embed(&job.text)).and_then(|vector| Ok(vector?))
+            let vector = guarded(&self.shared, "embedder", || model.embed(&job.text));
+            note_cost(&self.shared, Work::Embed, 1.0, self.shared.clock.now().since(now));
+            vector.and_then(|vector| Ok(vector?))
         };
         if self.shared.clock.now() > job.deadline {
             count_miss(&self.shared, "embed");
@@ -248,7 +276,11 @@ impl Senses {
             let expert = &mut self.experts[i];
             let (name, perceived) = (expert.name(), &mut job.perceived);
             let seen: Vec<_> = perceived.looks.iter().flat_map(|look| look.sightings.iter().cloned()).collect();
-            match guarded(&self.shared, name, || expert.perceive(&job.frame, &seen)) {
+            let looked = guarded(&self.shared, name, || expert.perceive(&job.frame, &seen));
+            let took = self.shared.clock.now().since(now);
+            note_cost(&self.shared, Work::Look(name), 1.0, took);
+            metrics::histogram!("sightline_look_seconds", "expert" => name).record(took.as_secs_f64());
+            match looked {
                 Ok(Ok(sightings)) => {
                     perceived.looks.push(Look { expert: name, sightings });
                 }

@@ -1,3 +1,5 @@
+mod budget;
+
 use std::sync::Arc;
 use std::time::Duration;
 

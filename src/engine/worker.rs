@@ -3,11 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::base::MediaTime;
+use crate::budget::{CostModel, Work};
 use crate::model::Rendered;
 
 use super::EngineError;
@@ -15,12 +18,15 @@ use super::desk::Desk;
 use super::generate::GenerateJob;
 use super::handle::{Shared, lock};
 use super::requests::EngineParts;
-use super::schedule::{Kind, Scheduler};
+use super::schedule::{Hold, Kind, Scheduler, Task};
 use super::senses::{EmbedJob, PerceiveJob, Senses, TranscribeJob, Whole};
 use super::slots::SlotKey;
 
 /// Speech, perception and embedding requests taken in at once; more wait in the command queue.
 const MOST_JOBS: usize = 64;
+
+/// How long the worker waits for something to come when work is held back for an answer that cannot run either.
+const A_MOMENT: Duration = Duration::from_millis(20);
 
 /// What handles send to the worker.
 pub(super) enum Command {
@@ -48,6 +54,15 @@ impl Wake for Nudge {
     }
 }
 
+/// Wakes the worker while it waits for a moment.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 /// Runs a model's code; a panic becomes an error, so that one bad request does not end them all.
 pub(super) fn guarded<T>(shared: &Shared, model: &'static str, run: impl FnOnce() -> T) -> Result<T, EngineError> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| {
@@ -60,8 +75,18 @@ pub(super) fn guarded<T>(shared: &Shared, model: &'static str, run: impl FnOnce(
 
 /// Counts a deadline that was missed.
 pub(super) fn count_miss(shared: &Shared, stage: &'static str) {
-    lock(&shared.stats).deadline_misses += 1;
+    note_miss(shared);
     metrics::counter!("sightline_deadline_miss_total", "stage" => stage).increment(1);
+}
+
+/// The same for a stage that is part of a turn, whose conversation tells the world.
+pub(super) fn note_miss(shared: &Shared) {
+    lock(&shared.stats).deadline_misses += 1;
+}
+
+/// Notes what work has cost.
+pub(super) fn note_cost(shared: &Shared, work: Work, units: f64, took: Duration) {
+    lock(&shared.ledger).costs.note(work, units, took);
 }
 
 /// Everything the thread owns.
@@ -71,6 +96,8 @@ pub(super) struct Worker {
     scheduler: Scheduler,
     desk: Option<Desk>,
     senses: Senses,
+    /// All work is held back until this much time has passed, or something comes.
+    idle: Option<Duration>,
 }
 
 impl Worker {
@@ -83,7 +110,7 @@ impl Worker {
         let waker = Waker::from(Arc::new(Nudge(commands)));
         let desk = parts.language.map(|model| Desk::new(model, Arc::clone(&shared), waker));
         let senses = Senses::new(parts.transcriber, parts.experts, parts.embedder, Arc::clone(&shared));
-        Self { shared, queue, scheduler: Scheduler::default(), desk, senses }
+        Self { shared, queue, scheduler: Scheduler::default(), desk, senses, idle: None }
     }
 
     /// Runs until the engine stops.
@@ -98,8 +125,16 @@ impl Worker {
 
     /// Takes in what waits; blocks when there is nothing to do. False when it is time to stop.
     fn gather(&mut self) -> bool {
+        let idle = self.idle.take();
         if self.scheduler.is_empty() {
             match self.queue.blocking_recv() {
+                Some(command) => self.take(command),
+                None => return false,
+            }
+        } else if let Some(wait) = idle
+            && let Poll::Ready(came) = self.next_within(wait)
+        {
+            match came {
                 Some(command) => self.take(command),
                 None => return false,
             }
@@ -119,6 +154,18 @@ impl Worker {
             desk.unblock(&mut self.scheduler, now);
         }
         !self.shared.stopping.load(Ordering::SeqCst)
+    }
+
+    /// The next command, for which it waits so long at most.
+    fn next_within(&mut self, wait: Duration) -> Poll<Option<Command>> {
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let came = self.queue.poll_recv(&mut context);
+        if came.is_ready() {
+            return came;
+        }
+        std::thread::park_timeout(wait);
+        self.queue.poll_recv(&mut context)
     }
 
     fn take(&mut self, command: Command) {
@@ -146,7 +193,7 @@ impl Worker {
 
     fn step(&mut self) {
         let start = self.shared.clock.now();
-        let Some((kind, id)) = self.scheduler.next(start) else { return };
+        let Some((kind, id)) = self.next(start) else { return };
         match (kind, &mut self.desk) {
             (Kind::Answer, Some(desk)) => desk.step_answer(id, &mut self.scheduler, start),
             (Kind::Warm | Kind::Ahead, Some(desk)) => desk.step_warm(id, &mut self.scheduler, start),
@@ -160,11 +207,46 @@ impl Worker {
         self.count_step(kind, start);
     }
 
+    /// What to do next. When all there is to do is held back, the worker waits.
+    fn next(&mut self, now: MediaTime) -> Option<Task> {
+        let Self { scheduler, desk, senses, shared, .. } = self;
+        let costs = lock(&shared.ledger).costs.clone();
+        let turn = lock(&shared.expected).iter().flatten().copied().filter(|at| *at > now).min();
+        let hold = Hold { answer: desk.as_ref().and_then(|d| d.first_word_due(&costs)), turn };
+        let chunk = shared.config.prefill_chunk;
+        let next = scheduler.next(now, hold, |task| takes(task, &costs, senses, chunk));
+        for kind in scheduler.take_deferred() {
+            lock(&shared.stats).deferred += 1;
+            metrics::counter!("sightline_work_deferred_total", "kind" => kind.label()).increment(1);
+        }
+        if next.is_none() && !scheduler.is_empty() {
+            self.idle = Some(turn.map_or(A_MOMENT, |at| at.since(now)));
+        }
+        next
+    }
+
     fn count_step(&self, kind: Kind, start: MediaTime) {
-        let took = self.shared.clock.now().since(start);
+        let now = self.shared.clock.now();
+        let took = now.since(start);
         metrics::histogram!("sightline_engine_step_seconds", "kind" => kind.label()).record(took.as_secs_f64());
         let mut stats = lock(&self.shared.stats);
         stats.steps += 1;
         stats.busy += took;
+        drop(stats);
+        let mut ledger = lock(&self.shared.ledger);
+        ledger.all.add(took, now);
+        if kind.is_urgent() {
+            ledger.urgent.add(took, now);
+        }
     }
+}
+
+/// What a step hardly takes longer than; nothing where nothing is known.
+fn takes((kind, id): Task, costs: &CostModel, senses: &Senses, chunk: usize) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+    let cost = match kind {
+        Kind::Warm | Kind::Ahead | Kind::Answer => costs.at_most(Work::Prefill, chunk as f64),
+        _ => senses.work_of((kind, id)).and_then(|(work, units)| costs.at_most(work, units)),
+    };
+    cost.unwrap_or_default()
 }

@@ -109,8 +109,16 @@ pub const SESSION_TO_JOURNAL: QueueSpec = QueueSpec {
     when_full: "past 1024 events or 1 MiB the oldest go, and whoever missed them is told to resync",
 };
 
+/// Session to the sender of spans.
+pub const SESSION_TO_COLLECTOR: QueueSpec = QueueSpec {
+    name: "SESSION_TO_COLLECTOR",
+    item: "spans of a turn",
+    capacity: 256,
+    when_full: "drop newest and count: the collector is slow or gone",
+};
+
 /// Every queue on the data path.
-pub const TABLE: [QueueSpec; 15] = [
+pub const TABLE: [QueueSpec; 16] = [
     PORT_TO_PEER,
     PEER_TO_DECODE,
     PEER_TO_SESSION,
@@ -126,4 +134,5 @@ pub const TABLE: [QueueSpec; 15] = [
     SESSION_TO_SOCKET,
     SOCKET_TO_SESSION,
     SESSION_TO_JOURNAL,
+    SESSION_TO_COLLECTOR,
 ];

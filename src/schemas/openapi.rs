@@ -280,6 +280,15 @@ fn memories() -> Vec<Operation> {
             .parameters(vec![token()])
             .gives("200", json_body("The timeline.", json!({"$ref": "#/components/schemas/Timeline"})))
             .errors(&["404"]),
+        Operation::new(
+            "get",
+            "/v1/sessions/{memory_id}/trace",
+            "memory",
+            "Where the time of the newest turns went, while the session runs",
+        )
+        .parameters(vec![token()])
+        .gives("200", json_body("Chrome trace events; ui.perfetto.dev opens them.", json!({"type": "object"})))
+        .errors(&["404"]),
         Operation::new("delete", "/v1/sessions/{memory_id}/memory", "memory", "Forgets, from the disk too")
             .parameters(vec![
                 token(),

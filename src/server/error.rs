@@ -17,12 +17,17 @@ pub struct HttpError {
     pub code: &'static str,
     /// What was wrong and what to do.
     pub message: String,
+    /// Seconds after which it is worth trying again, where that is known; told with 429 and 503.
+    pub retry_after_s: Option<u64>,
 }
+
+/// Told where nothing better is known.
+const RETRY_AFTER_S: u64 = 5;
 
 impl HttpError {
     /// Makes an error.
     pub fn new(class: ErrorClass, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into() }
+        Self { class, code, message: message.into(), retry_after_s: None }
     }
 
     /// The status for this class.
@@ -51,7 +56,9 @@ impl HttpError {
 
 impl From<SessionError> for HttpError {
     fn from(e: SessionError) -> Self {
-        Self::new(e.class(), e.code(), e.to_string())
+        // A part of a second is waited for whole.
+        let retry_after_s = e.retry_after().map(|d| d.as_secs() + u64::from(d.subsec_nanos() > 0));
+        Self { retry_after_s, ..Self::new(e.class(), e.code(), e.to_string()) }
     }
 }
 
@@ -60,7 +67,8 @@ impl IntoResponse for HttpError {
         let body = json!({"error": {"message": self.message, "type": self.kind(), "code": self.code, "param": null}});
         let mut response = (self.status(), Json(body)).into_response();
         if matches!(self.class, ErrorClass::Capacity | ErrorClass::Unavailable) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            let seconds = HeaderValue::from(self.retry_after_s.unwrap_or(RETRY_AFTER_S));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }

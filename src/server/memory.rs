@@ -68,6 +68,16 @@ pub(super) async fn timeline(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(timeline)).into_response())
 }
 
+pub(super) async fn trace(
+    State(state): State<ServerState>,
+    Path(memory_id): Path<String>,
+    Query(query): Query<MemoryQuery>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    let trace = state.sessions.trace(&memory_id, &query.token(&headers)?)?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(trace)).into_response())
+}
+
 pub(super) async fn forget(
     State(state): State<ServerState>,
     Path(memory_id): Path<String>,

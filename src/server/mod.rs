@@ -147,6 +147,7 @@ pub fn router(state: ServerState) -> Router {
         .layer(axum::middleware::from_fn_with_state(state.clone(), access::check))
         .route("/v1/sessions/{memory_id}/keyframes/{keyframe_id}", get(memory::keyframe))
         .route("/v1/sessions/{memory_id}/memory", get(memory::timeline).delete(memory::forget))
+        .route("/v1/sessions/{memory_id}/trace", get(memory::trace))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(cors)
         // Outside of CORS, which answers OPTIONS by itself.

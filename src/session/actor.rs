@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::capacity::Standing;
 use super::hearing::HearCommand;
 use super::holder::{End, Returning};
 use super::keeper::KeeperHandle;
@@ -19,10 +19,11 @@ use super::player::{PlayCommand, count_lost};
 use super::ports::Port;
 use super::stay::Stay;
 use super::stream::Stream;
+use super::trace::Trace;
 use super::watcher::WatchCommand;
 use super::work::{self, Worker};
 use crate::base::{Clock, LossReason, MediaTime, SessionId};
-use crate::budget::Step;
+use crate::budget::{Step, TurnTiming};
 use crate::dialogue::{
     Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, ReadOrder, ReadSoFar, VideoState, Voiced,
 };
@@ -115,6 +116,7 @@ pub(super) struct Actor {
     pub(super) stay: Stay,
     pub(super) worker: Worker,
     pub(super) engine: Arc<EngineSession>,
+    pub(super) trace: Trace,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) watch: mpsc::Sender<WatchCommand>,
     pub(super) hear: mpsc::Sender<HearCommand>,
@@ -133,7 +135,7 @@ pub(super) struct Actor {
     /// The way to the archive, where there is one.
     pub(super) keeper: Option<KeeperHandle>,
     /// The step of the ladder this session stands on, for the registry.
-    pub(super) step: Arc<AtomicU8>,
+    pub(super) step: Arc<Standing>,
     pub(super) lifetime: Lifetime,
     /// Ends every task of the session.
     pub(super) ended: CancellationToken,
@@ -231,7 +233,10 @@ impl Actor {
             Msg::Overheard { item_id, near, result } => {
                 self.handle(Input::Overheard { item_id, near, result }, None).await;
             }
-            Msg::SoFar(so_far) => self.handle(Input::SoFar(so_far), None).await,
+            Msg::SoFar(so_far) => {
+                self.expect_end(&so_far);
+                self.handle(Input::SoFar(so_far), None).await;
+            }
             Msg::ReadSoFar(read) => self.handle(Input::ReadSoFar(read), None).await,
             Msg::Committed { utterance } => self.handle(Input::Committed { utterance }, None).await,
             Msg::Level { dbfs, speaking } => self.handle(Input::AudioLevel { dbfs, speaking }, None).await,
@@ -348,13 +353,20 @@ impl Actor {
                     metrics::counter!("sightline_tool_calls_total", "result" => outcome.label()).increment(1);
                 }
                 Output::Overrun(overrun) => work::count_overrun(&overrun),
-                Output::Timed(timings) => work::record_timings(&timings),
+                Output::Timed(response_id, timing) => self.timed(&response_id, timing),
             }
         }
         if forgot {
             // What is kept of the session for a restart must not tell it any more.
             self.save(true);
         }
+    }
+
+    /// An answer ended.
+    fn timed(&self, response_id: &str, timing: TurnTiming) {
+        work::record_timings(&timing.timings());
+        self.trace.turn(response_id, timing);
+        self.step.set(self.conversation.step(), self.clock.now());
     }
 
     fn generate(&mut self, answer: work::Answer) {
@@ -368,6 +380,7 @@ impl Actor {
         match order {
             ReadOrder::SoFar { item_id, sound } => self.reading.begin(self.worker.read_so_far(item_id, sound)),
             ReadOrder::NeedSilence { voiced_until, needed } => {
+                self.engine.expect_turn(Some(voiced_until + needed));
                 self.hear(HearCommand::NeedSilence { voiced_until, needed });
             }
             ReadOrder::Hurry => {
@@ -378,6 +391,13 @@ impl Actor {
             ReadOrder::Reused { waited } => work::count_reused(waited),
             ReadOrder::PrefillDiscarded => metrics::counter!("sightline_prefill_discarded_total").increment(1),
         }
+    }
+
+    /// In a pause the device is told when the turn will be over, so that it is free by then.
+    fn expect_end(&self, so_far: &SoFar) {
+        let turn = self.conversation.session().audio.input.turn_detection.as_ref();
+        let silence = turn.filter(|_| so_far.whole).map(|t| listen_settings(&self.listen, Some(t)).silence_duration);
+        self.engine.expect_turn(silence.map(|silence| so_far.voiced_until + silence));
     }
 
     fn hear(&mut self, command: HearCommand) {
@@ -432,7 +452,7 @@ impl Actor {
         metrics::counter!("sightline_degraded_total", "step" => step.label()).increment(1);
         // Shorter answers are the conversation's own doing, refusing is the registry's.
         let _ = self.watch.try_send(WatchCommand::Degrade(step));
-        self.step.store(step as u8, Ordering::Relaxed);
+        self.step.set(step, self.clock.now());
     }
 }
 

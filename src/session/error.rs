@@ -1,5 +1,7 @@
 //! Why a conversation could not be opened or found.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::base::ErrorClass;
@@ -28,9 +30,22 @@ pub enum SessionError {
     /// The key does not open sessions with this model.
     #[error("this key does not open sessions with `{0}`, the model that answers here")]
     ModelNotAllowed(String),
-    /// The conversations there are are late already.
-    #[error("the server is busy with the sessions it has; try again in a while")]
-    Overloaded,
+    /// The conversations there are are late already, or would be with one more.
+    #[error("the server is busy with the sessions it has; try again in {} s", .retry_after.as_secs())]
+    Overloaded {
+        /// When there may be room.
+        retry_after: Duration,
+    },
+    /// Main memory is short.
+    #[error("the machine has {} MiB of memory left and a session may take {}; try again when another has ended", .left >> 20, .needed >> 20)]
+    ShortOfMemory {
+        /// Bytes that can still be had.
+        left: u64,
+        /// Bytes that one session may take, and what is left to others.
+        needed: u64,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// No such call.
     #[error("there is no call `{0}` (it may have ended)")]
     NoCall(String),
@@ -79,7 +94,9 @@ impl SessionError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Full { .. } | Self::KeyFull { .. } | Self::Overloaded => ErrorClass::Capacity,
+            Self::Full { .. } | Self::KeyFull { .. } | Self::Overloaded { .. } | Self::ShortOfMemory { .. } => {
+                ErrorClass::Capacity
+            }
             Self::ModelNotAllowed(_) => ErrorClass::Forbidden,
             Self::NoCall(_) | Self::NoMemory | Self::NoSession | Self::NoKeyframe(_) => ErrorClass::NotFound,
             Self::MemoryInUse | Self::CallName | Self::CallNameTaken(_) => ErrorClass::Invalid,
@@ -89,6 +106,15 @@ impl SessionError {
             Self::Engine(e) => e.class(),
             Self::Listen(e) => e.class(),
             Self::Decode(e) => e.class(),
+        }
+    }
+
+    /// When it is worth trying again, where that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { retry_after } | Self::ShortOfMemory { retry_after, .. } => Some(*retry_after),
+            _ => None,
         }
     }
 

@@ -195,7 +195,7 @@ impl Actor {
         news.extend(lost);
         let more = news.iter().map(ServerEvent::weight).sum::<usize>();
         let room = Room { events: events + news.len(), bytes: bytes + more };
-        let (ours, theirs) = port(id, to_session, true, wants, grant, room);
+        let (ours, theirs) = port(id, to_session, true, wants, grant, room, self.trace.clone());
         self.stream.come_back(ours, news, last_seq);
         self.stay.come_back();
         self.save(true);

@@ -6,6 +6,7 @@
 mod actor;
 mod backlog;
 mod call;
+mod capacity;
 mod error;
 mod grant;
 mod hearing;
@@ -22,25 +23,34 @@ mod returning;
 mod shelf;
 mod stay;
 mod stream;
+mod trace;
 mod watcher;
 mod wiring;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
+pub use capacity::MemoryLeft;
 pub use error::SessionError;
 pub use grant::{Grant, Restrictions, is_origin};
 pub use memories::Memories;
 pub use ports::{ClientPort, Outgoing};
 pub use registry::Sessions;
 pub use shelf::Shelf;
+pub use trace::Exported;
 pub use watcher::WatchConfig;
 pub use wiring::{MediaIn, Recorded};
 
 use crate::base::Clock;
-use crate::budget::{Deadlines, LadderConfig};
+use crate::budget::{AdmissionConfig, Deadlines, LadderConfig};
 use crate::decode::DecodeConfig;
 use crate::dialogue::{Limits, TokenCounter, patience};
 use crate::engine::EngineHandle;
@@ -94,6 +104,14 @@ pub struct Services {
     pub count: TokenCounter,
     /// Conversations at once.
     pub max_sessions: usize,
+    /// Who is let in by what work costs; `None`: only places are counted.
+    pub admission: Option<AdmissionConfig>,
+    /// Where the newest turns of each session are written when it ends; `None`: nowhere.
+    pub trace_dir: Option<PathBuf>,
+    /// Where the spans of turns are sent from, SESSION_TO_COLLECTOR; `None`: nowhere.
+    pub collector: Option<mpsc::Sender<Exported>>,
+    /// Main memory that can still be had.
+    pub memory_left: MemoryLeft,
     /// Longest conversation; `None`: it ends when its clients are gone.
     pub max_session: Option<Duration>,
     /// How long a conversation waits for a client that asked for `resume` and is gone; zero: not at all.

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::actor::Msg;
 use super::grant::Grant;
+use super::trace::Trace;
 use crate::base::LossReason;
 use crate::flow::{Outbox, OutboxFull, OutboxReader, SESSION_TO_SOCKET, Weigh, outbox};
 use crate::wire::{Extension, ServerEvent, WireError, to_beta};
@@ -45,6 +46,9 @@ pub struct ClientPort {
     events: OutboxReader<ServerEvent>,
     older_names: bool,
     closed: bool,
+    trace: Trace,
+    /// The response whose first words were handed out last, and whether that was told.
+    words_of: Option<(String, bool)>,
 }
 
 /// The session's end of a port.
@@ -74,11 +78,12 @@ pub(super) fn port(
     wants: Vec<Extension>,
     grant: Arc<Grant>,
     more: Room,
+    trace: Trace,
 ) -> (Port, ClientPort) {
     let (writer, events) = outbox(SESSION_TO_SOCKET.capacity + more.events, MAX_WAITING_BYTES + more.bytes);
     (
         Port { id, outbox: writer, wants, owner, grant },
-        ClientPort { id, to_session, events, older_names: false, closed: false },
+        ClientPort { id, to_session, events, older_names: false, closed: false, trace, words_of: None },
     )
 }
 
@@ -114,8 +119,19 @@ impl ClientPort {
 
     /// What to send next. Cancel-safe.
     pub async fn next(&mut self) -> Outgoing {
+        // Whoever asks for the next event has written the one before.
+        if let Some((id, told @ false)) = &mut self.words_of {
+            self.trace.sent(id);
+            *told = true;
+        }
         loop {
-            return match self.events.recv().await {
+            let event = self.events.recv().await;
+            if let Ok(Some(event)) = &event
+                && let Some(id) = event.words_of().filter(|id| self.words_of.as_ref().is_none_or(|(of, _)| of != id))
+            {
+                self.words_of = Some((id.to_owned(), false));
+            }
+            return match event {
                 Ok(Some(event)) if self.older_names => match to_beta(&event) {
                     Some(text) => Outgoing::Event(text),
                     None => continue,

@@ -115,6 +115,15 @@ impl Sessions {
         shelved.await.map_err(|_| SessionError::NoMemory)?
     }
 
+    /// Where the time of the newest turns went of the session that holds a memory: Chrome's trace events, as JSON.
+    ///
+    /// # Errors
+    /// [`SessionError::NoMemory`]: not the caller's, or no session holds it now.
+    pub fn trace(&self, memory_id: &str, token: &str) -> Result<serde_json::Value, SessionError> {
+        let held = self.held(memory_id, token)?.ok_or(SessionError::NoMemory)?;
+        Ok(held.trace.chrome())
+    }
+
     /// Forgets a part of a memory, or all of it; done when the disk has forgotten too.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! All conversations: admission, look-up, end.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rand::Rng;
@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::actor::Msg;
+use super::capacity::{Assumed, Capacity, Standing, capacity};
 use super::grant::{Grant, Places, Taken};
 use super::memories::Begun;
 use super::ports::{Room, port};
 use super::stay::Away;
+use super::trace::Trace;
 use super::wiring::{self, Beginning};
 use super::{Call, ClientPort, MediaIn, OpenOptions, Recorded, Services, SessionError, call};
-use crate::budget::Step;
 use crate::dialogue::VideoState;
 use crate::ingest::offer::IceCredentials;
 use crate::ingest::{IceAnswer, Peer};
@@ -38,12 +39,15 @@ pub(super) struct Inner {
     ports: AtomicU64,
     stop: CancellationToken,
     pub(super) tasks: TaskTracker,
-    steps: Mutex<Vec<Weak<AtomicU8>>>,
+    pub(super) steps: Mutex<Vec<Weak<Standing>>>,
+    /// Decides whether one more can be carried.
+    pub(super) capacity: Capacity,
 }
 
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) inbox: mpsc::Sender<Msg>,
+    pub(super) trace: Trace,
     pub(super) ended: CancellationToken,
     pub(super) peer: Arc<Peer>,
     /// Whose key opened it.
@@ -70,6 +74,8 @@ pub(super) struct Held {
     pub(super) away: Away,
     /// The call that its client is in.
     pub(super) call: Arc<Mutex<Option<String>>>,
+    /// Where its time went.
+    pub(super) trace: Trace,
 }
 
 impl Held {
@@ -77,7 +83,7 @@ impl Held {
     pub(super) fn entry(&self, peer: Arc<Peer>) -> Entry {
         let (inbox, ended, holder) = (self.inbox.clone(), self.ended.clone(), self.grant.holder().to_owned());
         let gone = ended.child_token();
-        Entry { inbox, ended, peer, holder, gone }
+        Entry { inbox, trace: self.trace.clone(), ended, peer, holder, gone }
     }
 }
 
@@ -86,11 +92,13 @@ pub(super) struct Admission {
     pub(super) permit: OwnedSemaphorePermit,
     /// The same for its key.
     pub(super) taken: Taken,
+    /// What the device is taken to do for it.
+    pub(super) assumed: Option<Assumed>,
     pub(super) grant: Arc<Grant>,
     pub(super) ended: CancellationToken,
     pub(super) tasks: TaskTracker,
     /// The step of the ladder on which the session stands.
-    pub(super) step: Arc<AtomicU8>,
+    pub(super) step: Arc<Standing>,
 }
 
 impl Sessions {
@@ -104,7 +112,21 @@ impl Sessions {
         let ports = AtomicU64::new(0);
         let restoring = Semaphore::new(1);
         let places = Places::default();
-        Self(Arc::new(Inner { services, permits, places, calls, memories, restoring, ids, ports, stop, tasks, steps }))
+        let capacity = capacity(&services);
+        Self(Arc::new(Inner {
+            services,
+            permits,
+            places,
+            calls,
+            memories,
+            restoring,
+            ids,
+            ports,
+            stop,
+            tasks,
+            steps,
+            capacity,
+        }))
     }
 
     pub(super) async fn admit(&self, grant: &Arc<Grant>) -> Result<Admission, SessionError> {
@@ -113,10 +135,7 @@ impl Sessions {
             return Err(SessionError::ModelNotAllowed(model.clone()));
         }
         // First: nobody who is away is to make room for somebody who is refused all the same.
-        if self.overloaded() {
-            metrics::counter!("sightline_admission_rejected_total", "reason" => "overload").increment(1);
-            return Err(SessionError::Overloaded);
-        }
+        self.refuse_while_late()?;
         let taken = self.take_places(grant).await.map_err(|(name, max)| {
             metrics::counter!("sightline_admission_rejected_total", "reason" => "key").increment(1);
             SessionError::KeyFull { name, max }
@@ -129,18 +148,14 @@ impl Sessions {
             metrics::counter!("sightline_admission_rejected_total", "reason" => "sessions").increment(1);
             return Err(SessionError::Full { max: self.0.services.max_sessions });
         };
-        let step = Arc::new(AtomicU8::new(Step::Full as u8));
+        let assumed = self.carry().await?;
+        let step = Arc::new(Standing::default());
         let mut steps = lock(&self.0.steps);
         steps.retain(|s| s.strong_count() > 0);
         steps.push(Arc::downgrade(&step));
         let grant = Arc::clone(grant);
-        Ok(Admission { permit, taken, grant, ended: self.0.stop.child_token(), tasks: self.0.tasks.clone(), step })
-    }
-
-    /// The last step of the ladder: some conversation has given up all it can and is still late.
-    fn overloaded(&self) -> bool {
-        let last = Step::RefuseSessions as u8;
-        lock(&self.0.steps).iter().filter_map(Weak::upgrade).any(|s| s.load(Ordering::Relaxed) >= last)
+        let (ended, tasks) = (self.0.stop.child_token(), self.0.tasks.clone());
+        Ok(Admission { permit, taken, assumed, grant, ended, tasks, step })
     }
 
     pub(super) fn id(&self, kind: IdKind) -> String {
@@ -185,7 +200,7 @@ impl Sessions {
             }
         };
         let (id, grant) = (self.next_port(), held.grant.clone());
-        let (ours, theirs) = port(id, held.inbox.clone(), true, wants, grant, Room::default());
+        let (ours, theirs) = port(id, held.inbox.clone(), true, wants, grant, Room::default(), held.trace.clone());
         if call::has_events(offer) {
             let _ = held.inbox.send(Msg::Attach(ours)).await;
         } else {
@@ -273,8 +288,15 @@ impl Sessions {
         setup.video = video;
         let wants = setup.extensions.clone();
         let held = self.open_held(admission, Beginning { setup, identity, taken_up: None }).await?;
-        let (ours, theirs) =
-            port(self.next_port(), held.inbox.clone(), true, wants, held.grant.clone(), Room::default());
+        let (ours, theirs) = port(
+            self.next_port(),
+            held.inbox.clone(),
+            true,
+            wants,
+            held.grant.clone(),
+            Room::default(),
+            held.trace.clone(),
+        );
         let _ = held.inbox.send(Msg::Attach(ours)).await;
         Ok((theirs, held.media))
     }
@@ -286,7 +308,7 @@ impl Sessions {
     pub async fn attach(&self, call_id: &str, options: OpenOptions) -> Result<ClientPort, SessionError> {
         let entry = self.entry(call_id, &options.grant)?;
         let (id, wants) = (self.next_port(), options.wants());
-        let (ours, theirs) = port(id, entry.inbox.clone(), false, wants, options.grant, Room::default());
+        let (ours, theirs) = port(id, entry.inbox.clone(), false, wants, options.grant, Room::default(), entry.trace);
         entry.inbox.send(Msg::Attach(ours)).await.map_err(|_| SessionError::NoCall(clip(call_id)))?;
         Ok(theirs)
     }

@@ -182,6 +182,12 @@ impl Sessions {
         tokio::time::timeout(PATIENCE, place).await.ok()?.ok()
     }
 
+    /// Time of the device and memory that a session gives up whose client is away. False: nobody is.
+    pub(super) async fn lighten(&self) -> bool {
+        let Some(away) = self.send_away(None).await else { return false };
+        tokio::time::timeout(PATIENCE, away.closed.cancelled()).await.is_ok()
+    }
+
     /// Whether a session is away, and would make room.
     pub(super) fn has_room_to_make(&self) -> bool {
         lock(&self.0.memories).values().any(|held| held.away.since().is_some())
@@ -201,6 +207,7 @@ impl Sessions {
             media: opened.media,
             away: opened.away,
             call: Arc::default(),
+            trace: opened.trace,
         };
         self.hold_memory(&identity, held.clone());
         Ok(held)

@@ -2,6 +2,7 @@
 //!
 //! One look is under way at a time; while it is, the newest kept frame waits and older ones make room (WATCH_TO_ENGINE).
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{Instrument, debug_span};
 
 use super::actor::Msg;
+use super::trace::{Seen, Trace};
 use crate::base::{Clock, LossReason, MediaTime, RgbFrame};
 use crate::budget::Step;
 use crate::decode::encode_jpeg;
@@ -26,6 +28,8 @@ use crate::wire::VideoStats;
 const LOST_AFTER: Duration = Duration::from_secs(3);
 /// Time between two pictures that is still a stream of them.
 const LONGEST_GAP: Duration = Duration::from_secs(5);
+/// Kept pictures whose way is remembered: one is looked at, one waits.
+const KEPT: usize = 4;
 /// JPEG quality of remembered pictures: text stays readable, a 320×240 frame takes about 10 KB.
 const KEYFRAME_QUALITY: u8 = 70;
 
@@ -57,6 +61,8 @@ struct Looked {
     result: Result<Perceived, EngineError>,
     /// The frame as it will be remembered.
     jpeg: Option<Bytes>,
+    /// The experts were asked.
+    asked: MediaTime,
 }
 
 type Looking = Pin<Box<dyn Future<Output = Looked> + Send>>;
@@ -72,6 +78,7 @@ pub(super) struct Watcher {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) config: WatchConfig,
     pub(super) state: State,
+    pub(super) trace: Trace,
 }
 
 /// What the watcher knows.
@@ -79,6 +86,8 @@ pub(super) struct State {
     sampler: Sampler,
     scene: Scene,
     waiting: Option<RgbFrame>,
+    /// Capture times of the newest pictures, and when each came out of the decoder.
+    decoded_at: VecDeque<(MediaTime, MediaTime)>,
     newest: Option<RgbFrame>,
     /// Time between the last two pictures.
     gap: Duration,
@@ -89,6 +98,10 @@ pub(super) struct State {
     dropped: u64,
     counted: (u64, u64),
     step: Step,
+    /// Device time saved and not counted yet, microseconds.
+    saved_us: u64,
+    /// When a look was saved last.
+    saved_at: Option<MediaTime>,
 }
 
 impl State {
@@ -97,6 +110,7 @@ impl State {
             sampler: Sampler::new(config.sampler),
             scene: Scene::new(config.scene),
             waiting: None,
+            decoded_at: VecDeque::new(),
             newest: None,
             gap: Duration::ZERO,
             asked: Vec::new(),
@@ -106,6 +120,8 @@ impl State {
             dropped: 0,
             counted: (0, 0),
             step: Step::Full,
+            saved_us: 0,
+            saved_at: None,
         }
     }
 
@@ -158,23 +174,50 @@ impl Watcher {
             self.state.video = VideoState::Live;
             let _ = self.out.send(Msg::Video(VideoState::Live)).await;
         }
-        match self.state.sampler.offer(&frame, frame.capture) {
+        let begun = self.clock.now();
+        let verdict = self.state.sampler.offer(&frame, frame.capture);
+        if verdict != Verdict::Drop(LossReason::RateLimited) {
+            metrics::histogram!("sightline_gate_seconds").record(self.clock.now().since(begun).as_secs_f64());
+        }
+        match verdict {
             Verdict::Keep => {
+                let gate = self.state.sampler.kept_by().label();
+                metrics::counter!("sightline_gate_kept_total", "gate" => gate).increment(1);
+                if self.state.decoded_at.len() >= KEPT {
+                    self.state.decoded_at.pop_front();
+                }
+                self.state.decoded_at.push_back((frame.capture, self.clock.now()));
                 if self.state.waiting.replace(frame.clone()).is_some() {
                     self.state.lose(LossReason::PerceptionBehind);
                 }
             }
-            Verdict::Drop(reason) => self.state.lose(reason),
+            Verdict::Drop(reason) => {
+                if reason == LossReason::Unchanged {
+                    self.count_saving(frame.capture);
+                }
+                self.state.lose(reason);
+            }
         }
         self.state.gap = self.state.newest.as_ref().map_or(Duration::ZERO, |last| frame.capture.since(last.capture));
         self.state.newest = Some(frame);
     }
 
+    /// A look that was not needed, at what one has cost lately. There would have been no more of them than the frame rate allows.
+    fn count_saving(&mut self, captured: MediaTime) {
+        if self.state.saved_at.is_some_and(|at| captured.since(at) < self.config.sampler.min_interval) {
+            return;
+        }
+        self.state.saved_at = Some(captured);
+        self.state.saved_us += u64::try_from(self.engine.look_cost().as_micros()).unwrap_or(0);
+        let seconds = self.state.saved_us / 1_000_000;
+        self.state.saved_us %= 1_000_000;
+        metrics::counter!("sightline_gate_saved_seconds_total").increment(seconds);
+    }
+
     async fn on_command(&mut self, command: WatchCommand, busy: bool) {
         match command {
             WatchCommand::Degrade(step) => {
-                let factor = if step >= Step::FewerFrames { 2 } else { 1 };
-                self.state.sampler.set_min_interval(self.config.sampler.min_interval * factor);
+                self.state.sampler.set_min_interval(self.config.sampler.min_interval * slower(step));
                 self.state.step = step;
             }
             WatchCommand::LookNow(look) => self.on_look_now(look, busy).await,
@@ -204,25 +247,25 @@ impl Watcher {
             asked.1 = true;
         }
         let engine = Arc::clone(&self.engine);
-        // Reading is the dearest look and goes first; a question brings it back.
-        let all = urgent || self.state.step < Step::FewerExperts;
-        let experts = if all { Vec::new() } else { vec![DETECTOR, CLASSIFIER] };
+        let experts = who_looks(self.state.step, urgent);
         let request = PerceiveRequest { experts, deadline: self.clock.now() + self.config.look_budget, urgent };
         let span = debug_span!("look", frame = frame.id.0, capture_ms = frame.capture.as_millis(), urgent);
         let side = self.config.keyframe_side;
+        let asked = self.clock.now();
         let look = async move {
             let result = engine.perceive(frame.clone(), request).await;
             let jpeg = match side {
                 Some(side) if result.is_ok() => encode(frame.clone(), side).await,
                 _ => None,
             };
-            Looked { frame, result, jpeg }
+            Looked { frame, result, jpeg, asked }
         };
         Some(Box::pin(look.instrument(span)))
     }
 
     async fn on_looked(&mut self, looked: Looked) {
-        let Looked { frame, result, jpeg } = looked;
+        let Looked { frame, result, jpeg, asked } = looked;
+        self.note_way(frame.capture, asked);
         self.state.looked += 1;
         let (failure, image) = match result {
             Ok(perceived) => {
@@ -244,6 +287,12 @@ impl Watcher {
             let answer = failure.clone().map_or_else(|| Ok(Arc::clone(&facts)), Err);
             self.answer(look, answer).await;
         }
+    }
+
+    fn note_way(&self, captured: MediaTime, asked: MediaTime) {
+        let decoded = self.state.decoded_at.iter().find(|(at, _)| *at == captured).map(|(_, decoded)| *decoded);
+        let looked = self.clock.now();
+        self.trace.seen(Seen { captured, decoded: decoded.unwrap_or(asked), asked, looked });
     }
 
     async fn answer(&self, look: LookId, result: Result<Arc<crate::watch::SceneFacts>, String>) {
@@ -275,6 +324,16 @@ impl Watcher {
     }
 }
 
+/// Times the distance between looks.
+fn slower(step: Step) -> u32 {
+    if step >= Step::FewerFrames { 2 } else { 1 }
+}
+
+/// Names of experts; none for all. Reading is the dearest look and goes first; a question brings it back.
+fn who_looks(step: Step, urgent: bool) -> Vec<&'static str> {
+    if urgent || step < Step::FewerExperts { Vec::new() } else { vec![DETECTOR, CLASSIFIER] }
+}
+
 /// Waits for the look under way; for ever when there is none.
 async fn finish(looking: &mut Option<Looking>) -> Looked {
     match looking {
@@ -301,5 +360,18 @@ async fn encode(frame: RgbFrame, side: u32) -> Option<Bytes> {
             None
         }
         Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_look_less_often_then_less_closely_and_a_question_is_looked_at_whole() {
+        assert_eq!(Step::ALL.map(slower), [1, 2, 2, 2, 2, 2]);
+        let few = Step::ALL.map(|step| !who_looks(step, false).is_empty());
+        assert_eq!(few, [false, false, true, true, true, true]);
+        assert!(Step::ALL.iter().all(|step| who_looks(*step, true).is_empty()));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rand::Rng;
@@ -20,6 +19,7 @@ use super::registry::Admission;
 use super::shelf::Identity;
 use super::stay::{Away, Kept, Stay, StaySetup};
 use super::stream::Stream;
+use super::trace::Trace;
 use super::watcher::{State, Watcher};
 use super::work::{DECODING, SoFarTask, Worker};
 use super::{OpenOptions, Services, SessionError};
@@ -33,10 +33,6 @@ use crate::wire::{Extension, SessionPatch, TurnPatch, parse_session};
 const COMMANDS: usize = 64;
 /// News of the session's own tasks that may wait for its actor; a full queue makes the task wait.
 const NEWS: usize = 64;
-/// Longest answer in time before the engine gives up on it.
-const ANSWER_BUDGET: Duration = Duration::from_secs(60);
-/// Longest wait for a transcript before the engine gives up on it.
-const TRANSCRIBE_BUDGET: Duration = Duration::from_secs(20);
 
 /// Where decoded media goes in. Clones go in at the same place.
 #[derive(Clone)]
@@ -70,6 +66,7 @@ pub(super) struct Opened {
     pub(super) away: Away,
     /// Cancelled when everything of it is written.
     pub(super) closed: CancellationToken,
+    pub(super) trace: Trace,
 }
 
 /// What a conversation begins with.
@@ -143,7 +140,7 @@ pub(super) async fn open(
     let Beginning { setup, identity, taken_up } = beginning;
     let id = SessionId::new(setup.session_id.clone());
     let engine = Arc::new(services.engine.attach(id.clone())?);
-    let Admission { permit, taken, grant, ended, tasks, step } = admission;
+    let Admission { permit, taken, assumed, grant, ended, tasks, step } = admission;
     let shelf = services.memories.shelf.clone().filter(|_| setup.memory.archived);
 
     let (clients, from_clients) = mpsc::channel(SOCKET_TO_SESSION.capacity);
@@ -164,7 +161,9 @@ pub(super) async fn open(
     watch.sampler.min_interval = grant.least_between_looks().unwrap_or_default().max(watch.sampler.min_interval);
     let stream =
         seq.map_or_else(Stream::default, |seq| Stream::of_absent(conversation.session().extensions.clone(), seq));
+    let trace = Trace::new(services, id.clone());
     let watcher = Watcher {
+        trace: trace.clone(),
         frames: frames_out,
         commands: for_watcher,
         out: inbox.clone(),
@@ -195,8 +194,8 @@ pub(super) async fn open(
         out: inbox.clone(),
         watch,
         sampling: services.sampling,
-        transcribe_budget: TRANSCRIBE_BUDGET,
-        answer_budget: ANSWER_BUDGET,
+        transcribe_budget: services.deadlines.asr,
+        first_word_budget: services.deadlines.first_token,
         frames: frames.clone(),
         decoding: Arc::new(Semaphore::new(DECODING)),
     };
@@ -209,6 +208,7 @@ pub(super) async fn open(
         stay,
         worker,
         engine,
+        trace: trace.clone(),
         clock: Arc::clone(&services.clock),
         watch: watch_commands,
         hear: hear_commands,
@@ -244,17 +244,22 @@ pub(super) async fn open(
     tasks.spawn(async move { until.run_until_cancelled(hearing.run()).await }.instrument(span.clone()));
     metrics::gauge!("sightline_sessions_active").increment(1.0);
     metrics::counter!("sightline_sessions_total").increment(1);
+    let (trace_dir, turns) = (services.trace_dir.clone(), trace.clone());
     let conversation = async move {
         actor.run(greeting).await;
+        if let Some(dir) = trace_dir {
+            let _ = tokio::task::spawn_blocking(move || turns.write(&dir)).await;
+        }
         metrics::gauge!("sightline_sessions_active").decrement(1.0);
-        step.store(0, Ordering::Relaxed);
+        // Nobody is refused any more because it was late.
+        drop((step, assumed));
         // The places first: whoever waits for the session to be closed wants one of them.
         drop((permit, taken));
         drop(said);
     };
     tasks.spawn(conversation.instrument(span));
     let media = MediaIn { frames, sound, played, progress: progress_out, news: inbox };
-    Ok(Opened { clients, media, away, closed })
+    Ok(Opened { clients, media, away, closed, trace })
 }
 
 fn stay(services: &Services, setup: &Setup, (identity, grant): (&Identity, &Grant), taken_up: Option<Kept>) -> Stay {

@@ -56,7 +56,7 @@ pub(super) struct Worker {
     pub(super) watch: WatchConfig,
     pub(super) sampling: Sampling,
     pub(super) transcribe_budget: Duration,
-    pub(super) answer_budget: Duration,
+    pub(super) first_word_budget: Duration,
     /// Where pictures of a camera go.
     pub(super) frames: Tx<RgbFrame>,
     /// Places for those that are being decoded.
@@ -229,7 +229,7 @@ impl Worker {
 
     async fn answer(&self, answer: Answer, cancel: CancellationToken) -> Result<(), String> {
         let Answer { response_id, prompt, max_tokens } = answer;
-        let deadline = self.clock.now() + self.answer_budget;
+        let deadline = self.clock.now() + self.first_word_budget;
         let request = GenerateRequest {
             prompt,
             max_tokens: max_tokens as usize,

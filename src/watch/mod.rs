@@ -20,5 +20,5 @@ pub use facts::{
 };
 pub use perceive::{CLASSIFIER, DETECTOR, OCR, Perceive, PerceiveError, Sighting};
 pub use pixels::{Pixels, Thumb};
-pub use sampler::{Sampler, SamplerConfig, Verdict};
+pub use sampler::{Gate, Sampler, SamplerConfig, Verdict};
 pub use scene::{Look, MAX_CHANGES, MAX_LABELS, MAX_TEXTS, Scene, SceneConfig, likeness};

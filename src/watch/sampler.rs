@@ -21,6 +21,33 @@ pub struct SamplerConfig {
     pub patch_change: f32,
     /// How many patches must change, of [`Thumb::PATCHES`]. Default 2: a hand at the edge, not one noisy patch.
     pub patches: usize,
+    /// Whether the mean is looked at. Default true. With both gates off every frame passes that the rate allows: to measure what they are worth.
+    pub by_luma: bool,
+    /// Whether patches are looked at. Default true.
+    pub by_patches: bool,
+}
+
+/// Why a frame was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gate {
+    /// The mean of its luma changed.
+    Luma,
+    /// Enough patches changed.
+    Patches,
+    /// It was due: the first, long after the one before, or a question waits. Or no gate was on.
+    Due,
+}
+
+impl Gate {
+    /// The label of metrics, and the name in the configuration.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Luma => "luma",
+            Self::Patches => "patches",
+            Self::Due => "due",
+        }
+    }
 }
 
 impl Default for SamplerConfig {
@@ -31,6 +58,8 @@ impl Default for SamplerConfig {
             mean_change: 0.02,
             patch_change: 0.06,
             patches: 2,
+            by_luma: true,
+            by_patches: true,
         }
     }
 }
@@ -50,13 +79,14 @@ pub struct Sampler {
     config: SamplerConfig,
     kept: Option<(MediaTime, Thumb)>,
     forced: bool,
+    kept_by: Gate,
 }
 
 impl Sampler {
     /// A sampler that has kept nothing yet: the first good frame passes.
     #[must_use]
     pub const fn new(config: SamplerConfig) -> Self {
-        Self { config, kept: None, forced: false }
+        Self { config, kept: None, forced: false, kept_by: Gate::Due }
     }
 
     /// The next good frame passes whatever it shows: a question is waiting for the present.
@@ -67,6 +97,12 @@ impl Sampler {
     /// Changes the frame rate (the degradation ladder), keeping what is known of the last frame.
     pub const fn set_min_interval(&mut self, interval: Duration) {
         self.config.min_interval = interval;
+    }
+
+    /// Why the last frame that was kept was kept.
+    #[must_use]
+    pub const fn kept_by(&self) -> Gate {
+        self.kept_by
     }
 
     /// Decides about `frame` at `now`. Under 1 ms for 640×480; the rate limit costs nothing.
@@ -80,26 +116,31 @@ impl Sampler {
         };
         let thumb = Thumb::of(&pixels);
         let due = self.forced || age.is_none_or(|a| a >= self.config.max_interval);
-        if !due && !self.kept.as_ref().is_some_and(|(_, kept)| self.changed(&thumb, kept)) {
-            return Verdict::Drop(LossReason::Unchanged);
-        }
+        let passed = if due { Some(Gate::Due) } else { self.kept.as_ref().and_then(|(_, k)| self.changed(&thumb, k)) };
+        let Some(gate) = passed else { return Verdict::Drop(LossReason::Unchanged) };
+        self.kept_by = gate;
         self.forced = false;
         self.kept = Some((now, thumb));
         Verdict::Keep
     }
 
-    fn changed(&self, new: &Thumb, kept: &Thumb) -> bool {
-        if new.difference(kept) >= self.config.mean_change {
-            return true;
+    /// The gate that lets it pass; the cheaper one is asked first.
+    fn changed(&self, new: &Thumb, kept: &Thumb) -> Option<Gate> {
+        let c = &self.config;
+        if c.by_luma && new.difference(kept) >= c.mean_change {
+            return Some(Gate::Luma);
         }
-        let moved = new.patch_differences(kept, 0.0).into_iter().filter(|d| *d >= self.config.patch_change).count();
-        moved >= self.config.patches.max(1)
+        if c.by_patches {
+            let moved = new.patch_differences(kept, 0.0).into_iter().filter(|d| *d >= c.patch_change).count();
+            return (moved >= c.patches.max(1)).then_some(Gate::Patches);
+        }
+        (!c.by_luma).then_some(Gate::Due)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Sampler, SamplerConfig, Verdict};
+    use super::{Gate, Sampler, SamplerConfig, Verdict};
     use crate::base::{LossReason, MediaTime, RgbFrame};
     use crate::watch::testing::{blocks, flat, frame};
 
@@ -143,6 +184,24 @@ mod tests {
         assert_eq!(offer(&mut s, &still, 0), Verdict::Keep);
         assert_eq!(offer(&mut s, &noisy, 1000), Verdict::Drop(LossReason::Unchanged));
         assert_eq!(offer(&mut s, &hand, 2000), Verdict::Keep);
+    }
+
+    #[test]
+    fn each_gate_can_be_switched_off_and_says_when_it_let_a_frame_pass() {
+        let still = flat(640, 480, [100; 3]);
+        let brighter = flat(640, 480, [130; 3]);
+        let hand = frame(640, 480, |x, y| if x > 600 && y > 420 { [180; 3] } else { [100; 3] });
+        let passes = |by_luma, by_patches, second: &RgbFrame| {
+            let mut s = Sampler::new(SamplerConfig { by_luma, by_patches, ..SamplerConfig::default() });
+            assert_eq!((offer(&mut s, &still, 0), s.kept_by()), (Verdict::Keep, Gate::Due));
+            (offer(&mut s, second, 1_000) == Verdict::Keep).then(|| s.kept_by())
+        };
+        assert_eq!(passes(true, true, &brighter), Some(Gate::Luma));
+        assert_eq!(passes(true, true, &hand), Some(Gate::Patches));
+        assert_eq!(passes(true, false, &hand), None, "the mean hardly moves");
+        assert_eq!(passes(false, true, &brighter), Some(Gate::Patches));
+        assert_eq!(passes(true, true, &still), None);
+        assert_eq!(passes(false, false, &still), Some(Gate::Due), "without any gate all pass that the rate allows");
     }
 
     #[test]

@@ -37,6 +37,17 @@ impl ServerEvent {
         }
     }
 
+    /// The response of which it brings words or sound.
+    #[must_use]
+    pub fn words_of(&self) -> Option<&str> {
+        match &self.body {
+            ServerBody::TextDelta { at, .. }
+            | ServerBody::TranscriptDelta { at, .. }
+            | ServerBody::AudioDelta { at, .. } => Some(&at.response_id),
+            _ => None,
+        }
+    }
+
     /// The event as one JSON text.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -45,7 +45,8 @@ def missing() -> str | None:
 def environment(**more: str) -> dict[str, str]:
     """Ours, with the weights, and without settings of the person who runs the tests."""
     ours = {k: v for k, v in os.environ.items() if not k.startswith("SIGHTLINE") and k != "RUST_LOG"}
-    return {**ours, "SIGHTLINE__MODELS__DIR": str(MODELS), **more}
+    # How many sessions a machine carries is what tests of admission are about, and of no other test.
+    return {**ours, "SIGHTLINE__MODELS__DIR": str(MODELS), "SIGHTLINE__SERVER__ADMISSION": "fixed", **more}
 
 
 def run_cli(*args: str | pathlib.Path, timeout: float = PATIENCE_S, **env: str) -> subprocess.CompletedProcess[str]:

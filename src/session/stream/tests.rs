@@ -57,7 +57,8 @@ fn happenings() -> impl Strategy<Value = Vec<Happens>> {
 
 fn a_port(id: u64) -> (Port, crate::session::ClientPort, tokio::sync::mpsc::Receiver<crate::session::actor::Msg>) {
     let (to_session, inbox) = tokio::sync::mpsc::channel(8);
-    let (ours, theirs) = port(id, to_session, true, vec![Extension::Resume], Arc::default(), Room::default());
+    let (trace, _) = crate::session::trace::tests::trace();
+    let (ours, theirs) = port(id, to_session, true, vec![Extension::Resume], Arc::default(), Room::default(), trace);
     (ours, theirs, inbox)
 }
 

@@ -76,6 +76,7 @@ export class LatencyHistory {
 const STEPS: Readonly<Record<string, string>> = {
   fewer_frames: "To keep up, the server looks less often",
   fewer_experts: "To keep up, the server looks less often and less closely",
+  shallower_memory: "To keep up, the server looks less closely and remembers less",
   shorter_answers: "To keep up, the server looks less closely and answers more briefly",
   refuse_sessions: "The server is at its limit",
 };

@@ -1,0 +1,241 @@
+//! Who is let in, with models that follow a script and a clock that moves when told to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::{ClientPort, Memories, OpenOptions, Services, SessionError, Sessions, WatchConfig};
+use crate::base::{Clock, ErrorClass, ManualClock};
+use crate::budget::{AdmissionConfig, Deadlines, LadderConfig};
+use crate::decode::DecodeConfig;
+use crate::dialogue::Limits;
+use crate::engine::scripted::{Act, Log, ScriptedEmbedder, ScriptedExpert, ScriptedLanguage, ScriptedTranscriber};
+use crate::engine::{Engine, EngineConfig, EngineParts};
+use crate::ingest::{IngestConfig, PortPool, Ports};
+use crate::listen::{EchoCancel, ListenConfig, SpeechProbability};
+use crate::model::llm::Sampling;
+use crate::watch::{SamplerConfig, SceneConfig};
+use crate::wire::Names;
+
+/// Hears nothing.
+struct Deaf;
+
+impl SpeechProbability for Deaf {
+    fn frame_samples(&self) -> usize {
+        256
+    }
+
+    fn probability(&mut self, _: &[f32]) -> f32 {
+        0.0
+    }
+
+    fn reset(&mut self) {}
+}
+
+impl EchoCancel for Deaf {
+    fn block_samples(&self) -> usize {
+        160
+    }
+
+    fn cancel(&mut self, _: &[f32], _: &mut [f32]) {}
+
+    fn enhancement_db(&self) -> Option<f32> {
+        None
+    }
+}
+
+struct House {
+    sessions: Sessions,
+    clock: Arc<ManualClock>,
+    memory_left: Arc<AtomicU64>,
+    log: Log,
+    _engine: Engine,
+}
+
+const PLACES: usize = 50;
+
+fn parts(clock: &Arc<ManualClock>, log: &Log) -> EngineParts {
+    let (clock, log) = (|| Arc::clone(clock), || Arc::clone(log));
+    let ms = Duration::from_millis;
+    let expert = ScriptedExpert { name: "detector", act: Act::See, cost: ms(80), clock: clock(), log: log() };
+    let transcriber = ScriptedTranscriber { text: "hello", cost: ms(140), clock: clock(), log: log() };
+    let mut language = ScriptedLanguage::new("Fine.", clock(), log());
+    language.cost = ms(3);
+    EngineParts {
+        language: Some(Box::new(language)),
+        transcriber: Some(Box::new(transcriber)),
+        experts: vec![Box::new(expert)],
+        embedder: Some(Box::new(ScriptedEmbedder { cost: ms(10), clock: clock(), log: log() })),
+        voice: None,
+    }
+}
+
+impl House {
+    fn new(admission: Option<AdmissionConfig>) -> Self {
+        let (clock, log) = (Arc::new(ManualClock::default()), Log::default());
+        clock.advance(Duration::from_secs(1));
+        let slots = EngineConfig { slots: PLACES + 2, ..EngineConfig::default() };
+        let (engine, handle) = Engine::start(parts(&clock, &log), slots, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        let memory_left = Arc::new(AtomicU64::new(u64::MAX));
+        let left = Arc::clone(&memory_left);
+        let memories =
+            Memories { config: crate::memory::Config::default(), enabled: true, shelf: None, unix_ms_at_zero: 0 };
+        let services = Services {
+            engine: handle,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ingest: IngestConfig::default(),
+            ports: Ports::Pool(PortPool::new(1..=1)),
+            decode: DecodeConfig::default(),
+            vad: Arc::new(|| Box::new(Deaf)),
+            echo: Arc::new(|| Box::new(Deaf)),
+            listen: ListenConfig::default(),
+            watch: WatchConfig {
+                sampler: SamplerConfig::default(),
+                scene: SceneConfig::default(),
+                look_budget: Duration::from_millis(600),
+                keyframe_side: None,
+            },
+            names: Names::default(),
+            models: BTreeMap::new(),
+            missing: Vec::new(),
+            limits: Limits::default(),
+            deadlines: Deadlines::default(),
+            ladder: LadderConfig::default(),
+            sampling: Sampling::default(),
+            count: Arc::new(str::len),
+            max_sessions: PLACES,
+            admission,
+            trace_dir: None,
+            collector: None,
+            memory_left: Arc::new(move || Some(left.load(Ordering::SeqCst))),
+            max_session: None,
+            resume_grace: Duration::ZERO,
+            instructions: None,
+            memories: Arc::new(memories),
+        };
+        Self { sessions: Sessions::new(services), clock, memory_left, log, _engine: engine }
+    }
+
+    async fn open(&self) -> Result<ClientPort, SessionError> {
+        self.sessions.open_socket(OpenOptions::default()).await
+    }
+
+    /// Opens sessions until one is refused; those that were let in, and why the last was not.
+    async fn fill(&self) -> (Vec<ClientPort>, Option<SessionError>) {
+        let mut open = Vec::new();
+        while open.len() < PLACES + 1 {
+            match self.open().await {
+                Ok(port) => open.push(port),
+                Err(e) => return (open, Some(e)),
+            }
+        }
+        (open, None)
+    }
+
+    async fn until_live(&self, sessions: usize) {
+        while self.sessions.live() > sessions {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn as_many_are_let_in_as_the_device_carries_and_the_next_is_told_when_to_come_back() {
+    let house = House::new(Some(AdmissionConfig::default()));
+    house.sessions.calibrate(Duration::from_secs(60)).await;
+    let (open, refused) = house.fill().await;
+    assert!((1..PLACES).contains(&open.len()), "{}", open.len());
+    let refused = refused.expect("fewer than there are places");
+    assert!(matches!(refused, SessionError::Overloaded { .. }), "{refused}");
+    assert_eq!((refused.class(), refused.code()), (ErrorClass::Capacity, "session_capacity"));
+    let wait = refused.retry_after().unwrap();
+    assert!(refused.to_string().contains(&format!("try again in {} s", wait.as_secs())), "{refused}");
+    assert!(house.open().await.is_err(), "not yet");
+    house.clock.advance(wait);
+    assert!(house.open().await.is_ok(), "they turned out to ask for less than was assumed");
+}
+
+#[tokio::test]
+async fn a_place_that_is_given_back_can_be_taken_at_once() {
+    let house = House::new(Some(AdmissionConfig::default()));
+    house.sessions.calibrate(Duration::from_secs(60)).await;
+    let (mut open, refused) = house.fill().await;
+    assert!(refused.is_some() && open.len() > 1, "{}", open.len());
+    let before = house.sessions.live();
+    drop(open.pop());
+    house.until_live(before - 1).await;
+    open.push(house.open().await.expect("the load is what it was before"));
+    assert!(house.open().await.is_err());
+}
+
+#[tokio::test]
+async fn a_device_that_is_busy_refuses_a_second_session_until_it_is_not() {
+    let house = House::new(Some(AdmissionConfig::default()));
+    house.sessions.calibrate(Duration::from_secs(60)).await;
+    let _first = house.open().await.unwrap();
+    let busy = house.sessions.0.services.engine.attach(crate::base::SessionId::new("busy")).unwrap();
+    for _ in 0..400 {
+        busy.transcribe(vec![0.0; 16_000].into(), house.clock.now()).await.unwrap();
+    }
+    let refused = house.open().await.err().expect("nearly all the time is taken");
+    house.clock.advance(refused.retry_after().unwrap());
+    assert!(house.open().await.is_ok(), "{refused}");
+}
+
+#[tokio::test]
+async fn only_places_count_where_admission_is_fixed_and_nothing_is_measured() {
+    let house = House::new(None);
+    house.sessions.calibrate(Duration::from_secs(60)).await;
+    assert!(house.log.lock().unwrap().is_empty(), "nothing was run");
+    let (open, refused) = house.fill().await;
+    assert_eq!(open.len(), PLACES);
+    assert!(matches!(refused, Some(SessionError::Full { max: PLACES })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn measuring_does_each_sort_of_work_and_leaves_no_load_and_no_place_taken() {
+    let house = House::new(Some(AdmissionConfig::default()));
+    house.sessions.calibrate(Duration::ZERO).await;
+    assert!(house.log.lock().unwrap().is_empty(), "switched off");
+    house.sessions.calibrate(Duration::from_secs(60)).await;
+    let engine = &house.sessions.0.services.engine;
+    let ledger = engine.ledger();
+    let known: Vec<_> = ledger.costs.all().map(|(work, _)| work.label()).collect();
+    assert_eq!(known, ["prefill", "decode", "speech", "embed", "detector"]);
+    assert!(ledger.urgent.at(house.clock.now()) < 1e-9);
+    assert_eq!((engine.stats().attached, house.sessions.live()), (0, 0));
+}
+
+#[tokio::test]
+async fn short_memory_refuses_all_but_the_first() {
+    let house = House::new(None);
+    house.memory_left.store(1 << 20, Ordering::SeqCst);
+    let _first = house.open().await.expect("a server without any session would be of no use");
+    let refused = house.open().await.err().unwrap();
+    assert!(matches!(refused, SessionError::ShortOfMemory { .. }), "{refused}");
+    assert!(refused.to_string().contains("1 MiB") && refused.retry_after().is_some(), "{refused}");
+    house.memory_left.store(u64::MAX, Ordering::SeqCst);
+    assert!(house.open().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_session_that_is_late_on_the_last_step_keeps_others_out_for_a_while_only() {
+    use super::capacity::Standing;
+    use crate::budget::Step;
+    let house = House::new(None);
+    let late = Arc::new(Standing::default());
+    super::registry::lock(&house.sessions.0.steps).push(Arc::downgrade(&late));
+    late.set(Step::ShorterAnswers, house.clock.now());
+    let first = house.open().await;
+    assert!(first.is_ok(), "there is one step more to go");
+    late.set(Step::RefuseSessions, house.clock.now());
+    let refused = house.open().await.err().unwrap();
+    assert!(matches!(refused, SessionError::Overloaded { .. }), "{refused}");
+    house.clock.advance(Duration::from_secs(61));
+    assert!(house.open().await.is_ok(), "it has been silent since");
+    late.set(Step::RefuseSessions, house.clock.now());
+    assert!(house.open().await.is_err());
+    drop(late);
+    assert!(house.open().await.is_ok(), "it has gone");
+}
