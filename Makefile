@@ -140,14 +140,14 @@ fuzz-smoke: ## what strangers send, with coverage: each target for a minute (FUZ
 bench: ## micro-benchmarks
 	$(CARGO) bench --locked $(addprefix --bench ,assemble watch wire prompt engine memory route)
 
-PEERS ?= ingest asr dialogue
+PEERS ?= llm ingest asr dialogue
 .PHONY: bench-peers
-bench-peers: build models test-models benches/peers/.venv/.ready ## Sightline beside aiortc, faster-whisper and Pipecat: same weights, same input, alternating, ratios (PEERS=ingest for one row; needs espeak-ng and an idle machine)
+bench-peers: build models test-models benches/peers/.venv/.ready ## Sightline beside llama.cpp, aiortc, faster-whisper and Pipecat: same weights, same input, alternating, ratios (PEERS=llm for one row; needs espeak-ng and an idle machine)
 	@for row in $(PEERS); do SIGHTLINE_BIN=$(CURDIR)/$(BIN) CANDLE_NUM_THREADS=1 benches/peers/.venv/bin/python -W ignore benches/peers/$$row.py --data $(abspath $(DATA)) || exit 1; done
 
 benches/peers/.venv/.ready: benches/peers/requirements.txt
 	$(PYTHON) -m venv benches/peers/.venv
-	benches/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	CMAKE_ARGS=-DGGML_NATIVE=ON benches/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 .PHONY: voice

@@ -1,7 +1,8 @@
 //! Speed of the language model and of the engine around it, on real weights.
 //!
-//! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL [auto|compact|small]]` prints, for each way of holding the weights, prefill and decode in tokens
-//! per second and the memory it takes; then, through the engine, the time to the first token of a question after warmed facts.
+//! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL]` prints prefill and decode in tokens per second and the memory the weights take; then,
+//! through the engine, the time to the first token of a question after warmed facts. `-- MODEL.gguf PROMPT NEW` prints one JSON line with the tokens per
+//! second of a prompt of so many tokens and of as many new ones: what `make bench-peers` compares.
 
 #![allow(
     clippy::expect_used,
@@ -16,7 +17,8 @@ use std::time::{Duration, Instant};
 use sightline::base::{Clock, MediaTime, SessionId};
 use sightline::dialogue::{Message, Prompt, Role};
 use sightline::engine::{Engine, EngineConfig, EngineParts, EngineSession, GenerateEvent, GenerateRequest};
-use sightline::model::llm::{Llm, Precision, Sampling};
+use sightline::model::kernels::Level;
+use sightline::model::llm::{Llm, Sampling};
 use sightline::model::{DeviceChoice, LanguageModel};
 use tokio_util::sync::CancellationToken;
 
@@ -54,10 +56,10 @@ fn median(n: usize, mut run: impl FnMut() -> Duration) -> Duration {
     times[n / 2]
 }
 
-fn model(path: &Path, precision: Precision) {
+fn model(path: &Path) {
     let before = resident_mib();
     let start = Instant::now();
-    let mut llm = Llm::load(path, DeviceChoice::Cpu, precision).expect("loads");
+    let mut llm = Llm::load(path, DeviceChoice::Cpu).expect("loads");
     let loaded = start.elapsed();
     llm.open(0, 1024).expect("opens");
     let text = "the cup on the table is red and a cat sleeps next to it. ".repeat(60);
@@ -84,7 +86,7 @@ fn model(path: &Path, precision: Precision) {
         start.elapsed()
     });
     println!(
-        "| {precision:?} | {:.1} s | {} MiB | {:.0} ms | {:.0} tok/s | {:.1} tok/s |",
+        "| {:.1} s | {} MiB | {:.0} ms | {:.0} tok/s | {:.1} tok/s |",
         loaded.as_secs_f64(),
         resident_mib().saturating_sub(before),
         short.as_secs_f64() * 1e3,
@@ -118,8 +120,8 @@ async fn ask(session: &EngineSession, prompt: Prompt, label: &str) {
     }
 }
 
-fn engine(path: &Path, precision: Precision) {
-    let llm = Llm::load(path, DeviceChoice::Cpu, precision).expect("loads");
+fn engine(path: &Path) {
+    let llm = Llm::load(path, DeviceChoice::Cpu).expect("loads");
     let parts = EngineParts { language: Some(Box::new(llm)), ..EngineParts::default() };
     let clock = Arc::new(WallClock(Instant::now()));
     let (engine, handle) = Engine::start(parts, EngineConfig::default(), clock).expect("starts");
@@ -143,22 +145,39 @@ fn engine(path: &Path, precision: Precision) {
     engine.shutdown();
 }
 
+/// The tokens that `benches/peers/llama_cpp_speed.py` takes too.
+fn peer(path: &Path, prompt: usize, new: usize) {
+    let mut llm = Llm::load(path, DeviceChoice::Cpu).expect("loads");
+    llm.open(0, prompt + new + 64).expect("opens");
+    let tokens: Vec<u32> = (0..prompt).map(|i| 100 + (i * 7919 % 40_000) as u32).collect();
+    llm.forward(0, &tokens[..32.min(prompt)], true).expect("runs");
+    llm.truncate(0, 0);
+    let mut run = |tokens: &[u32]| {
+        let start = Instant::now();
+        llm.forward(0, tokens, true).expect("runs");
+        start.elapsed()
+    };
+    let prefill = rate(prompt, run(&tokens));
+    let decode = rate(new, (0..new).map(|i| run(&[1000 + i as u32])).sum());
+    println!("{{\"prefill\": {prefill}, \"decode\": {decode}, \"level\": \"{}\"}}", Level::best().name());
+}
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    if let [path, prompt, new] = words.as_slice() {
+        let count = |word: &String| word.parse().expect("a count of tokens");
+        return peer(Path::new(path), count(prompt), count(new));
+    }
     let name = words.first().map_or("qwen2.5-coder-0.5b-instruct", String::as_str);
-    let all = [Precision::Auto, Precision::Compact, Precision::Small];
-    let wanted = words.get(1).and_then(|w| all.into_iter().find(|p| format!("{p:?}").eq_ignore_ascii_case(w)));
     let dir = std::env::var("SIGHTLINE_MODELS").map_or_else(|_| PathBuf::from("models"), PathBuf::from);
     let path = dir.join(name).join("model.gguf");
     if !path.is_file() {
         println!("skipped: {} is not there", path.display());
         return;
     }
-    println!("{name}, {} threads", sightline::model::device::threads());
-    println!("| weights | load | memory | 40 tokens after 300 | prefill of 300 | decode after 300 |");
-    println!("|---|---|---|---|---|---|");
-    for precision in wanted.map_or(all.to_vec(), |p| vec![p]) {
-        model(&path, precision);
-    }
-    engine(&path, wanted.unwrap_or_default());
+    println!("{name}, {} threads, {}", sightline::model::device::threads(), Level::best().name());
+    println!("| load | memory | 40 tokens after 300 | prefill of 300 | decode after 300 |");
+    println!("|---|---|---|---|---|");
+    model(&path);
+    engine(&path);
 }

@@ -17,7 +17,7 @@ use sightline::base::{Clock, MediaTime, SessionId};
 use sightline::dialogue::{Conversation, EngineEvent, Finish, Input, Output, Setup, VideoState};
 use sightline::engine::{Engine, EngineConfig, EngineParts, EngineSession, GenerateEvent, GenerateRequest};
 use sightline::model::DeviceChoice;
-use sightline::model::llm::{Llm, Precision, Sampling};
+use sightline::model::llm::{Llm, Sampling};
 use sightline::wire::{ClientEvent, ServerBody};
 use sightline::{base, watch};
 use tokio_util::sync::CancellationToken;
@@ -113,7 +113,7 @@ async fn answers_say_what_the_facts_say_and_nothing_unseen() {
     }
     let file: Value = serde_json::from_str(include_str!("data/answers.json")).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let llm = Llm::load(&weights, DeviceChoice::Cpu, Precision::default()).unwrap();
+    let llm = Llm::load(&weights, DeviceChoice::Cpu).unwrap();
     let parts = EngineParts { language: Some(Box::new(llm)), ..EngineParts::default() };
     let (engine, handle) = Engine::start(parts, EngineConfig::default(), Arc::clone(&clock)).unwrap();
     let session = handle.attach(SessionId::new("sess_test")).unwrap();

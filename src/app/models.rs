@@ -12,7 +12,7 @@ use crate::listen::Transcribe;
 use crate::model::asr::load_recogniser;
 use crate::model::classify::Classifier;
 use crate::model::embed::TextEmbedder;
-use crate::model::llm::{Llm, Precision};
+use crate::model::llm::Llm;
 use crate::model::onnx::{Detector, Reader, Threads};
 use crate::model::voice::{Kokoro, Voice};
 use crate::model::{DeviceChoice, LanguageModel};
@@ -96,7 +96,7 @@ fn language(config: &Config) -> Result<Box<dyn LanguageModel>, AppError> {
     let path = config.models.dir.join(&config.models.llm).join("model.gguf");
     let device = device(config);
     info!(model = %path.display(), "loading the language model");
-    let llm = Llm::load(&path, device, Precision::default()).map_err(|e| AppError::new(e.class(), e.to_string()))?;
+    let llm = Llm::load(&path, device).map_err(|e| AppError::new(e.class(), e.to_string()))?;
     Ok(Box::new(llm))
 }
 

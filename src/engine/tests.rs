@@ -392,7 +392,7 @@ async fn real_weights_answer_two_sessions_in_turn_from_one_system_message() {
         println!("skipped: {} is not there", path.display());
         return;
     }
-    let load = || crate::model::llm::Llm::load(&path, Default::default(), Default::default()).unwrap();
+    let load = || crate::model::llm::Llm::load(&path, Default::default()).unwrap();
     // What the model says by itself: which words those are differs from processor to processor.
     let mut alone = load();
     let codec = alone.codec();

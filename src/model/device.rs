@@ -90,8 +90,8 @@ pub fn threads() -> usize {
 ///
 /// Those meet at a spinning barrier after every product, about a hundred times per token. On a quiet machine that is fine; beside other work
 /// each barrier waits for a thread that has no core, burning the core that it has: measured with 13 busy threads on two cores, SmolLM2-135M
-/// decodes 2 tokens per second with candle's threads and 21 with one thread. With this set, `llm/linear.rs` splits the products itself, on
-/// threads that take over each other's work and sleep when there is none.
+/// decodes 2 tokens per second with candle's threads and 21 with one thread. The language model has threads of its own (`kernels/team.rs`); this is for
+/// whatever else candle multiplies.
 pub const ENVIRONMENT: (&str, &str) = ("CANDLE_NUM_THREADS", "1");
 
 /// Whether this process has [`ENVIRONMENT`].

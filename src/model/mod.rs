@@ -1,4 +1,4 @@
-//! The models themselves: candle for the language, speech and sentence models, rten for ONNX graphs, earshot for voice activity, sonora for echo cancellation.
+//! The models themselves: our own kernels or candle for the language model, candle for speech and sentences, rten for ONNX graphs, earshot for voice activity, sonora for echo cancellation.
 //!
 //! Floor 2. In: tokens, PCM, RGB frames. Out: logits, transcripts, sightings, vectors, speech. Foreign types stop at each folder's door.
 
@@ -8,6 +8,7 @@ pub mod device;
 pub mod echo;
 pub mod embed;
 mod file;
+pub mod kernels;
 pub mod language;
 pub mod llm;
 pub mod onnx;

@@ -5,8 +5,11 @@
 //! are what keeps a prompt from being computed twice.
 
 mod chat;
+mod decoder;
 mod gguf;
 mod linear;
+mod net;
+mod packing;
 mod sample;
 mod text;
 mod tokenizer;
@@ -24,12 +27,11 @@ use crate::base::ErrorClass;
 use super::device::{DeviceChoice, DeviceError};
 use super::language::{LanguageModel, ModelError, TextCodec};
 
-pub use linear::Precision;
 pub use sample::{Sampler, Sampling};
 pub use text::TextStream;
 
+use net::{Net, Past};
 use tokenizer::GgufTokenizer;
-use transformer::{KvCache, Transformer};
 
 /// Why a model file cannot be used.
 #[derive(Debug, Error)]
@@ -82,10 +84,8 @@ impl LlmError {
 pub struct Llm {
     name: String,
     codec: Arc<GgufTokenizer>,
-    net: Transformer,
-    slots: HashMap<usize, KvCache>,
-    /// Threads that share the products of one token; they sleep in between.
-    threads: rayon::ThreadPool,
+    net: Net,
+    slots: HashMap<usize, Past>,
 }
 
 impl Llm {
@@ -93,34 +93,24 @@ impl Llm {
     ///
     /// # Errors
     /// [`LlmError`], which names the file; a truncated or hostile file is an error, never a panic.
-    pub fn load(path: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, LlmError> {
+    pub fn load(path: &Path, device: DeviceChoice) -> Result<Self, LlmError> {
         let device = device.open()?;
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(super::device::threads())
-            .thread_name(|i| format!("llm-{i}"))
-            .build()
-            .map_err(|e| LlmError::Threads(e.to_string()))?;
         // The reader below checks lengths against the file, but a foreign parser over hostile bytes is still worth a net.
-        let loaded = catch_unwind(AssertUnwindSafe(|| threads.install(|| Self::read(path, &device, precision))));
-        let (name, codec, net) = loaded.unwrap_or_else(|_| {
+        let loaded = catch_unwind(AssertUnwindSafe(|| Self::read(path, &device)));
+        loaded.unwrap_or_else(|_| {
             Err(LlmError::Corrupt { path: path.to_owned(), reason: "the reader gave up on its header".to_owned() })
-        })?;
-        Ok(Self { name, codec: Arc::new(codec), net, slots: HashMap::new(), threads })
+        })
     }
 
-    fn read(
-        path: &Path,
-        device: &candle_core::Device,
-        precision: Precision,
-    ) -> Result<(String, GgufTokenizer, Transformer), LlmError> {
+    fn read(path: &Path, device: &candle_core::Device) -> Result<Self, LlmError> {
         let mut file = gguf::GgufFile::open(path)?;
         let shape = file.shape()?;
-        let codec = GgufTokenizer::from_gguf(&file)?;
-        let net = Transformer::load(&mut file, shape, device, precision)?;
-        Ok((file.name(), codec, net))
+        let codec = Arc::new(GgufTokenizer::from_gguf(&file)?);
+        let net = Net::load(&mut file, shape, device)?;
+        Ok(Self { name: file.name(), codec, net, slots: HashMap::new() })
     }
 
-    fn slot(&self, slot: usize) -> Result<&KvCache, ModelError> {
+    fn slot(&self, slot: usize) -> Result<&Past, ModelError> {
         self.slots.get(&slot).ok_or(ModelError::NoSlot(slot))
     }
 }
@@ -158,7 +148,7 @@ impl LanguageModel for Llm {
     }
 
     fn len(&self, slot: usize) -> usize {
-        self.slots.get(&slot).map_or(0, KvCache::len)
+        self.slots.get(&slot).map_or(0, Past::len)
     }
 
     fn truncate(&mut self, slot: usize, tokens: usize) {
@@ -193,8 +183,7 @@ impl LanguageModel for Llm {
         if tokens.is_empty() {
             return Ok(None);
         }
-        // On one of the threads, so that handing a share to another is cheap.
-        self.threads.install(|| self.net.forward(cache, tokens, want_logits)).map_err(device_failed)
+        self.net.forward(cache, tokens, want_logits).map_err(device_failed)
     }
 }
 

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::dialogue::{Message, Prompt, Role};
+use crate::model::kernels;
 
 const QWEN: &str = "qwen2.5-coder-0.5b-instruct";
 const SMOL: &str = "smollm2-135m-instruct";
@@ -18,8 +19,8 @@ fn weights(name: &str) -> Option<PathBuf> {
     None
 }
 
-fn load(name: &str, precision: Precision) -> Option<Llm> {
-    Some(Llm::load(&weights(name)?, DeviceChoice::Cpu, precision).unwrap())
+fn load(name: &str) -> Option<Llm> {
+    Some(Llm::load(&weights(name)?, DeviceChoice::Cpu).unwrap())
 }
 
 fn prompt(user: &str) -> Prompt {
@@ -83,13 +84,50 @@ fn reference(name: &str, tokens: &[u32], most: usize) -> Option<Vec<u32>> {
 #[test]
 fn greedy_tokens_are_those_of_an_independent_implementation() {
     for (name, most) in [(SMOL, 8), (QWEN, 6)] {
-        let Some(mut llm) = load(name, Precision::Auto) else { continue };
+        let Some(mut llm) = load(name) else { continue };
         let tokens = llm.codec().render(&prompt("What is the capital of France?")).tokens;
         llm.open(0, 256).unwrap();
         let ours = greedy(&mut llm, 0, &tokens, most);
         let most = ours.len();
         assert_eq!(Some(&ours), reference(name, &tokens, most).as_ref(), "{name}: {:?}", words(&llm, &ours));
         assert!(words(&llm, &ours).contains("Paris"), "{name}: {:?}", words(&llm, &ours));
+    }
+}
+
+/// Logits of the same file with all weights in f32, and activations too: what candle makes of it.
+fn dense(name: &str, tokens: &[u32]) -> Vec<f32> {
+    let mut file = gguf::GgufFile::open(&weights(name).unwrap()).unwrap();
+    let shape = file.shape().unwrap();
+    let net = transformer::Transformer::load(&mut file, shape, &candle_core::Device::Cpu, true).unwrap();
+    let mut cache = net.new_cache(tokens.len()).unwrap();
+    net.forward(&mut cache, tokens, true).unwrap().unwrap()
+}
+
+#[test]
+fn logits_at_every_level_are_those_of_f32_but_for_rounding() {
+    for name in [SMOL, QWEN] {
+        let Some(path) = weights(name) else { continue };
+        let mut file = gguf::GgufFile::open(&path).unwrap();
+        let shape = file.shape().unwrap();
+        let codec = GgufTokenizer::from_gguf(&file).unwrap();
+        let tokens = codec.render(&prompt("What is the capital of France?")).tokens;
+        let wanted = dense(name, &tokens);
+        for level in kernels::Level::all() {
+            // Plain Rust takes a second for each dozen tokens of the larger model; the smaller one is proof enough.
+            if name == QWEN && level == kernels::Level::scalar() {
+                continue;
+            }
+            for threads in [1, 2] {
+                let mut net = decoder::Decoder::load(&mut file, shape, level, threads).unwrap();
+                let mut cache = net.new_cache(tokens.len() + 1);
+                let (first, last) = tokens.split_at(tokens.len() - 1);
+                net.forward(&mut cache, first, false).unwrap();
+                let got = net.forward(&mut cache, last, true).unwrap().unwrap();
+                let alike = likeness(&got, &wanted);
+                println!("{name} {} {threads}: {alike}", level.name());
+                assert!(alike > 0.9995, "{name}, {}, {threads} threads: {alike}", level.name());
+            }
+        }
     }
 }
 
@@ -101,7 +139,7 @@ fn likeness(a: &[f32], b: &[f32]) -> f32 {
 
 #[test]
 fn a_cut_a_copied_and_a_chunked_cache_go_on_like_a_fresh_one() {
-    let Some(mut llm) = load(SMOL, Precision::Compact) else { return };
+    let Some(mut llm) = load(SMOL) else { return };
     let codec = llm.codec();
     let (first, second) =
         (codec.render(&prompt("Name a colour.")), codec.render(&prompt("Name an animal that swims.")));
@@ -126,7 +164,7 @@ fn a_cut_a_copied_and_a_chunked_cache_go_on_like_a_fresh_one() {
 
 #[test]
 fn a_full_or_missing_slot_is_an_error_and_leaves_the_cache_as_it_was() {
-    let Some(mut llm) = load(SMOL, Precision::Compact) else { return };
+    let Some(mut llm) = load(SMOL) else { return };
     llm.open(3, 8).unwrap();
     llm.forward(3, &[5; 6], false).unwrap();
     assert!(matches!(llm.forward(3, &[5; 3], true), Err(ModelError::Full { wanted: 9, capacity: 8 })));
@@ -157,9 +195,7 @@ fn refused(bytes: &[u8]) -> LlmError {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.gguf");
     std::fs::write(&path, bytes).unwrap();
-    let Err(e) = Llm::load(&path, DeviceChoice::Cpu, Precision::Auto) else {
-        panic!("{} bytes were taken", bytes.len())
-    };
+    let Err(e) = Llm::load(&path, DeviceChoice::Cpu) else { panic!("{} bytes were taken", bytes.len()) };
     assert!(e.to_string().contains("model.gguf"), "{e}");
     e
 }
@@ -183,7 +219,7 @@ fn broken_files_are_named_and_refused() {
     ] {
         assert!(matches!(refused(&bytes), LlmError::Corrupt { .. }));
     }
-    let missing = Llm::load(Path::new("no/such/model.gguf"), DeviceChoice::Cpu, Precision::Auto);
+    let missing = Llm::load(Path::new("no/such/model.gguf"), DeviceChoice::Cpu);
     assert!(matches!(missing, Err(LlmError::Open { .. })));
     if let Some(path) = weights(SMOL) {
         let whole = std::fs::read(path).unwrap();

@@ -1,4 +1,4 @@
-//! The decoder-only transformer of Qwen2 and Llama, with a KV cache that can be cut and copied.
+//! The decoder-only transformer of Qwen2 and Llama through candle, for GPUs, with a KV cache that can be cut and copied.
 //!
 //! Source: "Qwen2 Technical Report" (arXiv:2407.10671) §2.2.1 and "Llama 2" (arXiv:2307.09288) §2.2: RMSNorm before each block, grouped-query
 //! attention (arXiv:2305.13245), rotary positions (arXiv:2104.09864), SwiGLU. Differs from them in: nothing.
@@ -11,7 +11,7 @@ use candle_nn::rotary_emb::{rope, rope_i};
 
 use super::LlmError;
 use super::gguf::{Family, GgufFile, Shape};
-use super::linear::{Holding, Linear, Precision};
+use super::linear::Linear;
 
 struct Layer {
     attention_norm: Tensor,
@@ -69,21 +69,20 @@ impl KvCache {
 }
 
 impl Transformer {
-    /// Reads all weights.
+    /// Reads all weights; with `dense` they become f32, which only tests can pay for.
     pub(super) fn load(
         file: &mut GgufFile,
         s: Shape,
         device: &Device,
-        precision: Precision,
+        dense: bool,
     ) -> std::result::Result<Self, LlmError> {
-        let mut weights = Weights { file, device, precision };
+        let mut weights = Weights { file, device, dense };
         let embedding = weights.embedding(&s)?;
         let layers = (0..s.layers).map(|i| weights.layer(i, &s)).collect::<std::result::Result<_, _>>()?;
         let final_norm = weights.vector("output_norm.weight", s.width)?;
         // Models that tie their head to the embedding have no "output.weight".
         let head = if weights.file.has("output.weight") { "output.weight" } else { "token_embd.weight" };
-        // One row at a time: bound by memory, so padding would only cost.
-        let head = weights.matrix(&[(head, s.vocabulary)], s.width, None, (false, false))?;
+        let head = weights.matrix(&[(head, s.vocabulary)], s.width, None)?;
         Ok(Self { shape: s, device: device.clone(), embedding, layers, final_norm, head })
     }
 
@@ -115,7 +114,7 @@ impl Transformer {
             let normed = rms_norm(&x, &layer.attention_norm, eps)?;
             x = (x + self.attention(layer, &normed, kv, cache, mask.as_ref())?)?;
             let normed = rms_norm(&x, &layer.feed_norm, eps)?;
-            let hidden = layer.gate_up.forward_with(&normed, |y| candle_nn::ops::swiglu(&y))?;
+            let hidden = candle_nn::ops::swiglu(&layer.gate_up.forward(&normed)?)?;
             x = (x + layer.down.forward(&hidden)?)?;
         }
         cache.len += m;
@@ -174,7 +173,7 @@ impl Transformer {
 struct Weights<'a> {
     file: &'a mut GgufFile,
     device: &'a Device,
-    precision: Precision,
+    dense: bool,
 }
 
 impl Weights<'_> {
@@ -196,12 +195,15 @@ impl Weights<'_> {
         parts: &[(&str, usize)],
         inputs: usize,
         bias: Option<Tensor>,
-        (tiled, matched): (bool, bool),
     ) -> std::result::Result<Linear, LlmError> {
         let read = parts.iter().map(|(name, rows)| self.file.tensor(name, &[*rows, inputs], &Device::Cpu));
         let read = read.collect::<std::result::Result<Vec<_>, _>>()?;
-        let holding = Holding { precision: self.precision, tiled, matched, device: self.device };
-        Linear::join(read, bias, holding).map_err(|e| self.failed(parts[0].0, &e))
+        #[cfg(test)]
+        if self.dense {
+            return Linear::join_dense(&read, bias, self.device).map_err(|e| self.failed(parts[0].0, &e));
+        }
+        debug_assert!(!self.dense, "only in tests");
+        Linear::join(&read, bias, self.device).map_err(|e| self.failed(parts[0].0, &e))
     }
 
     fn layer(&mut self, i: usize, s: &Shape) -> std::result::Result<Layer, LlmError> {
@@ -221,11 +223,11 @@ impl Weights<'_> {
         let (gate, up) = (name("ffn_gate.weight"), name("ffn_up.weight"));
         Ok(Layer {
             attention_norm: self.vector(&name("attn_norm.weight"), s.width)?,
-            qkv: self.matrix(&[(&q, s.width), (&k, kv), (&v, kv)], s.width, bias, (true, false))?,
-            output: self.matrix(&[(&name("attn_output.weight"), s.width)], s.width, None, (true, false))?,
+            qkv: self.matrix(&[(&q, s.width), (&k, kv), (&v, kv)], s.width, bias)?,
+            output: self.matrix(&[(&name("attn_output.weight"), s.width)], s.width, None)?,
             feed_norm: self.vector(&name("ffn_norm.weight"), s.width)?,
-            gate_up: self.matrix(&[(&gate, s.feed_forward), (&up, s.feed_forward)], s.width, None, (true, true))?,
-            down: self.matrix(&[(&name("ffn_down.weight"), s.width)], s.feed_forward, None, (true, false))?,
+            gate_up: self.matrix(&[(&gate, s.feed_forward), (&up, s.feed_forward)], s.width, None)?,
+            down: self.matrix(&[(&name("ffn_down.weight"), s.width)], s.feed_forward, None)?,
         })
     }
 }

@@ -1,0 +1,150 @@
+//! Whole matrices: strips shared between threads, tokens taken in tiles.
+
+use std::cell::RefCell;
+
+use super::activation::{Activations, Rows};
+use super::level::{Kind, Level};
+use super::pack::{Bits, Line, Packed, ROWS, Strip, bytes_mut};
+use super::team::Team;
+use super::vector::swish;
+
+/// Tokens from which codes of 4 and 5 bits are unpacked once for all of them.
+const MANY: usize = 8;
+
+/// Parts of a job for each thread: enough that one that came late is not waited for.
+const PARTS: usize = 8;
+
+/// How to multiply: the kernels and the threads.
+pub struct Product<'a> {
+    /// Which kernels.
+    pub level: Level,
+    /// Who works.
+    pub team: &'a mut Team,
+}
+
+/// Where `[tokens, rows]` outputs go, from several threads.
+struct Out {
+    at: *mut f32,
+    rows: usize,
+    tokens: usize,
+}
+
+// SAFETY: each thread writes the rows of its own strips only.
+unsafe impl Sync for Out {}
+
+impl Out {
+    fn new(out: &mut [f32], rows: usize, tokens: usize) -> Self {
+        assert!(out.len() >= rows * tokens, "{} outputs for {tokens} tokens of {rows}: this is a bug", out.len());
+        Self { at: out.as_mut_ptr(), rows, tokens }
+    }
+
+    /// # Safety
+    /// No other thread writes strip `s`.
+    unsafe fn write(&self, s: usize, sums: &[[f32; ROWS]]) {
+        let some = ROWS.min(self.rows - s * ROWS);
+        for (t, sums) in sums.iter().enumerate().take(self.tokens) {
+            // SAFETY: within the `rows * tokens` floats that `new` checked.
+            unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), self.at.add(t * self.rows + s * ROWS), some) };
+        }
+    }
+}
+
+#[derive(Default)]
+struct Scratch {
+    codes: Vec<Line>,
+    sums: Vec<[f32; ROWS]>,
+    more: Vec<[f32; ROWS]>,
+}
+
+thread_local! {
+    /// Grows to what the largest product needs, then stays.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// `out = x Wᵀ + bias`: `out` is `[tokens, rows]`.
+pub fn multiply(p: &mut Product<'_>, w: &Packed, x: &Activations, bias: Option<&[f32]>, out: &mut [f32]) {
+    assert!(w.columns() == x.columns(), "{} inputs for {} columns: this is a bug", x.columns(), w.columns());
+    let (level, out) = (p.level, Out::new(out, w.rows(), x.tokens()));
+    each_strip(p.team, w.strips(), &|s| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Scratch { codes, sums, .. } = scratch;
+            strip(level, w, s, x, (codes, sums));
+            if let Some(bias) = bias {
+                let bias = &bias[s * ROWS..];
+                sums.iter_mut().for_each(|sums| sums.iter_mut().zip(bias).for_each(|(sum, b)| *sum += b));
+            }
+            // SAFETY: this strip is this call's alone.
+            unsafe { out.write(s, sums) };
+        });
+    });
+}
+
+/// `out = silu(x Gᵀ) · x Uᵀ`, the first half of a gated feed-forward (SwiGLU, arXiv:2002.05202).
+pub fn gated(p: &mut Product<'_>, (gate, up): (&Packed, &Packed), x: &Activations, out: &mut [f32]) {
+    assert!(
+        gate.columns() == x.columns() && up.columns() == x.columns() && gate.rows() == up.rows(),
+        "shapes differ: this is a bug"
+    );
+    let (level, out) = (p.level, Out::new(out, gate.rows(), x.tokens()));
+    each_strip(p.team, gate.strips(), &|s| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Scratch { codes, sums, more } = scratch;
+            strip(level, gate, s, x, (codes, sums));
+            strip(level, up, s, x, (codes, more));
+            swish(level, sums.as_flattened_mut(), more.as_flattened());
+            // SAFETY: this strip is this call's alone.
+            unsafe { out.write(s, sums) };
+        });
+    });
+}
+
+/// Runs of strips for each part, so that neighbouring memory is read by one thread.
+fn each_strip(team: &mut Team, strips: usize, work: &(impl Fn(usize) + Sync)) {
+    let run = strips.div_ceil(PARTS * team.threads());
+    team.run(strips.div_ceil(run), &|part: usize| (part * run..strips.min((part + 1) * run)).for_each(work));
+}
+
+/// The sums of strip `s` for all tokens.
+fn strip(level: Level, w: &Packed, s: usize, x: &Activations, (wide, sums): (&mut Vec<Line>, &mut Vec<[f32; ROWS]>)) {
+    let (tokens, strip) = (x.tokens(), w.strip(s));
+    sums.resize(tokens, [0.0; ROWS]);
+    let rows = x.rows(0, tokens);
+    if tokens < MANY || w.bits() == Bits::Eight || level == Level::scalar() {
+        return run(level, &strip, w.bits(), &rows, sums);
+    }
+    let lines = strip.blocks * 8;
+    if wide.len() < lines {
+        wide.resize(lines, Line([0; 64]));
+    }
+    let codes = bytes_mut(&mut wide[..lines]);
+    match level.0 {
+        Kind::Scalar => {}
+        // SAFETY: the level says what the processor has; there are 512 bytes for every block.
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx2 | Kind::AvxVnni => unsafe { super::avx2::widen(&strip, w.bits(), codes) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx512 => unsafe { super::avx512::widen(&strip, w.bits(), codes) },
+    }
+    run(level, &Strip { codes, ..strip }, Bits::Eight, &rows, sums);
+}
+
+fn run(level: Level, s: &Strip<'_>, bits: Bits, a: &Rows<'_>, out: &mut [[f32; ROWS]]) {
+    let blocks = a.scales.len();
+    assert!(
+        s.codes.len() >= s.blocks * bits.bytes() && blocks == s.blocks * out.len(),
+        "a strip of another shape: this is a bug"
+    );
+    match level.0 {
+        Kind::Scalar => super::scalar::strip(s, bits, a, out),
+        // SAFETY: the level says what the processor has; the shapes were checked above.
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx2 => unsafe { super::avx2::strip(s, bits, a, out) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Kind::AvxVnni => unsafe { super::avx2::strip_vnni(s, bits, a, out) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx512 => unsafe { super::avx512::strip(s, bits, a, out) },
+    }
+}

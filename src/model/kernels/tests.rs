@@ -1,0 +1,274 @@
+//! Every kernel of every level against plain arithmetic.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use half::f16;
+use proptest::prelude::*;
+
+use super::*;
+
+/// A repeatable stream of numbers: xorshift.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// Within ±1.
+    fn real(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+
+    fn reals(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.real()).collect()
+    }
+}
+
+/// Random codes over the whole range, and the weights that they stand for.
+fn matrix(seed: u64, shape: (usize, usize), bits: Bits, offsets: bool) -> (Packed, Vec<f32>) {
+    let most = match bits {
+        Bits::Four => 15,
+        Bits::Five => 31,
+        Bits::Eight => 255,
+    };
+    let block = |row: usize, n: usize| {
+        let mut numbers = Numbers(seed.wrapping_add((row * 8191 + n + 1) as u64 * 0x9e37_79b9_7f4a_7c15) | 1);
+        let mut block = Block::default();
+        // The extremes often: they are what overflows.
+        block.codes.fill_with(|| match numbers.next() % 4 {
+            0 => most,
+            1 => 0,
+            _ => (numbers.next() % (u64::from(most) + 1)) as u8,
+        });
+        block.scale = f16::from_f32(numbers.real() * 0.01);
+        block.offset = f16::from_f32(numbers.real() * 0.1);
+        block
+    };
+    let packed = Packed::new(shape, bits, offsets, block).unwrap();
+    let zero = if offsets { 0.0 } else { f32::from(most / 2 + 1) };
+    let weights = (0..shape.0 * shape.1).map(|i| {
+        let b = block(i / shape.1, i % shape.1 / 32);
+        let offset = if offsets { b.offset.to_f32() } else { 0.0 };
+        b.scale.to_f32() * (f32::from(b.codes[i % 32]) - zero) + offset
+    });
+    let weights = weights.collect();
+    (packed, weights)
+}
+
+/// Products in f64 of weights and of inputs as they were rounded, and how large the terms are together.
+fn expected(weights: &[f32], rows: usize, x: &Activations) -> Vec<(f64, f64)> {
+    let a = x.rows(0, x.tokens());
+    let columns = x.columns();
+    let input = |t: usize, c: usize| f64::from(a.codes[t * columns + c]) * f64::from(a.scales[(t * columns + c) / 32]);
+    let cell = |t: usize, r: usize| {
+        (0..columns)
+            .map(|c| f64::from(weights[r * columns + c]) * input(t, c))
+            .fold((0.0, 0.0), |(sum, size), v| (sum + v, size + v.abs()))
+    };
+    (0..x.tokens() * rows).map(|i| cell(i / rows, i % rows)).collect()
+}
+
+fn close(got: &[f32], wanted: &[(f64, f64)]) -> Result<(), TestCaseError> {
+    for (i, (got, (value, size))) in got.iter().zip(wanted).enumerate() {
+        prop_assert!((f64::from(*got) - value).abs() <= 2e-6 * size + 1e-6, "at {i}: {got} and not {value}");
+    }
+    Ok(())
+}
+
+const FORMATS: [(Bits, bool); 5] =
+    [(Bits::Four, false), (Bits::Four, true), (Bits::Five, false), (Bits::Five, true), (Bits::Eight, false)];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(48)))]
+
+    #[test]
+    fn every_level_multiplies_as_arithmetic_does(
+        seed in 1u64.., rows in 1usize..50, blocks in 1usize..7, tokens in 1usize..20, format in 0usize..5, loud in any::<bool>(), threads in 1usize..4,
+    ) {
+        let (bits, offsets) = FORMATS[format];
+        let (packed, weights) = matrix(seed, (rows, blocks * 32), bits, offsets);
+        let mut numbers = Numbers(seed);
+        // Inputs that are all extremes overflow first.
+        let x: Vec<f32> = (0..tokens * blocks * 32).map(|_| if loud { numbers.real().signum() } else { numbers.real() }).collect();
+        let bias = numbers.reals(rows);
+        let mut team = Team::new(threads).unwrap();
+        for level in Level::all() {
+            let mut inputs = Activations::default();
+            inputs.round(level, &x, blocks * 32);
+            let mut wanted = expected(&weights, rows, &inputs);
+            wanted.iter_mut().enumerate().for_each(|(i, (v, _))| *v += f64::from(bias[i % rows]));
+            let mut out = vec![f32::NAN; tokens * rows];
+            multiply(&mut Product { level, team: &mut team }, &packed, &inputs, Some(&bias), &mut out);
+            close(&out, &wanted)?;
+        }
+    }
+
+    #[test]
+    fn a_gate_closes_as_silu_does(seed in 1u64.., rows in 1usize..40, tokens in 1usize..12, format in 0usize..5) {
+        let (bits, offsets) = FORMATS[format];
+        let (gate, gates) = matrix(seed, (rows, 64), bits, offsets);
+        let (up, ups) = matrix(seed ^ 77, (rows, 64), bits, offsets);
+        let x: Vec<f32> = Numbers(seed).reals(tokens * 64).iter().map(|v| v * 20.0).collect();
+        let mut team = Team::new(2).unwrap();
+        for level in Level::all() {
+            let mut inputs = Activations::default();
+            inputs.round(level, &x, 64);
+            let (g, u) = (expected(&gates, rows, &inputs), expected(&ups, rows, &inputs));
+            let wanted = g.iter().zip(&u).map(|((g, size), (u, more))| (g / (1.0 + (-g).exp()) * u, size * more));
+            let wanted: Vec<_> = wanted.collect();
+            let mut out = vec![f32::NAN; tokens * rows];
+            gated(&mut Product { level, team: &mut team }, (&gate, &up), &inputs, &mut out);
+            close(&out, &wanted)?;
+        }
+    }
+
+    #[test]
+    fn attention_is_a_weighted_mean_of_what_came_before(
+        seed in 1u64.., before in 0usize..40, tokens in 1usize..5, shared in 1usize..3, group in 1usize..10, width in 1usize..5,
+    ) {
+        let shape = Heads { heads: shared * group, shared, width: width * 8 };
+        let all = Numbers(seed).reals((before + tokens) * shape.row());
+        let (row, w) = (shape.row(), shape.width);
+        let part = |t: usize, head: usize| &all[t * row + head * w..][..w];
+        let mut team = Team::new(2).unwrap();
+        for level in Level::all() {
+            let mut kept = KeyValues::new(shape, before + tokens);
+            kept.write(0, &all[..before * row]);
+            let mut cache = KeyValues::new(shape, before + tokens + 30);
+            cache.copy_from(&kept, before);
+            cache.write(before, &all[before * row..]);
+            let mut out = vec![f32::NAN; tokens * shape.heads * w];
+            cache.attend(&mut Product { level, team: &mut team }, before, &all[before * row..], &mut out);
+            for (i, got) in out.iter().enumerate() {
+                let (t, h, d) = (before + i / (shape.heads * w), i / w % shape.heads, i % w);
+                let dot = |j: usize| part(t, h).iter().zip(part(j, shape.heads + h / group)).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+                let weights: Vec<f64> = (0..=t).map(|j| (dot(j) / (w as f64).sqrt()).exp()).collect();
+                let mixed = weights.iter().enumerate().map(|(j, p)| p * f64::from(part(j, shape.heads + shared + h / group)[d])).sum::<f64>();
+                let wanted = mixed / weights.iter().sum::<f64>();
+                prop_assert!((f64::from(*got) - wanted).abs() < 1e-5, "{}: {got} and not {wanted}", level.name());
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_keeps_each_value_within_half_a_step(seed in 1u64.., blocks in 1usize..5, size in -20i32..20) {
+        let x: Vec<f32> = Numbers(seed).reals(blocks * 32).iter().map(|v| v * 2f32.powi(size)).collect();
+        for level in Level::all() {
+            let mut inputs = Activations::default();
+            inputs.round(level, &x, blocks * 32);
+            let a = inputs.rows(0, 1);
+            for (i, v) in x.iter().enumerate() {
+                let back = f32::from(a.codes[i]) * a.scales[i / 32];
+                prop_assert!((v - back).abs() <= a.scales[i / 32] * 0.501);
+            }
+            prop_assert!(a.less.iter().zip(a.codes.chunks(32)).all(|(less, c)| *less == -c.iter().map(|c| i32::from(*c)).sum::<i32>()));
+        }
+    }
+}
+
+#[test]
+fn a_row_comes_out_of_a_packed_matrix_as_it_went_in() {
+    for (bits, offsets) in FORMATS {
+        let (packed, weights) = matrix(5, (21, 96), bits, offsets);
+        let mut row = [0.0; 96];
+        for r in 0..21 {
+            packed.row(r, &mut row);
+            assert_eq!(row, weights[r * 96..][..96], "{bits:?}, row {r}");
+        }
+    }
+    let dense = Numbers(9).reals(3 * 64);
+    let mut row = [0.0; 64];
+    Packed::round((3, 64), &dense).unwrap().row(1, &mut row);
+    assert!(row.iter().zip(&dense[64..]).all(|(a, b)| (a - b).abs() < 0.005));
+    assert!(Packed::round((3, 65), &dense).is_none() && Packed::round((6, 33), &[0.0; 198]).is_none());
+    assert!(Packed::new((1, 32), Bits::Eight, true, |_, _| Block::default()).is_none());
+}
+
+#[test]
+fn what_is_not_a_number_stays_one_and_harms_nobody() {
+    let (packed, _) = matrix(3, (16, 64), Bits::Five, false);
+    for level in Level::all() {
+        for bad in [f32::NAN, f32::INFINITY, f32::MAX, f32::MIN_POSITIVE / 4.0] {
+            let mut x = [0.5; 64];
+            x[3] = bad;
+            let mut inputs = Activations::default();
+            inputs.round(level, &x, 64);
+            let mut out = [0.0; 16];
+            multiply(&mut Product { level, team: &mut Team::new(1).unwrap() }, &packed, &inputs, None, &mut out);
+            assert!(inputs.rows(0, 1).codes.iter().all(|c| *c > -128));
+        }
+    }
+}
+
+#[test]
+fn e_to_a_power_is_right_to_six_places() {
+    for level in Level::all() {
+        for i in -870..870 {
+            // silu(x) · 1 = x / (1 + e^−x)
+            let x = i as f32 / 10.0;
+            let mut gate = [x; 16];
+            vector::swish(level, &mut gate, &[1.0; 16]);
+            let wanted = f64::from(x) / (1.0 + f64::from(-x).exp());
+            assert!(
+                (f64::from(gate[0]) - wanted).abs() <= wanted.abs() * 1e-6 + 1e-30,
+                "{x}: {} and not {wanted}",
+                gate[0]
+            );
+        }
+    }
+}
+
+#[test]
+fn norms_are_one_and_turned_pairs_keep_their_length() {
+    let x = Numbers(1).reals(2 * 40);
+    for level in Level::all() {
+        let mut out = [0.0; 80];
+        rms_norm(level, &x, &[1.0; 40], 0.0, &mut out);
+        for token in out.chunks(40) {
+            assert!((token.iter().map(|v| v * v).sum::<f32>() / 40.0 - 1.0).abs() < 1e-5);
+        }
+    }
+    let turns: Vec<(f32, f32)> = (0..4).map(|i| ((i as f32).cos(), (i as f32).sin())).collect();
+    for (pairs, (a, b)) in [(true, (6, 7)), (false, (3, 7))] {
+        let mut head: Vec<f32> = x[..8].to_vec();
+        rotate(&mut head, &turns, pairs);
+        assert!((head[a].hypot(head[b]) - x[a].hypot(x[b])).abs() < 1e-6);
+        assert!((head[a] - (x[a] * turns[3].0 - x[b] * turns[3].1)).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn each_part_of_a_job_is_done_once_whoever_sleeps() {
+    let mut team = Team::new(4).unwrap();
+    for parts in (0..300).chain([10_000]) {
+        let done: Vec<AtomicUsize> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
+        team.run(parts, &|part: usize| {
+            done[part].fetch_add(1, Ordering::SeqCst);
+        });
+        assert!(done.iter().all(|d| d.load(Ordering::SeqCst) == 1), "{parts} parts");
+        if parts % 50 == 0 {
+            // Long enough for helpers to fall asleep on most machines; right either way.
+            (0..200_000).for_each(|_| std::hint::spin_loop());
+        }
+    }
+}
+
+#[test]
+fn a_job_that_panics_ends_and_the_next_one_runs() {
+    let mut team = Team::new(3).unwrap();
+    for bad in 0..8 {
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            team.run(8, &|part: usize| assert!(part != bad, "part {part}"));
+        }));
+        assert!(failed.is_err());
+        let sum = AtomicUsize::new(0);
+        team.run(5, &|part: usize| {
+            sum.fetch_add(part, Ordering::SeqCst);
+        });
+        assert_eq!(sum.into_inner(), 10);
+    }
+}

@@ -1,0 +1,94 @@
+//! The network on the device that was chosen: our kernels on the processor, candle elsewhere.
+
+use super::LlmError;
+use super::decoder::{Cache, Decoder};
+use super::gguf::{GgufFile, Shape};
+use super::transformer::{KvCache, Transformer};
+use crate::model::kernels::Level;
+
+use candle_core::{Device, Result};
+
+/// The weights.
+pub(super) enum Net {
+    /// On the processor.
+    Processor(Box<Decoder>),
+    /// On any other device.
+    Candle(Transformer),
+}
+
+/// The keys and values of one conversation.
+pub(super) enum Past {
+    /// On the processor.
+    Processor(Cache),
+    /// On any other device.
+    Candle(KvCache),
+}
+
+impl Net {
+    /// Reads all weights.
+    pub(super) fn load(file: &mut GgufFile, shape: Shape, device: &Device) -> std::result::Result<Self, LlmError> {
+        if device.is_cpu() {
+            let decoder = Decoder::load(file, shape, Level::best(), crate::model::device::threads())?;
+            return Ok(Self::Processor(Box::new(decoder)));
+        }
+        Ok(Self::Candle(Transformer::load(file, shape, device, false)?))
+    }
+
+    pub(super) fn shape(&self) -> &Shape {
+        match self {
+            Self::Processor(net) => net.shape(),
+            Self::Candle(net) => net.shape(),
+        }
+    }
+
+    pub(super) fn new_cache(&self, capacity: usize) -> Result<Past> {
+        match self {
+            Self::Processor(net) => Ok(Past::Processor(net.new_cache(capacity))),
+            Self::Candle(net) => net.new_cache(capacity).map(Past::Candle),
+        }
+    }
+
+    /// Runs `tokens` (at least one, fitting the cache). Returns the logits after the last one when asked.
+    pub(super) fn forward(&mut self, past: &mut Past, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>> {
+        match (self, past) {
+            (Self::Processor(net), Past::Processor(past)) => net.forward(past, tokens, want_logits),
+            (Self::Candle(net), Past::Candle(past)) => net.forward(past, tokens, want_logits),
+            _ => Err(candle_core::Error::Msg("a cache of another device: this is a bug".to_owned())),
+        }
+    }
+}
+
+impl Past {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Processor(past) => past.len(),
+            Self::Candle(past) => past.len(),
+        }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        match self {
+            Self::Processor(past) => past.capacity(),
+            Self::Candle(past) => past.capacity(),
+        }
+    }
+
+    pub(super) fn truncate(&mut self, tokens: usize) {
+        match self {
+            Self::Processor(past) => past.truncate(tokens),
+            Self::Candle(past) => past.truncate(tokens),
+        }
+    }
+
+    /// Becomes the first `tokens` of `source`, which has them and for which there is room.
+    pub(super) fn copy_from(&mut self, source: &Self, tokens: usize) -> Result<()> {
+        match (self, source) {
+            (Self::Processor(past), Self::Processor(source)) => {
+                past.copy_from(source, tokens);
+                Ok(())
+            }
+            (Self::Candle(past), Self::Candle(source)) => past.copy_from(source, tokens),
+            _ => Err(candle_core::Error::Msg("a cache of another device: this is a bug".to_owned())),
+        }
+    }
+}
