@@ -138,7 +138,7 @@ fuzz-smoke: ## what strangers send, with coverage: each target for a minute (FUZ
 
 .PHONY: bench
 bench: ## micro-benchmarks
-	$(CARGO) bench --locked $(addprefix --bench ,assemble watch wire prompt engine memory route)
+	$(CARGO) bench --locked $(addprefix --bench ,assemble watch wire prompt kernels engine memory route)
 
 PEERS ?= llm ingest asr dialogue
 .PHONY: bench-peers

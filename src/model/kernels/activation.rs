@@ -1,7 +1,17 @@
 //! Inputs of a product, rounded to 8 bits: one scale for every 32 values of a token.
 
-use super::level::{Level, by_level};
+use std::cell::RefCell;
+
+use super::level::by_level;
 use super::pack::BLOCK;
+use super::product::Product;
+use super::team::Pieces;
+use super::vector::{add, rms_norm};
+
+thread_local! {
+    /// One token; grows to the widest, then stays.
+    static NORMED: RefCell<Vec<f32>> = RefCell::default();
+}
 
 /// Rounded inputs of some tokens. Buffers grow and are kept.
 #[derive(Debug, Default)]
@@ -27,7 +37,7 @@ pub(super) struct Rows<'a> {
 
 impl Activations {
     /// Makes room for `tokens` of `columns` values, a multiple of 32 (anything beyond is cut off).
-    pub fn prepare(&mut self, tokens: usize, columns: usize) {
+    fn prepare(&mut self, tokens: usize, columns: usize) {
         (self.tokens, self.columns) = (tokens, columns / BLOCK * BLOCK);
         let blocks = self.tokens * self.columns / BLOCK;
         self.codes.resize(blocks * BLOCK, 0);
@@ -36,15 +46,44 @@ impl Activations {
     }
 
     /// Rounds `x`, `[tokens, columns]`.
-    pub fn round(&mut self, level: Level, x: &[f32], columns: usize) {
+    pub fn round(&mut self, p: &mut Product<'_>, x: &[f32], columns: usize) {
         self.prepare(x.len() / columns.max(1), columns);
-        let tokens = x.chunks_exact(columns.max(1)).map(|t| &t[..self.columns]);
+        let level = p.level;
+        self.each(p, |t, codes, scales, less| round(level, &x[t * columns..][..codes.len()], codes, scales, less));
+    }
+
+    /// Adds `more` to `x` (both `[tokens, weight.len()]`), where there is any, and rounds what RMSNorm makes of it.
+    pub fn norm(&mut self, p: &mut Product<'_>, x: &mut [f32], more: Option<&[f32]>, weight: &[f32], eps: f32) {
+        let (level, columns) = (p.level, weight.len());
+        self.prepare(x.len() / columns.max(1), columns);
+        let tokens = Pieces::new(x, columns);
+        self.each(p, |t, codes, scales, less| {
+            // SAFETY: each token is one part of the job.
+            let x = unsafe { tokens.get(t) };
+            if let Some(more) = more {
+                add(x, &more[t * columns..][..columns]);
+            }
+            NORMED.with_borrow_mut(|normed| {
+                normed.resize(columns, 0.0);
+                rms_norm(level, x, weight, eps, normed);
+                round(level, &normed[..codes.len()], codes, scales, less);
+            });
+        });
+    }
+
+    /// Calls `work` with each token's number and room.
+    fn each(&mut self, p: &mut Product<'_>, work: impl Fn(usize, &mut [i8], &mut [f32], &mut [i32]) + Sync) {
         let blocks = self.columns / BLOCK;
-        for (t, values) in tokens.enumerate() {
-            let of = t * blocks..(t + 1) * blocks;
-            let codes = &mut self.codes[t * self.columns..][..self.columns];
-            round(level, values, codes, &mut self.scales[of.clone()], &mut self.less[of]);
-        }
+        let (codes, scales, less) = (
+            Pieces::new(&mut self.codes, self.columns),
+            Pieces::new(&mut self.scales, blocks),
+            Pieces::new(&mut self.less, blocks),
+        );
+        p.team.run(self.tokens, &|t: usize| {
+            // SAFETY: each token is one part of the job.
+            let (codes, scales, less) = unsafe { (codes.get(t), scales.get(t), less.get(t)) };
+            work(t, codes, scales, less);
+        });
     }
 
     /// How many tokens.

@@ -1,4 +1,4 @@
-//! Keys and values of one layer, and attention over them.
+//! Keys and values of one layer, kept in f16, and attention over them.
 //!
 //! Source: grouped-query attention (arXiv:2305.13245), softmax over all positions so far. All query heads that share a key head are computed
 //! together, so that keys and values are read once for them. Keys lie in tiles of 16 positions, position innermost, so that 16 scores are computed at once
@@ -6,8 +6,11 @@
 
 use std::cell::RefCell;
 
+use half::f16;
+
 use super::level::by_level;
 use super::product::Product;
+use super::team::Pieces;
 use super::vector::{exp, madd};
 
 /// Positions in a tile of keys, and what a value's width is rounded up to.
@@ -41,10 +44,10 @@ impl Heads {
 pub struct KeyValues {
     shape: Heads,
     capacity: usize,
-    /// `[shared, tiles, width, 16]`.
-    keys: Vec<f32>,
-    /// `[shared, capacity, stride]`.
-    values: Vec<f32>,
+    /// `[shared, tiles, width, 16]`, f16.
+    keys: Vec<u16>,
+    /// `[shared, capacity, stride]`, f16.
+    values: Vec<u16>,
 }
 
 impl KeyValues {
@@ -52,8 +55,8 @@ impl KeyValues {
     #[must_use]
     pub fn new(shape: Heads, capacity: usize) -> Self {
         let capacity = capacity.next_multiple_of(LANES);
-        let keys = vec![0.0; shape.shared * capacity * shape.width];
-        let values = vec![0.0; shape.shared * capacity * shape.stride()];
+        let keys = vec![0; shape.shared * capacity * shape.width];
+        let values = vec![0; shape.shared * capacity * shape.stride()];
         Self { shape, capacity, keys, values }
     }
 
@@ -65,10 +68,11 @@ impl KeyValues {
             for h in 0..s.shared {
                 let tile = h * self.capacity * s.width + position / LANES * LANES * s.width + position % LANES;
                 for (d, key) in keys[h * s.width..][..s.width].iter().enumerate() {
-                    self.keys[tile + d * LANES] = *key;
+                    self.keys[tile + d * LANES] = narrow(*key);
                 }
                 let value = (h * self.capacity + position) * stride;
-                self.values[value..value + s.width].copy_from_slice(&values[h * s.width..][..s.width]);
+                let values = values[h * s.width..][..s.width].iter();
+                self.values[value..value + s.width].iter_mut().zip(values).for_each(|(to, v)| *to = narrow(*v));
             }
         }
     }
@@ -92,7 +96,7 @@ impl KeyValues {
         let s = self.shape;
         let (tokens, group, level) = (rows.len() / s.row(), s.heads / s.shared, p.level);
         assert!(before + tokens <= self.capacity, "{tokens} tokens after {before} of {}: this is a bug", self.capacity);
-        let out = Out::new(out, tokens, s);
+        let out = Pieces::new(out, group * s.width);
         p.team.run(s.shared * tokens, &|part: usize| {
             // The last tokens see most: they come first, so that threads end together.
             let (h, t) = (part % s.shared, tokens - 1 - part / s.shared);
@@ -103,7 +107,7 @@ impl KeyValues {
                 let seen = before + t + 1;
                 scores.resize(group * seen.next_multiple_of(LANES), 0.0);
                 // SAFETY: each part has its own token and heads.
-                let mixed = unsafe { out.heads(t, h) };
+                let mixed = unsafe { out.get(t * s.shared + h) };
                 attend(level, q, (keys, values), (seen, s.width), scores, mixed);
             });
         });
@@ -115,41 +119,11 @@ thread_local! {
     static SCORES: RefCell<Vec<f32>> = RefCell::default();
 }
 
-/// `[tokens, heads, width]`, written from several threads.
-struct Out {
-    at: *mut f32,
-    tokens: usize,
-    shape: Heads,
-}
-
-// SAFETY: each part of the job writes its own token and heads.
-unsafe impl Sync for Out {}
-
-impl Out {
-    fn new(out: &mut [f32], tokens: usize, shape: Heads) -> Self {
-        assert!(out.len() >= tokens * shape.heads * shape.width, "too little room for attention: this is a bug");
-        Self { at: out.as_mut_ptr(), tokens, shape }
-    }
-
-    /// What the query heads of one key head write for one token.
-    ///
-    /// # Safety
-    /// Nobody else holds the same.
-    #[allow(clippy::mut_from_ref, reason = "the parts are disjoint, which is the caller's promise")]
-    unsafe fn heads(&self, token: usize, shared: usize) -> &mut [f32] {
-        let s = self.shape;
-        let group = s.heads / s.shared * s.width;
-        assert!(token < self.tokens && shared < s.shared, "no such heads: this is a bug");
-        // SAFETY: within what `new` checked; the caller promises that nobody else has it.
-        unsafe { std::slice::from_raw_parts_mut(self.at.add(token * s.heads * s.width + shared * group), group) }
-    }
-}
-
 by_level!(
     fn attend(
         level,
         q: &[f32],
-        kv: (&[f32], &[f32]),
+        kv: (&[u16], &[u16]),
         shape: (usize, usize),
         scores: &mut [f32],
         out: &mut [f32]
@@ -160,7 +134,7 @@ by_level!(
 #[inline(always)]
 fn attend_body<const FMA: bool>(
     q: &[f32],
-    (keys, values): (&[f32], &[f32]),
+    (keys, values): (&[u16], &[u16]),
     (seen, width): (usize, usize),
     scores: &mut [f32],
     out: &mut [f32],
@@ -185,8 +159,8 @@ fn attend_body<const FMA: bool>(
 #[inline(always)]
 fn some<const FMA: bool, const N: usize>(
     q: &[f32],
-    keys: &[f32],
-    values: &[f32],
+    keys: &[u16],
+    values: &[u16],
     (seen, width): (usize, usize),
     scores: &mut [f32],
     out: &mut [f32],
@@ -196,9 +170,10 @@ fn some<const FMA: bool, const N: usize>(
     for (tile, keys) in keys.chunks_exact(LANES * width).take(row / LANES).enumerate() {
         let mut sums = [[0.0f32; LANES]; N];
         for (d, key) in keys.as_chunks::<LANES>().0.iter().enumerate() {
+            let key = widen_all::<FMA>(key);
             for (n, sums) in sums.iter_mut().enumerate() {
                 let q = q[n * width + d];
-                for (s, k) in sums.iter_mut().zip(key) {
+                for (s, k) in sums.iter_mut().zip(&key) {
                     *s = madd::<FMA>(q, *k, *s);
                 }
             }
@@ -215,10 +190,12 @@ fn some<const FMA: bool, const N: usize>(
     let stride = width.next_multiple_of(LANES);
     for at in (0..width).step_by(LANES) {
         let mut sums = [[0.0f32; LANES]; N];
-        for (position, value) in values.chunks_exact(stride).take(seen).enumerate() {
+        let parts = values[at..].chunks(stride).filter_map(|value| value.first_chunk::<LANES>());
+        for (position, value) in parts.take(seen).enumerate() {
+            let value = widen_all::<FMA>(value);
             for (n, sums) in sums.iter_mut().enumerate() {
                 let weight = scores[n * row + position];
-                for (s, v) in sums.iter_mut().zip(&value[at..at + LANES]) {
+                for (s, v) in sums.iter_mut().zip(&value) {
                     *s = madd::<FMA>(weight, *v, *s);
                 }
             }
@@ -229,6 +206,36 @@ fn some<const FMA: bool, const N: usize>(
         }
     }
     N
+}
+
+/// To f16; what is too large for it becomes the largest that fits.
+fn narrow(x: f32) -> u16 {
+    f16::from_f32(x.clamp(f16::MIN.to_f32(), f16::MAX.to_f32())).to_bits()
+}
+
+/// From f16, which is finite. The exponent of an f16 is 112 less than that of the f32 with the same bits in place.
+#[inline(always)]
+fn widen(bits: u16) -> f32 {
+    let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
+    f32::from_bits(magnitude.to_bits() | u32::from(bits & 0x8000) << 16)
+}
+
+/// As [`widen`]. An instruction of its own, and vectors kept whole: the compiler's own way through `widen` took twice as long.
+#[inline(always)]
+fn widen_all<const FMA: bool>(bits: &[u16; LANES]) -> [f32; LANES] {
+    #[cfg(target_arch = "x86_64")]
+    if FMA {
+        use std::arch::x86_64::{__m128i, __m256, _mm_loadu_si128, _mm256_cvtph_ps};
+        // SAFETY: on this architecture `FMA` is set for levels with F16C only; 16 values of two bytes are two vectors of 16 bytes.
+        return unsafe {
+            let halves = bits.as_ptr().cast::<__m128i>();
+            std::mem::transmute::<[__m256; 2], [f32; LANES]>([
+                _mm256_cvtph_ps(_mm_loadu_si128(halves)),
+                _mm256_cvtph_ps(_mm_loadu_si128(halves.add(1))),
+            ])
+        };
+    }
+    bits.map(widen)
 }
 
 /// Replaces scores by e to their distance from the largest; returns the sum of those.

@@ -39,12 +39,16 @@ impl Out {
     }
 
     /// # Safety
-    /// No other thread writes strip `s`.
-    unsafe fn write(&self, s: usize, sums: &[[f32; ROWS]]) {
-        let some = ROWS.min(self.rows - s * ROWS);
+    /// No other thread writes rows `from` to `from + some`.
+    unsafe fn write(&self, from: usize, some: usize, sums: &[[f32; ROWS]]) {
+        assert!(
+            from + some <= self.rows && some <= ROWS,
+            "rows {from} and {some} more of {}: this is a bug",
+            self.rows
+        );
         for (t, sums) in sums.iter().enumerate().take(self.tokens) {
             // SAFETY: within the `rows * tokens` floats that `new` checked.
-            unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), self.at.add(t * self.rows + s * ROWS), some) };
+            unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), self.at.add(t * self.rows + from), some) };
         }
     }
 }
@@ -61,21 +65,35 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// `out = x Wᵀ + bias`: `out` is `[tokens, rows]`.
-pub fn multiply(p: &mut Product<'_>, w: &Packed, x: &Activations, bias: Option<&[f32]>, out: &mut [f32]) {
-    assert!(w.columns() == x.columns(), "{} inputs for {} columns: this is a bug", x.columns(), w.columns());
-    let (level, out) = (p.level, Out::new(out, w.rows(), x.tokens()));
-    each_strip(p.team, w.strips(), &|s| {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let Scratch { codes, sums, .. } = scratch;
-            strip(level, w, s, x, (codes, sums));
-            if let Some(bias) = bias {
-                let bias = &bias[s * ROWS..];
-                sums.iter_mut().for_each(|sums| sums.iter_mut().zip(bias).for_each(|(sum, b)| *sum += b));
+/// A matrix and what is added to its outputs.
+pub type Side<'a> = (&'a Packed, Option<&'a [f32]>);
+
+/// `out = x Wᵀ + bias` for some matrices over the same inputs, whose outputs stand side by side: `out` is `[tokens, rows of all]`.
+pub fn multiply(p: &mut Product<'_>, sides: &[Side<'_>], x: &Activations, out: &mut [f32]) {
+    assert!(sides.iter().all(|(w, _)| w.columns() == x.columns()), "{} inputs do not fit: this is a bug", x.columns());
+    let rows = sides.iter().map(|(w, _)| w.rows()).sum();
+    let strips = sides.iter().map(|(w, _)| w.strips()).sum();
+    let (level, out) = (p.level, Out::new(out, rows, x.tokens()));
+    each_strip(p.team, strips, &|mut s| {
+        let mut from = 0;
+        for (w, bias) in sides {
+            if s >= w.strips() {
+                s -= w.strips();
+                from += w.rows();
+                continue;
             }
-            // SAFETY: this strip is this call's alone.
-            unsafe { out.write(s, sums) };
-        });
+            SCRATCH.with_borrow_mut(|scratch| {
+                let Scratch { codes, sums, .. } = scratch;
+                strip(level, w, s, x, (codes, sums));
+                if let Some(bias) = bias {
+                    let bias = &bias[s * ROWS..];
+                    sums.iter_mut().for_each(|sums| sums.iter_mut().zip(bias).for_each(|(sum, b)| *sum += b));
+                }
+                // SAFETY: this strip is this call's alone.
+                unsafe { out.write(from + s * ROWS, ROWS.min(w.rows() - s * ROWS), sums) };
+            });
+            return;
+        }
     });
 }
 
@@ -93,7 +111,7 @@ pub fn gated(p: &mut Product<'_>, (gate, up): (&Packed, &Packed), x: &Activation
             strip(level, up, s, x, (codes, more));
             swish(level, sums.as_flattened_mut(), more.as_flattened());
             // SAFETY: this strip is this call's alone.
-            unsafe { out.write(s, sums) };
+            unsafe { out.write(s * ROWS, ROWS.min(gate.rows() - s * ROWS), sums) };
         });
     });
 }

@@ -5,6 +5,7 @@
 
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::{JoinHandle, Thread};
@@ -170,6 +171,34 @@ impl Shared {
             std::thread::park();
         }
         self.asleep.fetch_sub(1, SeqCst);
+    }
+}
+
+/// A slice cut into equal pieces, one for each part of a job.
+pub(super) struct Pieces<'a, T> {
+    at: *mut T,
+    len: usize,
+    piece: usize,
+    of: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: threads get disjoint pieces (the promise of `get`), and `T` may be sent to them.
+unsafe impl<T: Send> Sync for Pieces<'_, T> {}
+
+impl<'a, T> Pieces<'a, T> {
+    pub(super) fn new(slice: &'a mut [T], piece: usize) -> Self {
+        Self { at: slice.as_mut_ptr(), len: slice.len(), piece, of: PhantomData }
+    }
+
+    /// Piece `i`.
+    ///
+    /// # Safety
+    /// Nobody else holds the same piece.
+    #[allow(clippy::mut_from_ref, reason = "the pieces are disjoint, which is the caller's promise")]
+    pub(super) unsafe fn get(&self, i: usize) -> &mut [T] {
+        assert!((i + 1) * self.piece <= self.len, "piece {i} of {} by {}: this is a bug", self.len, self.piece);
+        // SAFETY: within the slice, which is borrowed for 'a; the caller promises that nobody else has it.
+        unsafe { std::slice::from_raw_parts_mut(self.at.add(i * self.piece), self.piece) }
     }
 }
 

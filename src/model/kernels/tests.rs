@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use half::f16;
 use proptest::prelude::*;
 
+use super::vector::rms_norm;
 use super::*;
 
 /// A repeatable stream of numbers: xorshift.
@@ -97,13 +98,21 @@ proptest! {
         let bias = numbers.reals(rows);
         let mut team = Team::new(threads).unwrap();
         for level in Level::all() {
+            let mut p = Product { level, team: &mut team };
             let mut inputs = Activations::default();
-            inputs.round(level, &x, blocks * 32);
+            inputs.round(&mut p, &x, blocks * 32);
             let mut wanted = expected(&weights, rows, &inputs);
             wanted.iter_mut().enumerate().for_each(|(i, (v, _))| *v += f64::from(bias[i % rows]));
             let mut out = vec![f32::NAN; tokens * rows];
-            multiply(&mut Product { level, team: &mut team }, &packed, &inputs, Some(&bias), &mut out);
+            multiply(&mut p, &[(&packed, Some(&bias))], &inputs, &mut out);
             close(&out, &wanted)?;
+            // Side by side with itself, without and with what is added.
+            let mut both = vec![f32::NAN; 2 * tokens * rows];
+            multiply(&mut p, &[(&packed, Some(&bias)), (&packed, None)], &inputs, &mut both);
+            for (both, one) in both.chunks(2 * rows).zip(out.chunks(rows)) {
+                prop_assert!(both[..rows] == *one);
+                prop_assert!(both[rows..].iter().zip(one).zip(&bias).all(|((b, o), add)| (b + add - o).abs() < 1e-4));
+            }
         }
     }
 
@@ -116,7 +125,7 @@ proptest! {
         let mut team = Team::new(2).unwrap();
         for level in Level::all() {
             let mut inputs = Activations::default();
-            inputs.round(level, &x, 64);
+            inputs.round(&mut Product { level, team: &mut team }, &x, 64);
             let (g, u) = (expected(&gates, rows, &inputs), expected(&ups, rows, &inputs));
             let wanted = g.iter().zip(&u).map(|((g, size), (u, more))| (g / (1.0 + (-g).exp()) * u, size * more));
             let wanted: Vec<_> = wanted.collect();
@@ -131,7 +140,9 @@ proptest! {
         seed in 1u64.., before in 0usize..40, tokens in 1usize..5, shared in 1usize..3, group in 1usize..10, width in 1usize..5,
     ) {
         let shape = Heads { heads: shared * group, shared, width: width * 8 };
-        let all = Numbers(seed).reals((before + tokens) * shape.row());
+        // Keys and values that f16 holds exactly, so that nothing is to be excused.
+        let all: Vec<f32> =
+            Numbers(seed).reals((before + tokens) * shape.row()).iter().map(|v| f16::from_f32(*v).to_f32()).collect();
         let (row, w) = (shape.row(), shape.width);
         let part = |t: usize, head: usize| &all[t * row + head * w..][..w];
         let mut team = Team::new(2).unwrap();
@@ -159,7 +170,7 @@ proptest! {
         let x: Vec<f32> = Numbers(seed).reals(blocks * 32).iter().map(|v| v * 2f32.powi(size)).collect();
         for level in Level::all() {
             let mut inputs = Activations::default();
-            inputs.round(level, &x, blocks * 32);
+            inputs.round(&mut Product { level, team: &mut Team::new(1).unwrap() }, &x, blocks * 32);
             let a = inputs.rows(0, 1);
             for (i, v) in x.iter().enumerate() {
                 let back = f32::from(a.codes[i]) * a.scales[i / 32];
@@ -196,9 +207,11 @@ fn what_is_not_a_number_stays_one_and_harms_nobody() {
             let mut x = [0.5; 64];
             x[3] = bad;
             let mut inputs = Activations::default();
-            inputs.round(level, &x, 64);
+            let mut team = Team::new(1).unwrap();
+            let mut p = Product { level, team: &mut team };
+            inputs.round(&mut p, &x, 64);
             let mut out = [0.0; 16];
-            multiply(&mut Product { level, team: &mut Team::new(1).unwrap() }, &packed, &inputs, None, &mut out);
+            multiply(&mut p, &[(&packed, None)], &inputs, &mut out);
             assert!(inputs.rows(0, 1).codes.iter().all(|c| *c > -128));
         }
     }
@@ -223,21 +236,58 @@ fn e_to_a_power_is_right_to_six_places() {
 }
 
 #[test]
-fn norms_are_one_and_turned_pairs_keep_their_length() {
-    let x = Numbers(1).reals(2 * 40);
+fn every_finite_f16_comes_back_from_the_cache() {
+    let shape = Heads { heads: 1, shared: 1, width: 2 };
+    let mut team = Team::new(1).unwrap();
     for level in Level::all() {
-        let mut out = [0.0; 80];
-        rms_norm(level, &x, &[1.0; 40], 0.0, &mut out);
-        for token in out.chunks(40) {
-            assert!((token.iter().map(|v| v * v).sum::<f32>() / 40.0 - 1.0).abs() < 1e-5);
+        for bits in (0..=u16::MAX).filter(|b| f16::from_bits(*b).is_finite()).step_by(if level == Level::best() {
+            1
+        } else {
+            13
+        }) {
+            let value = f16::from_bits(bits).to_f32();
+            let mut cache = KeyValues::new(shape, 1);
+            let row = [0.0, 0.0, 0.0, 0.0, value, -value];
+            cache.write(0, &row);
+            let mut out = [9.0; 2];
+            cache.attend(&mut Product { level, team: &mut team }, 0, &row, &mut out);
+            assert_eq!(out, [value, -value], "{bits:#x}, {}", level.name());
         }
     }
-    let turns: Vec<(f32, f32)> = (0..4).map(|i| ((i as f32).cos(), (i as f32).sin())).collect();
+}
+
+#[test]
+fn norms_are_one_and_turned_pairs_keep_their_length() {
+    let mut team = Team::new(2).unwrap();
+    for level in Level::all() {
+        let (mut x, more) = (Numbers(1).reals(3 * 64), Numbers(2).reals(3 * 64));
+        let sum: Vec<f32> = x.iter().zip(&more).map(|(x, y)| x + y).collect();
+        let (mut normed, mut inputs) = (vec![0.0; 3 * 64], Activations::default());
+        rms_norm(level, &sum, &[1.0; 64], 0.0, &mut normed);
+        for token in normed.chunks(64) {
+            assert!((token.iter().map(|v| v * v).sum::<f32>() / 64.0 - 1.0).abs() < 1e-5);
+        }
+        inputs.norm(&mut Product { level, team: &mut team }, &mut x, Some(&more), &[1.0; 64], 0.0);
+        let a = inputs.rows(0, 3);
+        assert_eq!(x, sum);
+        assert!(
+            normed
+                .iter()
+                .enumerate()
+                .all(|(i, v)| (v - f32::from(a.codes[i]) * a.scales[i / 32]).abs() < a.scales[i / 32] * 0.501)
+        );
+    }
+    let x = Numbers(1).reals(2 * 20);
+    let turns: Vec<(f32, f32)> = (0..8).map(|i| ((i as f32).cos(), (i as f32).sin())).collect();
     for (pairs, (a, b)) in [(true, (6, 7)), (false, (3, 7))] {
-        let mut head: Vec<f32> = x[..8].to_vec();
-        rotate(&mut head, &turns, pairs);
-        assert!((head[a].hypot(head[b]) - x[a].hypot(x[b])).abs() < 1e-6);
-        assert!((head[a] - (x[a] * turns[3].0 - x[b] * turns[3].1)).abs() < 1e-6);
+        // Two tokens of a row of 20, whose first two heads of 8 are turned.
+        let mut rows = x.clone();
+        turn(&mut Product { level: Level::best(), team: &mut team }, &mut rows, (20, 2), &turns, pairs);
+        for (head, (cos, sin)) in [(0, turns[3]), (8, turns[3]), (20, turns[7]), (28, turns[7])] {
+            assert!((rows[head + a].hypot(rows[head + b]) - x[head + a].hypot(x[head + b])).abs() < 1e-6);
+            assert!((rows[head + a] - (x[head + a] * cos - x[head + b] * sin)).abs() < 1e-6);
+        }
+        assert_eq!((&rows[16..20], &rows[36..]), (&x[16..20], &x[36..]));
     }
 }
 

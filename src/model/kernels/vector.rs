@@ -1,6 +1,8 @@
 //! What stands between products: normalising, rotating, adding, gating. Plain Rust, compiled for each level.
 
 use super::level::by_level;
+use super::product::Product;
+use super::team::Pieces;
 
 /// e to the power of `x`, to about 1e-7 of its value; 0 and a very large number beyond ±87.
 ///
@@ -44,7 +46,7 @@ fn swish_body<const FMA: bool>(gate: &mut [f32], up: &[f32]) {
 
 by_level!(
     /// `out = x / sqrt(mean(x²) + eps) * weight` for each token of `weight.len()` values (RMSNorm, arXiv:1910.07467).
-    pub fn rms_norm(level, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_body
+    pub(super) fn rms_norm(level, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_body
 );
 
 #[inline(always)]
@@ -67,17 +69,34 @@ fn rms_norm_body<const FMA: bool>(x: &[f32], weight: &[f32], eps: f32, out: &mut
 }
 
 /// `x += y`.
-pub fn add(x: &mut [f32], y: &[f32]) {
+pub(super) fn add(x: &mut [f32], y: &[f32]) {
     x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 
-/// Turns one head by its position (rotary embedding, arXiv:2104.09864). `turns` holds a cosine and a sine for each half of `head`. Pairs are neighbours
-/// when `pairs`, else value `i` goes with `i + half`.
-pub fn rotate(head: &mut [f32], turns: &[(f32, f32)], pairs: bool) {
-    let half = head.len() / 2;
-    for (i, (cos, sin)) in turns.iter().enumerate().take(half) {
-        let (a, b) = if pairs { (2 * i, 2 * i + 1) } else { (i, i + half) };
-        let (x, y) = (head[a], head[b]);
-        (head[a], head[b]) = (x * cos - y * sin, x * sin + y * cos);
+/// Turns the heads of each token by its position (rotary embedding, arXiv:2104.09864): of `rows`, `[tokens, row]`, the first `heads` of as many values as
+/// `turns` has for a token, times two. `turns` holds a cosine and a sine for each half of a head. Pairs are neighbours when `pairs`, else value `i` goes with
+/// `i + half`.
+pub fn turn(p: &mut Product<'_>, rows: &mut [f32], (row, heads): (usize, usize), turns: &[(f32, f32)], pairs: bool) {
+    let tokens = rows.len() / row.max(1);
+    let half = turns.len() / tokens.max(1);
+    let rows = Pieces::new(rows, row);
+    p.team.run(tokens, &|t: usize| {
+        // SAFETY: each token is one part of the job.
+        let row = unsafe { rows.get(t) };
+        let turns = &turns[t * half..][..half];
+        row.chunks_exact_mut((2 * half).max(1)).take(heads).for_each(|head| rotate(head, turns, pairs));
+    });
+}
+
+fn rotate(head: &mut [f32], turns: &[(f32, f32)], pairs: bool) {
+    if pairs {
+        for (pair, (cos, sin)) in head.as_chunks_mut::<2>().0.iter_mut().zip(turns) {
+            *pair = [pair[0] * cos - pair[1] * sin, pair[0] * sin + pair[1] * cos];
+        }
+        return;
+    }
+    let (low, high) = head.split_at_mut(turns.len());
+    for ((a, b), (cos, sin)) in low.iter_mut().zip(high).zip(turns) {
+        (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
     }
 }

@@ -9,15 +9,13 @@ use candle_core::{Device, Result};
 use super::LlmError;
 use super::gguf::{Family, GgufFile, Shape};
 use super::packing::pack;
-use crate::model::kernels::{
-    Activations, Heads, KeyValues, Level, Packed, Product, Team, add, gated, multiply, rms_norm, rotate,
-};
+use crate::model::kernels::{Activations, Heads, KeyValues, Level, Packed, Product, Side, Team, gated, multiply, turn};
 
 struct Layer {
     attention_norm: Vec<f32>,
-    query: Side,
-    key: Side,
-    value: Side,
+    query: Biased,
+    key: Biased,
+    value: Biased,
     output: Packed,
     feed_norm: Vec<f32>,
     gate: Packed,
@@ -26,7 +24,7 @@ struct Layer {
 }
 
 /// A matrix with its bias, if the family has one.
-struct Side(Packed, Option<Vec<f32>>);
+struct Biased(Packed, Option<Vec<f32>>);
 
 /// The network and what it computes with.
 pub(super) struct Decoder {
@@ -47,9 +45,8 @@ struct Buffers {
     /// `[tokens, width]`: what runs through the layers, and what is added to it.
     x: Vec<f32>,
     y: Vec<f32>,
-    /// `[tokens, queries and keys and values]`, and one of the three.
+    /// `[tokens, queries and keys and values]`.
     qkv: Vec<f32>,
-    part: Vec<f32>,
     /// `[tokens, feed_forward]`.
     hidden: Vec<f32>,
     rounded: Activations,
@@ -121,34 +118,30 @@ impl Decoder {
     pub(super) fn forward(&mut self, cache: &mut Cache, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>> {
         self.begin(cache.len, tokens)?;
         let Self { shape, heads, layers, level, team, buffers: b, .. } = self;
-        let (level, eps, width) = (*level, shape.norm_eps, shape.width);
-        let mut p = Product { level, team };
-        for (layer, kv) in layers.iter().zip(&mut cache.layers) {
-            rms_norm(level, &b.x, &layer.attention_norm, eps, &mut b.y);
-            b.rounded.round(level, &b.y, width);
-            b.project(&mut p, layer, *heads);
-            b.turn(*heads, shape.family == Family::Llama);
+        let (eps, pairs, turned) = (shape.norm_eps, shape.family == Family::Llama, heads.heads + heads.shared);
+        let mut p = Product { level: *level, team };
+        for (i, (layer, kv)) in layers.iter().zip(&mut cache.layers).enumerate() {
+            // What the layer before found is added where it is needed first.
+            b.rounded.norm(&mut p, &mut b.x, (i > 0).then_some(&b.y), &layer.attention_norm, eps);
+            multiply(&mut p, &layer.sides(), &b.rounded, &mut b.qkv);
+            turn(&mut p, &mut b.qkv, (heads.row(), turned), &b.turns, pairs);
             kv.write(cache.len, &b.qkv);
             kv.attend(&mut p, cache.len, &b.qkv, &mut b.y);
-            b.rounded.round(level, &b.y, width);
-            multiply(&mut p, &layer.output, &b.rounded, None, &mut b.y);
-            add(&mut b.x, &b.y);
-            rms_norm(level, &b.x, &layer.feed_norm, eps, &mut b.y);
-            b.rounded.round(level, &b.y, width);
+            b.rounded.round(&mut p, &b.y, shape.width);
+            multiply(&mut p, &[(&layer.output, None)], &b.rounded, &mut b.y);
+            b.rounded.norm(&mut p, &mut b.x, Some(&b.y), &layer.feed_norm, eps);
             gated(&mut p, (&layer.gate, &layer.up), &b.rounded, &mut b.hidden);
-            b.rounded.round(level, &b.hidden, shape.feed_forward);
-            multiply(&mut p, &layer.down, &b.rounded, None, &mut b.y);
-            add(&mut b.x, &b.y);
+            b.rounded.round(&mut p, &b.hidden, shape.feed_forward);
+            multiply(&mut p, &[(&layer.down, None)], &b.rounded, &mut b.y);
         }
         cache.len += tokens.len();
         if !want_logits {
             return Ok(None);
         }
-        let last = &b.x[b.x.len() - width..];
-        rms_norm(level, last, &self.final_norm, eps, &mut b.y[..width]);
-        b.rounded.round(level, &b.y[..width], width);
+        let last = b.x.len() - shape.width..;
+        b.rounded.norm(&mut p, &mut b.x[last.clone()], Some(&b.y[last]), &self.final_norm, eps);
         let mut logits = vec![0.0; shape.vocabulary];
-        multiply(&mut p, &self.head, &b.rounded, None, &mut logits);
+        multiply(&mut p, &[(&self.head, None)], &b.rounded, &mut logits);
         Ok(Some(logits))
     }
 
@@ -176,28 +169,9 @@ impl Decoder {
     }
 }
 
-impl Buffers {
-    /// Queries, keys and values of all tokens, side by side.
-    fn project(&mut self, p: &mut Product<'_>, layer: &Layer, heads: Heads) {
-        let mut from = 0;
-        for Side(matrix, bias) in [&layer.query, &layer.key, &layer.value] {
-            let rows = matrix.rows();
-            self.part.resize(self.rounded.tokens() * rows, 0.0);
-            multiply(p, matrix, &self.rounded, bias.as_deref(), &mut self.part);
-            for (row, part) in self.qkv.chunks_exact_mut(heads.row()).zip(self.part.chunks_exact(rows)) {
-                row[from..from + rows].copy_from_slice(part);
-            }
-            from += rows;
-        }
-    }
-
-    /// Turns queries and keys by their positions.
-    fn turn(&mut self, heads: Heads, pairs: bool) {
-        let turned = (heads.heads + heads.shared) * heads.width;
-        let rows = self.qkv.chunks_exact_mut(heads.row());
-        for (row, turns) in rows.zip(self.turns.chunks_exact((heads.width / 2).max(1))) {
-            row[..turned].chunks_exact_mut(heads.width).for_each(|head| rotate(head, turns, pairs));
-        }
+impl Layer {
+    fn sides(&self) -> [Side<'_>; 3] {
+        [&self.query, &self.key, &self.value].map(|Biased(matrix, bias)| (matrix, bias.as_deref()))
     }
 }
 
@@ -222,7 +196,7 @@ impl Weights<'_> {
         let mut side = |part: &str, rows: usize| {
             let matrix = self.matrix(&format!("blk.{i}.{part}.weight"), rows, s.width)?;
             let bias = (s.family == Family::Qwen2).then(|| self.vector(&format!("blk.{i}.{part}.bias"), rows));
-            Ok::<_, LlmError>(Side(matrix, bias.transpose()?))
+            Ok::<_, LlmError>(Biased(matrix, bias.transpose()?))
         };
         let (query, key, value) = (side("attn_q", s.width)?, side("attn_k", kv)?, side("attn_v", kv)?);
         let name = |part: &str| format!("blk.{i}.{part}.weight");

@@ -38,9 +38,9 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Bytes of f32 keys and values of `tokens` in all layers.
-    pub(super) fn kv_bytes(&self, tokens: usize) -> u64 {
-        (self.layers * 2 * self.kv_heads * self.head_width * size_of::<f32>()) as u64 * tokens as u64
+    /// Bytes of keys and values of `tokens` in all layers, at `bytes` for each.
+    pub(super) fn kv_bytes(&self, tokens: usize, bytes: usize) -> u64 {
+        (self.layers * 2 * self.kv_heads * self.head_width * bytes) as u64 * tokens as u64
     }
 }
 

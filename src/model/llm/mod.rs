@@ -133,7 +133,7 @@ impl LanguageModel for Llm {
     }
 
     fn kv_bytes(&self, tokens: usize) -> u64 {
-        self.net.shape().kv_bytes(tokens)
+        self.net.kv_bytes(tokens)
     }
 
     fn open(&mut self, slot: usize, tokens: usize) -> Result<(), ModelError> {

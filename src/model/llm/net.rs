@@ -13,7 +13,7 @@ pub(super) enum Net {
     /// On the processor.
     Processor(Box<Decoder>),
     /// On any other device.
-    Candle(Transformer),
+    Candle(Box<Transformer>),
 }
 
 /// The keys and values of one conversation.
@@ -31,7 +31,7 @@ impl Net {
             let decoder = Decoder::load(file, shape, Level::best(), crate::model::device::threads())?;
             return Ok(Self::Processor(Box::new(decoder)));
         }
-        Ok(Self::Candle(Transformer::load(file, shape, device, false)?))
+        Ok(Self::Candle(Box::new(Transformer::load(file, shape, device, false)?)))
     }
 
     pub(super) fn shape(&self) -> &Shape {
@@ -39,6 +39,12 @@ impl Net {
             Self::Processor(net) => net.shape(),
             Self::Candle(net) => net.shape(),
         }
+    }
+
+    /// Bytes of keys and values of `tokens`: f16 on the processor, f32 elsewhere.
+    pub(super) fn kv_bytes(&self, tokens: usize) -> u64 {
+        let bytes = if matches!(self, Self::Processor(_)) { 2 } else { 4 };
+        self.shape().kv_bytes(tokens, bytes)
     }
 
     pub(super) fn new_cache(&self, capacity: usize) -> Result<Past> {
