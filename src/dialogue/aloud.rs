@@ -59,7 +59,7 @@ impl Conversation {
         {
             return self.finish(id, ending, now, out);
         }
-        if !enough && let Some((piece, text)) = voicing.ask(&answer.text, whole, wait, now) {
+        if !enough && let Some((piece, text)) = voicing.ask(&answer.text, whole, (wait, speed), now) {
             out.push(Output::Speak { response_id: id.to_owned(), piece, text, speed, format });
         }
     }

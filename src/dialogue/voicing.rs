@@ -99,8 +99,15 @@ pub(crate) struct Voicing {
 }
 
 impl Voicing {
-    /// The next piece for the voice, if there is one and the voice is free.
-    pub(crate) fn ask(&mut self, text: &str, whole: bool, wait: Duration, now: MediaTime) -> Option<(u32, String)> {
+    /// The next piece for the voice, if there is one and the voice is free. It is waited for as long as `wait` says for a piece at the voice's own
+    /// pace; slowed to `speed`, the sound of each character takes so much longer to make.
+    pub(crate) fn ask(
+        &mut self,
+        text: &str,
+        whole: bool,
+        (wait, speed): (Duration, f32),
+        now: MediaTime,
+    ) -> Option<(u32, String)> {
         if self.quiet || self.asked.is_some() {
             return None;
         }
@@ -109,7 +116,8 @@ impl Voicing {
         let letters = u32::try_from(words.chars().count()).unwrap_or(u32::MAX);
         self.next = range.end;
         self.piece += 1;
-        self.asked = Some((range, now + wait + WAIT_PER_CHAR.saturating_mul(letters)));
+        let per_char = WAIT_PER_CHAR.div_f32(speed.clamp(0.25, 1.0));
+        self.asked = Some((range, now + wait + per_char.saturating_mul(letters)));
         Some((self.piece, words))
     }
 
@@ -192,7 +200,7 @@ mod tests {
         Voiced { sound: bytes::Bytes::new(), ms, words: words.iter().map(word).collect() }
     }
 
-    const WAIT: Duration = Duration::from_secs(8);
+    const WAIT: (Duration, f32) = (Duration::from_secs(8), 1.0);
     const TEXT: &str = "A cup, red. It is \"new\".";
 
     fn said() -> Voicing {
@@ -234,7 +242,11 @@ mod tests {
         let mut v = Voicing::default();
         assert!(v.take(TEXT, 0, &piece(&[], 100)).is_none());
         v.ask(TEXT, true, WAIT, MediaTime::ZERO).expect("a piece");
-        assert!(v.deadline().is_some_and(|at| at > MediaTime::ZERO + WAIT));
+        assert!(v.deadline().is_some_and(|at| at > MediaTime::ZERO + WAIT.0));
+        let mut slow = Voicing::default();
+        slow.ask(TEXT, true, (WAIT.0, 0.25), MediaTime::ZERO).expect("a piece");
+        let past = |v: &Voicing| v.deadline().map(|at| at.since(MediaTime::ZERO + WAIT.0));
+        assert_eq!(past(&slow), past(&v).map(|d| d * 4), "a quarter of the pace, four times the sound");
         assert!(v.fall_silent() && v.is_done(TEXT) && v.deadline().is_none());
         assert!(v.take(TEXT, 1, &piece(&[], 100)).is_none() && v.ask(TEXT, true, WAIT, MediaTime::ZERO).is_none());
     }

@@ -68,6 +68,10 @@ impl Kokoro {
     }
 }
 
+/// How far the predicted durations are stretched: the slowest that a client may ask for, and twice the voice's own pace.
+const SLOWEST: f32 = 0.25;
+const FASTEST: f32 = 2.0;
+
 impl Voice for Kokoro {
     fn name(&self) -> &str {
         &self.name
@@ -78,7 +82,7 @@ impl Voice for Kokoro {
     }
 
     fn speak(&mut self, sentence: &str, speed: f32) -> Result<Speech, VoiceError> {
-        let speed = if speed.is_finite() { speed.clamp(0.5, 2.0) } else { 1.0 };
+        let speed = if speed.is_finite() { speed.clamp(SLOWEST, FASTEST) } else { 1.0 };
         let (stretches, skipped) = sound(sentence, &self.dictionary);
         if skipped > 0 {
             tracing::debug!(skipped, "letters that the voice does not read");

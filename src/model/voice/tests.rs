@@ -115,5 +115,12 @@ fn the_same_sentence_sounds_the_same_and_its_words_lie_in_it() {
     assert!(one.words.windows(2).all(|w| w[0].end_ms <= w[1].start_ms));
     let slow = voice.speak(sentence, 0.7).expect("spoken");
     assert!(slow.samples.len() > one.samples.len(), "slower is longer");
+    // Over the whole range that clients may ask for the sound is as long as it should be, give or take the silence around it.
+    let own = voice.speak(sentence, 1.0).expect("spoken").samples.len() as f64;
+    for speed in [0.25, 0.5, 1.5] {
+        let long = voice.speak(sentence, speed).expect("spoken").samples.len() as f64;
+        let ratio = long * f64::from(speed) / own;
+        assert!((0.85..1.2).contains(&ratio), "{speed}: {ratio}");
+    }
     assert!(voice.speak("… 你好 —", 1.0).expect("nothing").samples.is_empty());
 }
