@@ -72,6 +72,11 @@ fn problems(keys: &[NamedKey]) -> Vec<String> {
         if !seen.insert(key) {
             problems.push(format!("{which}: the same key stands here twice"));
         }
+        if allow.max_uses.is_some() {
+            problems.push(format!(
+                "{which}: `max_uses` is for client secrets; a key opens as many sessions as it is asked to"
+            ));
+        }
         if let Err(why) = allow.check() {
             problems.push(format!("{which}: {why}"));
         }
@@ -113,6 +118,7 @@ mod tests {
             (key.replace("kiosk", ""), "name"),
             (format!("{key}allow = {{ max_session = 2 }}"), "max_session"),
             (format!("{key}allow = {{ max_fps = 99 }}"), "max_fps"),
+            (format!("{key}allow = {{ max_uses = 1 }}"), "max_uses"),
             (format!("{key}key = 'again'"), "key"),
             ("[[key]]\nname = 'kiosk'\nkey = 'sixteen-letters-1".to_owned(), "TOML"),
         ] {

@@ -89,6 +89,7 @@ fn grants() -> Value {
     json!({"type": "object", "additionalProperties": false, "description": "What the token may do, where that is less than its key may.", "properties": {
         "models": list("Answering models whose sessions may be opened."),
         "max_sessions": {"type": "integer", "minimum": 1, "description": "Sessions at one time."},
+        "max_uses": {"type": "integer", "minimum": 1, "description": "Sessions that may be opened in all; coming back to one opens none."},
         "max_session_s": {"type": "integer", "minimum": 1, "description": "Longest session, seconds."},
         "max_fps": {"type": "number", "minimum": 0.1, "maximum": 10, "description": "Frames per second looked at, at most."},
         "client_events": list("Events that its clients may send."),

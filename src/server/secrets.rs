@@ -1,7 +1,7 @@
 //! `POST /v1/realtime/client_secrets`: short-lived tokens (`ek_…`) for browsers, so that a page never holds a key of the operator's.
 //!
 //! Source: the OpenAI Realtime API (`/v1/realtime/client_secrets`). A token opens sessions until it expires, with the session settings it was made
-//! with and with what its key allows, or less (`grants`); it makes no tokens. Tokens are random and live in memory only: a restart ends
+//! with and with what its key allows, or less (`grants`), among that how many sessions in all; it makes no tokens. Tokens are random and live in memory only: a restart ends
 //! them, and there is nothing in them to be forged or read.
 
 use std::collections::HashMap;
@@ -209,6 +209,7 @@ mod tests {
             (br#"{"expires_after":{"anchor":"now"}}"#, "anchor"),
             (br#"{"grants":{"max_fsp":2}}"#, "max_fsp"),
             (br#"{"grants":{"max_fps":-2}}"#, "max_fps"),
+            (br#"{"grants":{"max_uses":0}}"#, "max_uses"),
             (br#"{"grants":{"max_sessions":99999999999999999999}}"#, "grants"),
             (br#"{"grants":{"client_events":["x"]}}"#, "client_events"),
             (br#"{"grants":[]}"#, "grants"),

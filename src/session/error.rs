@@ -30,6 +30,9 @@ pub enum SessionError {
     /// The key does not open sessions with this model.
     #[error("this key does not open sessions with `{0}`, the model that answers here")]
     ModelNotAllowed(String),
+    /// The client secret was for so many sessions, and they were opened.
+    #[error("this client secret has opened all the sessions that it was made for; have a new one made")]
+    UsedUp,
     /// The conversations there are are late already, or would be with one more.
     #[error("the server is busy with the sessions it has; try again in {} s", .retry_after.as_secs())]
     Overloaded {
@@ -97,7 +100,7 @@ impl SessionError {
             Self::Full { .. } | Self::KeyFull { .. } | Self::Overloaded { .. } | Self::ShortOfMemory { .. } => {
                 ErrorClass::Capacity
             }
-            Self::ModelNotAllowed(_) => ErrorClass::Forbidden,
+            Self::ModelNotAllowed(_) | Self::UsedUp => ErrorClass::Forbidden,
             Self::NoCall(_) | Self::NoMemory | Self::NoSession | Self::NoKeyframe(_) => ErrorClass::NotFound,
             Self::MemoryInUse | Self::CallName | Self::CallNameTaken(_) => ErrorClass::Invalid,
             Self::Store(e) => e.class(),
@@ -125,6 +128,7 @@ impl SessionError {
             Self::NoMemory => return "memory_not_found",
             Self::NoSession => return "session_not_found",
             Self::NoKeyframe(_) => return "keyframe_not_found",
+            Self::UsedUp => return "client_secret_used",
             Self::MemoryInUse => return "memory_in_use",
             Self::CallName => return "invalid_call_name",
             Self::CallNameTaken(_) => return "call_name_taken",

@@ -4,6 +4,7 @@
 //! decided by `server`, who waits for which clock by the actor.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct Restrictions {
     pub models: Option<Vec<String>>,
     /// Sessions at one time.
     pub max_sessions: Option<usize>,
+    /// Sessions that may be opened in all; of a client secret alone.
+    pub max_uses: Option<u32>,
     /// Longest session, seconds.
     pub max_session_s: Option<u64>,
     /// Frames per second looked at, at most.
@@ -39,8 +42,8 @@ impl Restrictions {
     /// # Errors
     /// What is wrong, with the name of the field.
     pub fn check(&self) -> Result<(), String> {
-        if self.max_sessions == Some(0) || self.max_session_s == Some(0) {
-            return Err("`max_sessions` and `max_session_s` must be 1 or more".into());
+        if self.max_sessions == Some(0) || self.max_session_s == Some(0) || self.max_uses == Some(0) {
+            return Err("`max_sessions`, `max_uses` and `max_session_s` must be 1 or more".into());
         }
         if let Some(fps) = self.max_fps.filter(|fps| !FPS.contains(fps)) {
             return Err(format!("`max_fps` = {fps} must be from {} to {}", FPS.start(), FPS.end()));
@@ -70,6 +73,16 @@ pub fn is_origin(text: &str) -> bool {
     })
 }
 
+/// Sessions that may still be opened. Clones count together.
+#[derive(Debug, Clone)]
+struct Uses(Arc<AtomicU32>);
+
+impl PartialEq for Uses {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// What somebody may do.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Grant {
@@ -77,6 +90,7 @@ pub struct Grant {
     holder: String,
     /// Names under which sessions are counted, and how many each may have.
     places: Vec<(String, usize)>,
+    uses: Option<Uses>,
     models: Option<Vec<String>>,
     max_session: Option<Duration>,
     max_fps: Option<f32>,
@@ -95,6 +109,7 @@ impl Grant {
     #[must_use]
     pub fn narrowed(mut self, counted_as: &str, to: &Restrictions) -> Self {
         self.places.extend(to.max_sessions.map(|most| (counted_as.to_owned(), most)));
+        self.uses = to.max_uses.map(|most| Uses(Arc::new(AtomicU32::new(most)))).or(self.uses);
         self.max_session = lesser(self.max_session, to.max_session_s.map(Duration::from_secs));
         self.max_fps = lesser(self.max_fps, to.max_fps);
         self.models = common(self.models, to.models.as_ref());
@@ -119,6 +134,21 @@ impl Grant {
     #[must_use]
     pub fn limits(&self) -> usize {
         self.places.len()
+    }
+
+    /// Takes one of the sessions that may be opened in all; false when there is none left.
+    #[must_use]
+    pub fn use_up(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        let Some(Uses(left)) = &self.uses else { return true };
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// No session came of it.
+    pub fn give_back(&self) {
+        if let Some(Uses(left)) = &self.uses {
+            left.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether sessions with this answering model may be opened.
@@ -269,8 +299,20 @@ mod tests {
     }
 
     #[test]
+    fn a_client_secret_opens_as_many_sessions_as_it_was_made_for() {
+        let key = Grant::of_key("kiosk", &Restrictions::default());
+        let secret = key.clone().narrowed("ek_1", &Restrictions { max_uses: Some(2), ..Restrictions::default() });
+        let same = secret.clone();
+        assert!(secret.use_up() && same.use_up() && !secret.use_up() && !same.use_up());
+        same.give_back();
+        assert!(secret.use_up() && !secret.use_up());
+        assert!((0..9).all(|_| key.use_up()));
+    }
+
+    #[test]
     fn what_is_written_wrongly_is_named() {
         for (wrong, word) in [
+            (Restrictions { max_uses: Some(0), ..Restrictions::default() }, "max_uses"),
             (Restrictions { max_sessions: Some(0), ..Restrictions::default() }, "max_sessions"),
             (Restrictions { max_fps: Some(f32::NAN), ..Restrictions::default() }, "max_fps"),
             (Restrictions { max_fps: Some(60.0), ..Restrictions::default() }, "max_fps"),

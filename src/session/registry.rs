@@ -158,6 +158,12 @@ impl Sessions {
         Ok(Admission { permit, taken, assumed, grant, ended, tasks, step })
     }
 
+    /// As [`Self::admit`], for a session that begins: it counts as one use of a client secret that has few.
+    async fn admit_new(&self, grant: &Arc<Grant>) -> Result<Admission, SessionError> {
+        let admission = self.admit(grant).await?;
+        if grant.use_up() { Ok(admission) } else { Err(SessionError::UsedUp) }
+    }
+
     pub(super) fn id(&self, kind: IdKind) -> String {
         lock(&self.0.ids).next(kind)
     }
@@ -183,7 +189,7 @@ impl Sessions {
             return self.resume_call(token, offer, &options).await;
         }
         let call_id = self.call_id(options.call_name.as_deref())?;
-        let admission = self.admit(&options.grant).await?;
+        let admission = self.admit_new(&options.grant).await?;
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         let (audio_track, has_video) = call::media_of(offer);
@@ -195,6 +201,7 @@ impl Sessions {
         let (mut accepted, answer) = match call::accept(&self.0.services, held.media.clone(), offer).await {
             Ok(accepted) => accepted,
             Err(e) => {
+                held.grant.give_back();
                 held.ended.cancel();
                 return Err(e);
             }
@@ -282,7 +289,7 @@ impl Sessions {
     }
 
     async fn open_wired(&self, options: OpenOptions, video: VideoState) -> Result<(ClientPort, MediaIn), SessionError> {
-        let admission = self.admit(&options.grant).await?;
+        let admission = self.admit_new(&options.grant).await?;
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         setup.video = video;

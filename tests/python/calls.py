@@ -64,7 +64,7 @@ class Call:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def place(cls, server: Server, *tracks: MediaStreamTrack, codec: str | None = None, query: str = "", configuration: RTCConfiguration | None = None, hears: bool = False):
+    async def place(cls, server: Server, *tracks: MediaStreamTrack, codec: str | None = None, query: str = "", configuration: RTCConfiguration | None = None, hears: bool = False, headers: dict | None = None):
         peer = RTCPeerConnection(configuration or RTCConfiguration(iceServers=[]))
         call = cls(server, peer)
         for track in tracks:
@@ -75,7 +75,7 @@ class Call:
         try:
             await peer.setLocalDescription(await peer.createOffer())
             url = f"{server.url}/v1/realtime/calls?{query}"
-            status, headers, call.answer = await asyncio.to_thread(http, url, "POST", peer.localDescription.sdp, "application/sdp")
+            status, headers, call.answer = await asyncio.to_thread(http, url, "POST", peer.localDescription.sdp, "application/sdp", more=headers)
             assert status == 201, call.answer
             assert headers["content-type"] == "application/sdp"
             call.location = headers["location"]

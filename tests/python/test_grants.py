@@ -245,6 +245,45 @@ def test_a_page_that_is_loaded_anew_takes_the_place_that_it_left(guarded):
     guarded.wait_for_sessions(0, seconds=20)
 
 
+def test_a_token_that_is_good_once_opens_one_session_and_is_still_good_to_come_back(guarded):
+    async def work():
+        once = await secret(guarded, PLAIN, grants={"max_uses": 1})
+        # What is refused is not a use.
+        bearer = {"Authorization": f"Bearer {once}"}
+        status, _, _ = await asyncio.to_thread(http, guarded.url + "/v1/realtime/calls", "POST", "v=0", "application/sdp", more=bearer)
+        assert status == 400
+        line, token = await resumable(guarded, once)
+        status, _, error = await refusal(guarded, **with_key(once))
+        assert (status, error["code"]) == (403, "client_secret_used")
+        line.transport.abort()
+        while not guarded.metric("sightline_sessions_away"):
+            await asyncio.sleep(0.05)
+        again = await websockets.connect(f"{guarded.ws}?resume={token}&last_seq=0", **with_key(once))
+        assert json.loads(await again.recv())["type"] == "session.resumed"
+        await again.close()
+        assert (await refusal(guarded, **with_key(once)))[0] == 403
+
+    go(work())
+    guarded.wait_for_sessions(0, seconds=20)
+
+
+def test_only_a_session_that_is_counted_under_the_same_name_makes_room(guarded):
+    async def work():
+        mine, another = [await secret(guarded, PLAIN, grants={"max_sessions": 1}) for _ in range(2)]
+        line, token = await resumable(guarded, mine)
+        line.transport.abort()
+        while not guarded.metric("sightline_sessions_away"):
+            await asyncio.sleep(0.05)
+        async with Talk.open(guarded, **with_key(another)):
+            assert (await refusal(guarded, **with_key(another)))[0] == 429
+            again = await websockets.connect(f"{guarded.ws}?resume={token}&last_seq=0", **with_key(mine))
+            assert json.loads(await again.recv())["type"] == "session.resumed", "its place was no use to the other"
+            await again.close()
+
+    go(work())
+    guarded.wait_for_sessions(0, seconds=20)
+
+
 def place(server, sdp: str, key: str) -> tuple[int, str]:
     """Places a call; status and id."""
     status, headers, _ = http(server.url + "/v1/realtime/calls", "POST", sdp, "application/sdp", more={"Authorization": f"Bearer {key}"})

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("aiortc", reason="aiortc is missing: pip install -r tests/python/requirements.txt")
 
 from calls import Call, Voice, camera  # noqa: E402
-from harness import go, http  # noqa: E402
+from harness import Talk, go, http, text  # noqa: E402
 
 
 def test_a_call_that_breaks_goes_on_with_new_pictures(server):
@@ -44,6 +44,41 @@ def test_a_call_that_breaks_goes_on_with_new_pictures(server):
             # While it lives it is taken over by a socket, and back.
             token = resumed["resume_token"]
         assert token
+
+    go(work())
+    server.wait_for_sessions(0, 20)
+
+
+def test_who_looks_on_is_told_that_the_session_is_over(start_server):
+    server = start_server("resume-watched", "server.resume_grace_ms=2000")
+    server.wait()
+
+    async def work():
+        async with Call.place(server, Voice(), query="ext=resume") as call:
+            await call.until("session.resumable")
+            call_id = call.location.rsplit("/", 1)[1]
+            async with Talk.open(server, f"call_id={call_id}&ext=resume") as beside:
+                await call.peer.close()
+                call.location = ""
+                assert (await beside.until("session.expired"))["reason"] == "nobody_came_back"
+                assert not [e for e in beside.seen if "resume_token" in e or "server_event_seq" in e], "it is not its session"
+
+    go(work())
+    assert server.stop() == 0
+
+
+def test_a_call_that_comes_back_has_the_names_that_it_asks_for(server):
+    async def work():
+        async with Call.place(server, Voice(), query="ext=resume") as call:
+            token = (await call.until("session.resumable"))["resume_token"]
+            call.location = ""
+        while not server.metric("sightline_sessions_away"):
+            await asyncio.sleep(0.1)
+        query = f"ext=resume&resume={token}&last_seq=0"
+        async with Call.place(server, Voice(), query=query, headers={"OpenAI-Beta": "realtime=v1"}) as call:
+            await call.until("session.resumed")
+            call.send("conversation.item.create", item={"type": "message", "role": "user", "content": [text("Hello.")]})
+            await call.until("conversation.item.created")
 
     go(work())
     server.wait_for_sessions(0, 20)

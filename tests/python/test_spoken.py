@@ -223,6 +223,29 @@ def test_who_speaks_into_a_spoken_answer_stops_it_and_the_rest_was_never_said(se
     go(work(), 3 * SLOW_S)
 
 
+def test_a_call_that_is_gone_on_with_over_a_websocket_is_spoken_in_there(server):
+    pytest.importorskip("aiortc", reason="aiortc is missing: pip install -r tests/python/requirements.txt")
+    from calls import Call, Voice
+
+    async def work():
+        async with Call.place(server, Voice(), query="ext=resume", hears=True) as call:
+            token = (await call.until("session.resumable"))["resume_token"]
+            call.send("session.update", session={"type": "realtime", "output_modalities": ["audio"]})
+            await call.until("session.updated")
+            call.location = ""
+        while not server.metric("sightline_sessions_away"):
+            await asyncio.sleep(0.1)
+        async with Talk.open(server, f"resume={token}&last_seq=0") as talk:
+            await talk.until("session.resumed")
+            for _ in range(2):
+                await talk.say(QUESTION)
+                await talk.send("response.create")
+                response, sound = await spoken(talk)
+                assert response["status"] == "completed" and loudness(sound) > 100, response
+
+    go(work(), 3 * SLOW_S)
+
+
 def test_a_call_that_takes_no_sound_is_answered_in_text(server):
     pytest.importorskip("aiortc", reason="aiortc is missing: pip install -r tests/python/requirements.txt")
     from calls import Call, Voice
