@@ -160,6 +160,9 @@ impl Conversation {
             return Err(WireError::field(code::DUPLICATE_ITEM, "item.id", message));
         }
         let of_stream = is_only_pictures(&item) && self.pictures.came(now);
+        if item.is_from(ItemRole::User) {
+            self.end_quiet();
+        }
         if item.is_from(ItemRole::User) && !item.awaiting_words {
             self.remember_words(Speaker::Person, &item.words(), now, out);
         }

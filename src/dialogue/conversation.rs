@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::barge::{Aside, Barge};
 use super::frames::PictureStream;
+use super::idle::Quiet;
 use super::items::{Item, Items, Picture, Place};
 use super::playout::Playout;
 use super::reading::{Before, Reading};
@@ -93,6 +94,8 @@ pub struct Conversation {
     pub(crate) playout: Playout,
     /// The answer that a media track is at; clients were told that it began.
     pub(crate) playing: Option<At>,
+    /// Since when nobody has said anything.
+    pub(crate) quiet: Quiet,
 }
 
 impl Conversation {
@@ -142,6 +145,7 @@ impl Conversation {
             memory: Remembering::new(setup.memory, now),
             playout: Playout::new(setup.voice_track),
             playing: None,
+            quiet: Quiet::default(),
         };
         let mut out = Vec::new();
         match setup.restore {
@@ -205,7 +209,7 @@ impl Conversation {
     pub fn next_deadline(&self) -> Option<MediaTime> {
         let answers = self.answers.iter().map(Answer::deadline);
         let due = answers.chain(self.warm_again_at).chain(self.memory_deadline());
-        due.chain(self.barge_deadline()).chain(self.aloud_deadline()).min()
+        due.chain(self.barge_deadline()).chain(self.aloud_deadline()).chain(self.idle_deadline()).min()
     }
 
     /// Takes in what happened at `now` and says what to do, in order.
@@ -268,6 +272,7 @@ impl Conversation {
         self.memory_time_passed(now, out);
         self.barge_time_passed(now, out);
         self.aloud_time_passed(now, out);
+        self.idle_time_passed(now, out);
     }
 
     pub(crate) fn on_scene(&mut self, facts: Arc<SceneFacts>, now: MediaTime, out: &mut Vec<Output>) {

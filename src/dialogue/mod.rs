@@ -15,6 +15,7 @@ mod conversation;
 mod frames;
 mod ground;
 mod ground_more;
+mod idle;
 mod io;
 mod items;
 mod look;

@@ -30,7 +30,7 @@ pub(crate) enum Plan {
     Past(Box<Routed>),
     /// Something was done, and this is what to say about it.
     Done(Box<Recollected>, Route),
-    /// Nobody asked: something that was watched for happened.
+    /// Nobody asked: something that was watched for happened, or nothing is said any more. The whole sentence.
     Announce(String),
     /// A tool may be called, or was.
     Call(Box<Offer>),
@@ -116,7 +116,7 @@ impl Conversation {
             Plan::Unknown | Plan::Call(_) => return None,
             Plan::Announce(words) => {
                 let lines = super::render::lines(self.sight(asked), now);
-                return Some(Told { ground: Ground::supported(format!("{words}."), words), lines });
+                return Some(Told { ground: Ground::supported(words.clone(), words), lines });
             }
             Plan::Done(done, route) => {
                 self.tell_route(&id, route, None, &done, &[], out);
@@ -260,7 +260,7 @@ impl Conversation {
         let request = ResponseRequest { metadata: Some(metadata), ..ResponseRequest::default() };
         let id = self.open_answer(request, None, TurnTiming::default(), now, out);
         if let Some(answer) = self.answers.iter_mut().find(|a| a.id == id) {
-            answer.plan = Plan::Announce(capital(&because));
+            answer.plan = Plan::Announce(format!("{}.", capital(&because)));
         }
         let view = memory_view::watch(&watch);
         self.send_vendor(ServerBody::WatchFired { watch: view.clone(), response_id: id.clone() }, out);

@@ -1,14 +1,17 @@
 //! A conversation as it is kept for a restart of the server: items, settings, ids, and what was under way.
 //!
-//! What cannot be kept is not passed over: answers under way are told as failed, watches as ended. Pictures that came in items are not kept;
-//! what the camera saw is the memory's.
+//! What cannot be kept is not passed over: answers under way are told as failed, watches as ended. Of pictures that came in items is kept what was
+//! seen in the newest, as in a conversation that goes on; what the camera saw is the memory's.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer::Ending;
 use super::conversation::Conversation;
-use super::items::{Item, Place};
+use super::idle::Quiet;
+use super::items::{Item, Picture, Place};
 use super::{Output, VideoState};
 use crate::base::MediaTime;
 use crate::memory::Span;
@@ -19,6 +22,9 @@ use crate::wire::{
 
 /// Changes when older ones can no longer be read.
 const VERSION: u32 = 1;
+
+/// Items whose pictures are kept: questions go to the newest picture, and to those before it only when it is deleted.
+const PICTURED: usize = 4;
 
 /// Why an answer of before a restart is over.
 const CUT_OFF: &str = "the server was restarted during this answer; ask again";
@@ -47,6 +53,9 @@ struct SavedItem {
     aside: bool,
     /// When it was said, on the memory's clock.
     at: MediaTime,
+    /// What was seen in each of its pictures; null where nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pictures: Vec<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,11 +138,12 @@ impl SavedItem {
             (_, Some(ItemRole::Assistant)) => SavedKind::Assistant(parts()),
             (_, Some(ItemRole::User) | None) => SavedKind::User(parts()),
         };
-        Self { id: view.id.clone(), kind, whole: view.status == ItemStatus::Completed, aside: item.aside, at }
+        let whole = view.status == ItemStatus::Completed;
+        Self { id: view.id.clone(), kind, whole, aside: item.aside, at, pictures: Vec::new() }
     }
 
     fn into_item(self, now: MediaTime) -> Item {
-        let Self { id, kind, whole, aside, at } = self;
+        let Self { id, kind, whole, aside, at, pictures } = self;
         // What was being written is cut off where the snapshot was taken.
         let status = if whole { ItemStatus::Completed } else { ItemStatus::Incomplete };
         let message = |role, parts: Vec<SavedPart>| {
@@ -148,7 +158,8 @@ impl SavedItem {
                 ItemView::function(id, FunctionKind::Output, call_id, String::new(), text)
             }
         };
-        Item { aside, said_at: Some(at), ..Item::new(view, now) }
+        let pictures = pictures.into_iter().map(seen).collect();
+        Item { aside, pictures, said_at: Some(at), ..Item::new(view, now) }
     }
 }
 
@@ -185,6 +196,20 @@ impl SavedAnswer {
     }
 }
 
+/// What was seen in a picture, as it is written down.
+fn saved(picture: &Picture) -> Value {
+    match picture {
+        Picture::Seen(facts) => serde_json::to_value(&**facts).unwrap_or_default(),
+        // Its bytes are gone before anybody has looked.
+        Picture::Pending(_) | Picture::Failed => Value::Null,
+    }
+}
+
+/// The other way; facts of another version cannot be read.
+fn seen(saved: Value) -> Picture {
+    serde_json::from_value(saved).map_or(Picture::Failed, |facts| Picture::Seen(Arc::new(facts)))
+}
+
 /// Bytes of something as JSON.
 fn length(of: &impl Serialize) -> usize {
     serde_json::to_vec(of).map_or(usize::MAX, |json| json.len())
@@ -198,8 +223,14 @@ impl Conversation {
         self.items.last_id()?;
         let mut snapshot = Snapshot::new(self);
         let mut room = most_bytes.checked_sub(length(&snapshot))?;
+        let mut pictured = 0;
         for item in self.items.iter().rev() {
             let mut saved = SavedItem::of(item, self.memory.said_at(item));
+            // Pictures of a stream pass, and what was seen in them is the memory's.
+            if !item.pictures.is_empty() && !item.frame && pictured < PICTURED {
+                pictured += 1;
+                saved.pictures = item.pictures.iter().map(self::saved).collect();
+            }
             if let Some(answer) = self.answers.iter().find(|a| a.in_conversation && a.item_id == saved.id) {
                 // The item itself gets its words when the answer is done.
                 let words = answer.text().to_owned();
@@ -266,6 +297,7 @@ impl Conversation {
     /// A client of the session came back over another connection, with or without sound and pictures.
     pub fn reattached(&mut self, audio_track: bool, video: bool) {
         self.audio_track = audio_track;
+        self.quiet = Quiet::No;
         match (video, self.video) {
             (true, VideoState::None) => self.video = VideoState::Waiting,
             (false, _) => (self.video, self.scene) = (VideoState::None, None),
@@ -275,6 +307,7 @@ impl Conversation {
 
     /// The client's connection broke: what it was saying cannot be heard to its end.
     pub(crate) fn on_cut(&mut self, out: &mut Vec<Output>) {
+        self.quiet = Quiet::Away;
         if self.speaking.is_some() || self.appended_ms > 0 {
             self.clear_audio(out);
         }

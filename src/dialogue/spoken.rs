@@ -103,14 +103,18 @@ impl Conversation {
 
     /// Puts a turn into the conversation; its words come later.
     pub(crate) fn commit_turn(&mut self, turn: SpokenTurn, now: MediaTime, out: &mut Vec<Output>) {
+        self.commit_item(turn.item_id.clone(), true, now, out);
+        self.spoken.push(turn);
+    }
+
+    /// Makes an item of what is in the buffer.
+    pub(crate) fn commit_item(&mut self, item_id: String, awaiting_words: bool, now: MediaTime, out: &mut Vec<Output>) {
         self.appended_ms = 0;
-        let (previous_item_id, item_id) = (self.items.last_id(), turn.item_id.clone());
+        let previous_item_id = self.items.last_id();
         self.send(ServerBody::AudioCommitted { previous_item_id, item_id: item_id.clone() }, out);
         let content = vec![PartView::InputAudio { transcript: None }];
-        let mut item = Item::new(ItemView::message(item_id, ItemRole::User, ItemStatus::Completed, content), now);
-        item.awaiting_words = true;
-        self.add_item(item, &Place::End, out);
-        self.spoken.push(turn);
+        let view = ItemView::message(item_id, ItemRole::User, ItemStatus::Completed, content);
+        self.add_item(Item { awaiting_words, ..Item::new(view, now) }, &Place::End, out);
     }
 
     pub(crate) fn on_transcribed(

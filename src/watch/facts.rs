@@ -62,7 +62,8 @@ pub struct ColourShare {
 }
 
 /// How a thing or the picture moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Motion {
     /// Not moving.
     Still,
@@ -81,7 +82,7 @@ pub enum Motion {
 }
 
 /// An object from the detector, followed over frames by the tracker.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObjectFact {
     /// The tracker's number for it; stays the same while it is followed.
     pub track: u32,
@@ -102,7 +103,7 @@ pub struct ObjectFact {
 }
 
 /// What the classifier takes the picture, or a crop of it, to be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LabelFact {
     /// Class name in plain words, e.g. `coffee mug`.
     pub label: String,
@@ -117,7 +118,7 @@ pub struct LabelFact {
 }
 
 /// A line of text that was read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextFact {
     /// The characters.
     pub text: String,
@@ -165,7 +166,7 @@ pub enum Change {
 }
 
 /// A change and when it happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChangeFact {
     /// What changed.
     pub change: Change,
@@ -174,7 +175,7 @@ pub struct ChangeFact {
 }
 
 /// Everything perception knows at one moment.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SceneFacts {
     /// Capture time of the newest frame that went into it.
     pub at: MediaTime,
@@ -194,12 +195,14 @@ pub struct SceneFacts {
     pub changes: Vec<ChangeFact>,
     /// True when the picture is too dark, too blurred or covered, so that nothing can be said about it.
     pub unusable: Option<Unusable>,
-    /// Experts that have looked at this scene (`detector`, `classifier`, `ocr`, …): what is absent here was not looked for.
+    /// Experts that have looked at this scene (`detector`, `classifier`, `ocr`, …): what is absent here was not looked for. Not written down.
+    #[serde(skip)]
     pub looked: Vec<&'static str>,
 }
 
 /// Why nothing can be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unusable {
     /// Nearly black: covered lens or no light.
     Dark,

@@ -75,6 +75,10 @@ impl Obj {
         self.map.get(key).is_some_and(|v| !v.is_null())
     }
 
+    pub(crate) fn is_null(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(Value::is_null)
+    }
+
     pub(crate) fn take(&mut self, key: &str) -> Field<Value> {
         match self.map.remove(key) {
             None => Field::Absent,

@@ -282,6 +282,8 @@ struct TurnUpdate {
     prefix_padding_ms: Option<u32>,
     #[schemars(range(max = 10_000))]
     silence_duration_ms: Option<u32>,
+    #[schemars(range(min = 5_000, max = 30_000))]
+    idle_timeout_ms: Option<u32>,
     create_response: Option<bool>,
     interrupt_response: Option<bool>,
 }

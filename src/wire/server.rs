@@ -181,6 +181,9 @@ pub enum ServerBody {
     /// The speaker finished.
     #[serde(rename = "input_audio_buffer.speech_stopped")]
     SpeechStopped { audio_end_ms: u64, item_id: String },
+    /// Nobody has said anything for as long as `idle_timeout_ms` says; the silence becomes an item, and is answered.
+    #[serde(rename = "input_audio_buffer.timeout_triggered")]
+    TimeoutTriggered { audio_start_ms: u64, audio_end_ms: u64, item_id: String },
     /// An answer begins.
     #[serde(rename = "response.created")]
     ResponseCreated { response: Box<ResponseView> },

@@ -63,7 +63,7 @@ pub struct TurnDetection {
     pub prefix_padding_ms: u32,
     /// Silence that ends a turn, in milliseconds. With `semantic_vad` what was said decides instead.
     pub silence_duration_ms: u32,
-    /// Always null: there is no time-out event.
+    /// So long after an answer was heard, with nothing said, the silence is a turn and is answered. Null: never, and always with `semantic_vad`.
     pub idle_timeout_ms: Option<u32>,
     /// Answer when a turn ends.
     pub create_response: bool,
@@ -429,6 +429,8 @@ pub struct TurnPatch {
     pub prefix_padding_ms: Option<u32>,
     /// Silence.
     pub silence_duration_ms: Option<u32>,
+    /// Silence after an answer; null clears.
+    pub idle_timeout_ms: Option<Option<u32>>,
     /// Answer by itself.
     pub create_response: Option<bool>,
     /// Be interrupted.
@@ -444,6 +446,8 @@ impl TurnPatch {
         set(&mut t.threshold, self.threshold);
         set(&mut t.prefix_padding_ms, self.prefix_padding_ms);
         set(&mut t.silence_duration_ms, self.silence_duration_ms);
+        set(&mut t.idle_timeout_ms, self.idle_timeout_ms);
+        t.idle_timeout_ms = t.idle_timeout_ms.filter(|_| !semantic);
         set(&mut t.create_response, self.create_response);
         set(&mut t.interrupt_response, self.interrupt_response);
         t

@@ -11,6 +11,10 @@ use super::session::{
 use super::tool::{read_tool_choice, read_tools};
 use super::vendor::Extension;
 
+/// Bounds of `idle_timeout_ms`.
+const LEAST_IDLE_MS: u32 = 5_000;
+const MOST_IDLE_MS: u32 = 30_000;
+
 /// Reads a `session` object. Unknown fields are left out, since stock clients send many.
 pub(crate) fn read_session(mut o: Obj) -> Result<SessionPatch, WireError> {
     let kind = match o.name("type")?.set().as_deref() {
@@ -190,9 +194,23 @@ fn read_turn(o: &mut Obj) -> Result<Option<Option<TurnPatch>>, WireError> {
         threshold,
         prefix_padding_ms: t.whole("prefix_padding_ms", 5_000)?,
         silence_duration_ms: t.whole("silence_duration_ms", 10_000)?,
+        idle_timeout_ms: read_idle_timeout(&mut t)?,
         create_response: t.bool("create_response")?,
         interrupt_response: t.bool("interrupt_response")?,
     })))
+}
+
+fn read_idle_timeout(t: &mut Obj) -> Result<Option<Option<u32>>, WireError> {
+    const KEY: &str = "idle_timeout_ms";
+    if t.is_null(KEY) {
+        return Ok(Some(None));
+    }
+    match t.whole(KEY, MOST_IDLE_MS)? {
+        Some(ms) if ms < LEAST_IDLE_MS => {
+            Err(t.bad(KEY, &format!("must be a whole number from {LEAST_IDLE_MS} to {MOST_IDLE_MS}, or null")))
+        }
+        ms => Ok(ms.map(Some)),
+    }
 }
 
 /// Kept but not understood, e.g. `metadata`: an object up to a size.

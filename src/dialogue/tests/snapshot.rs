@@ -60,6 +60,38 @@ fn items_settings_and_ids_come_back_as_they_were() {
 }
 
 #[test]
+fn what_was_seen_in_a_picture_of_the_conversation_outlives_a_restart() {
+    let mut t = Talk::new(|_| {});
+    let picture = json!({"type": "input_image", "image_url": "data:image/jpeg;base64,/9j/4AAQSkZJRg=="});
+    let show = |t: &mut Talk| {
+        let item = json!({"type": "message", "role": "user", "content": [picture.clone()]});
+        let out = t.client(json!({"type": "conversation.item.create", "item": item}));
+        let look = out.iter().find_map(|o| if let Output::LookAtImage { look, .. } = o { Some(*look) } else { None });
+        look.expect("it is looked at")
+    };
+    let look = show(&mut t);
+    let facts = cup(t.now);
+    t.put(Input::Looked { look, result: Ok(facts) });
+    let (mut again, _) = taken_up(&t);
+    let (_, prompt) = generated(&again.ask("What colour is the cup?")).expect("answered");
+    assert!(format!("{prompt:?}").contains("red"), "{prompt:?}");
+    // One that nobody had looked at yet is not waited for.
+    show(&mut t);
+    let (mut again, _) = taken_up(&t);
+    let (_, prompt) = generated(&again.ask("What is this?")).expect("answered at once");
+    assert!(prompt.answer_prefix.contains("could not open"), "{prompt:?}");
+    // They cost little: those of a few items, however many there are.
+    for _ in 0..20 {
+        let look = show(&mut t);
+        let facts = cup(t.now);
+        t.after(20_000).put(Input::Looked { look, result: Ok(facts) });
+    }
+    let json = t.c.snapshot(MOST).expect("kept");
+    let kept = json["items"].as_array().expect("items").iter().filter(|i| i.get("pictures").is_some()).count();
+    assert_eq!(kept, 4);
+}
+
+#[test]
 fn what_was_under_way_is_told_as_over() {
     let mut t = Talk::seeing();
     t.client(json!({"type": "session.update", "session": {"type": "realtime", "extensions": ["memory"]}}));

@@ -42,7 +42,32 @@ pub(super) fn samples() -> Vec<ServerBody> {
         B::PlayStarted { response_id: response_id() },
         B::PlayStopped { response_id: response_id() },
         B::PlayCleared { response_id: response_id() },
+        B::TimeoutTriggered { audio_start_ms: 9_000, audio_end_ms: 15_000, item_id: "item_6".into() },
     ]
+}
+
+#[test]
+fn the_time_of_silence_is_server_vads_alone_and_null_ends_it() {
+    let names = Names::default();
+    let mut session = SessionConfig::new("sess_1".into(), &names);
+    for (asked, given) in [
+        (json!({"type": "server_vad", "idle_timeout_ms": 6_000}), Some(6_000)),
+        (json!({"threshold": 0.6}), Some(6_000)),
+        (json!({"type": "semantic_vad"}), None),
+        (json!({"type": "semantic_vad", "idle_timeout_ms": 6_000}), None),
+        (json!({"type": "server_vad", "idle_timeout_ms": 5_000}), Some(5_000)),
+        (json!({"idle_timeout_ms": null}), None),
+    ] {
+        let patch = json!({"audio": {"input": {"turn_detection": asked}}});
+        session.apply(parse_session(&patch.to_string()).expect("a valid patch"), &names);
+        let turn = session.audio.input.turn_detection.clone().expect("on");
+        assert_eq!(turn.idle_timeout_ms, given, "{asked}");
+    }
+    for wrong in [json!(4_999), json!(30_001), json!(5_000.5), json!("6000")] {
+        let patch = json!({"turn_detection": {"idle_timeout_ms": wrong}});
+        let error = parse_session(&patch.to_string()).expect_err("out of bounds");
+        assert!(error.message.contains("idle_timeout_ms"), "{}", error.message);
+    }
 }
 
 #[test]

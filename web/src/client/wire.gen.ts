@@ -388,6 +388,18 @@ export interface InputAudioBufferSpeechStoppedEvent {
   type: "input_audio_buffer.speech_stopped";
 }
 
+/** Nobody has said anything for as long as `idle_timeout_ms` says; the silence becomes an item, and is answered. */
+export interface InputAudioBufferTimeoutTriggeredEvent {
+  audio_end_ms: number;
+  audio_start_ms: number;
+  /** `event_…`. */
+  event_id: string;
+  item_id: string;
+  /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
+  server_event_seq?: number | null;
+  type: "input_audio_buffer.timeout_triggered";
+}
+
 /** Tokens in, by kind. */
 export interface InputDetails {
   /** None. */
@@ -1440,7 +1452,7 @@ export interface TurnDetection {
   create_response: boolean;
   /** How soon a person may be taken to have finished; absent with `server_vad`. */
   eagerness?: Eagerness | null;
-  /** Always null: there is no time-out event. */
+  /** So long after an answer was heard, with nothing said, the silence is a turn and is answered. Null: never, and always with `semantic_vad`. */
   idle_timeout_ms: number | null;
   /** Stop answering when speech starts. */
   interrupt_response: boolean;
@@ -1462,6 +1474,7 @@ export type TurnKindName = "server_vad" | "semantic_vad" | "none";
 export interface TurnUpdate {
   create_response?: boolean | null;
   eagerness?: Eagerness | null;
+  idle_timeout_ms?: number | null;
   interrupt_response?: boolean | null;
   prefix_padding_ms?: number | null;
   silence_duration_ms?: number | null;
@@ -1580,6 +1593,7 @@ export type ServerEvent =
   | InputAudioBufferClearedEvent
   | InputAudioBufferSpeechStartedEvent
   | InputAudioBufferSpeechStoppedEvent
+  | InputAudioBufferTimeoutTriggeredEvent
   | ResponseCreatedEvent
   | ResponseDoneEvent
   | RateLimitsUpdatedEvent
@@ -1654,6 +1668,7 @@ export const SERVER_EVENT_FIELDS: { readonly [K in ServerEvent["type"]]: Readonl
   "input_audio_buffer.cleared": { event_id: "string" },
   "input_audio_buffer.speech_started": { audio_start_ms: "number", item_id: "string", event_id: "string" },
   "input_audio_buffer.speech_stopped": { audio_end_ms: "number", item_id: "string", event_id: "string" },
+  "input_audio_buffer.timeout_triggered": { audio_start_ms: "number", audio_end_ms: "number", item_id: "string", event_id: "string" },
   "response.created": { response: "object", event_id: "string" },
   "response.done": { response: "object", event_id: "string" },
   "rate_limits.updated": { rate_limits: "object", event_id: "string" },
