@@ -107,6 +107,10 @@ pub const METRICS: &[Metric] = &[
     seconds("sightline_look_seconds", "one look at one picture; label: expert"),
     counter("sightline_frames_lost_total", "pictures dropped on purpose; label: reason"),
     seconds("sightline_interruption_seconds", "speech into an answer, from its onset to stopping the answer"),
+    seconds(
+        "sightline_hold_seconds",
+        "answers that stood still until it was known whether they were interrupted; label: ended",
+    ),
     counter("sightline_interjections_total", "speech into answers; label: judged (what it was taken for)"),
     counter("sightline_tool_calls_total", "calls of functions that the model wrote; label: result"),
     counter("sightline_audio_lost_total", "sound dropped on purpose; label: reason"),

@@ -1,9 +1,10 @@
-//! The scenes. The even ones of each kind were looked at while thresholds were chosen, the odd ones were not.
+//! The scenes. These were looked at while thresholds were chosen; those of `held_out.rs` were not.
 
+use super::held_out;
 use super::sound::{Chance, at_level, cough, mix, room, say};
 
 /// How loud the person is, dBFS.
-const PERSON: f32 = -24.0;
+pub(crate) const PERSON: f32 = -24.0;
 /// When the person begins to ask.
 pub(crate) const ASKS_MS: u64 = 600;
 /// When the answer begins; the person has finished by then.
@@ -27,72 +28,94 @@ pub(crate) enum Kind {
 pub(crate) struct Scene {
     pub name: String,
     pub kind: Kind,
-    pub second_half: bool,
+    pub held_out: bool,
+    /// Without our own voice.
     pub microphone: Vec<f32>,
-    /// Empty when answers are text.
+    /// What would be played if nothing held it back. Empty when answers are text.
     pub played: Vec<f32>,
+    /// The same as it comes back from the room, and how much later, in milliseconds.
+    pub back: Vec<f32>,
+    pub delay_ms: usize,
 }
 
-/// Who speaks, and what they ask first.
-const PEOPLE: [(&str, &str); 4] = [
-    ("en-us+m3", "What do you see on the table?"),
-    ("en-gb+f2", "Tell me about this room."),
-    ("en-us+f4", "What is in front of me?"),
-    ("en-gb-scotland+m2", "Describe the picture please."),
-];
+/// Who speaks, and what they ask first; and our own voice.
+pub(crate) struct Cast {
+    pub people: [(&'static str, &'static str); 4],
+    pub ours: &'static str,
+    pub answer: &'static str,
+}
 
-const OUR_VOICE: &str = "en-gb-x-rp+m1";
+const CAST: Cast = Cast {
+    people: [
+        ("en-us+m3", "What do you see on the table?"),
+        ("en-gb+f2", "Tell me about this room."),
+        ("en-us+f4", "What is in front of me?"),
+        ("en-gb-scotland+m2", "Describe the picture please."),
+    ],
+    ours: "en-gb-x-rp+m1",
+    answer: OUR_ANSWER,
+};
+
 const OUR_ANSWER: &str = "I can see a wooden table with a red cup on it, and behind it an open window with a green plant. There is a chair on the left \
     with a brown jacket on it, and a lamp that stands on the floor beside a large shelf full of old books.";
 const NEWS: &str = "Good evening. The government has announced new measures for the railways today. In the north, heavy rain is expected until Thursday, \
     and the minister said that help would arrive within a few hours.";
 
-struct Maker {
-    list: Vec<Scene>,
+pub(crate) struct Maker {
+    pub list: Vec<Scene>,
+    pub cast: Cast,
+    pub held_out: bool,
 }
 
 /// What happens: where, and how it sounds.
-struct Event {
-    at: u64,
-    sound: Vec<f32>,
+pub(crate) struct Event {
+    pub at: u64,
+    pub sound: Vec<f32>,
 }
 
 impl Maker {
     /// A scene of person `who`; `interrupts` is the moment from which the answer should stop.
-    fn add(&mut self, name: &str, who: usize, events: Vec<Event>, interrupts: Option<u64>, echo: Option<(f32, usize)>) {
-        let second_half = self.list.len() % 2 == 1;
-        let (voice, question) = PEOPLE[who % PEOPLE.len()];
-        let seed = self.list.len() as u32 + 1;
+    pub fn add(
+        &mut self,
+        name: &str,
+        who: usize,
+        events: Vec<Event>,
+        interrupts: Option<u64>,
+        echo: Option<(f32, usize)>,
+    ) {
+        let held_out = self.held_out;
+        let (voice, question) = self.cast.people[who % 4];
+        let seed = self.list.len() as u32 + if held_out { 1_001 } else { 1 };
         let mut chance = Chance::new(seed);
         let mut microphone: Vec<f32> = (0..LONG_MS * 16).map(|_| chance.next() * 4e-4).collect();
         mix(&mut microphone, ASKS_MS, &say(voice, question, PERSON));
-        let mut played = Vec::new();
-        if let Some((level, delay_ms)) = echo {
+        let (mut played, mut back, delay_ms) = (Vec::new(), Vec::new(), echo.map_or(0, |e| e.1));
+        if let Some((level, _)) = echo {
             played = vec![0.0; microphone.len()];
-            mix(&mut played, ANSWER_MS + 200, &say(OUR_VOICE, OUR_ANSWER, -20.0));
-            let back = at_level(&room(&played, delay_ms, seed), PERSON + level);
-            mix(&mut microphone, 0, &back);
+            mix(&mut played, ANSWER_MS + 200, &say(self.cast.ours, self.cast.answer, -20.0));
+            back = at_level(&room(&played, 0, seed), PERSON + level);
         }
         for event in events {
             mix(&mut microphone, event.at, &event.sound);
         }
         let kind = interrupts.map_or(Kind::Harmless, |onset| Kind::Interrupts { onset });
-        self.list.push(Scene { name: name.into(), kind, second_half, microphone, played });
+        self.list.push(Scene { name: name.into(), kind, held_out, microphone, played, back, delay_ms });
     }
 
-    fn says(who: usize, text: &str, at: u64, level: f32) -> Event {
-        Event { at, sound: say(PEOPLE[who % PEOPLE.len()].0, text, PERSON + level) }
+    pub fn says(&self, who: usize, text: &str, at: u64, level: f32) -> Event {
+        Event { at, sound: say(self.cast.people[who % 4].0, text, PERSON + level) }
     }
 }
 
 /// All scenes.
 pub(crate) fn all() -> Vec<Scene> {
-    let mut m = Maker { list: Vec::new() };
+    let mut m = Maker { list: Vec::new(), cast: CAST, held_out: false };
     signs(&mut m);
     coughs(&mut m);
     televisions(&mut m);
     echoes(&mut m);
     interruptions(&mut m);
+    m.list.extend(held_out::all());
     m.list
 }
 
@@ -112,13 +135,12 @@ fn signs(m: &mut Maker) {
         ("another laugh", "[[h'Ehehehe]]"),
     ];
     for (i, (name, text)) in said.into_iter().enumerate() {
-        let event = Maker::says(i, text, ANSWER_MS + 900 + 230 * (i as u64 % 5), -3.0);
+        let event = m.says(i, text, ANSWER_MS + 900 + 230 * (i as u64 % 5), -3.0);
         m.add(&format!("says \"{name}\""), i, vec![event], None, None);
     }
-    let twice = vec![Maker::says(1, "Yeah.", ANSWER_MS + 800, -2.0), Maker::says(1, "Okay.", ANSWER_MS + 2_300, -2.0)];
+    let twice = vec![m.says(1, "Yeah.", ANSWER_MS + 800, -2.0), m.says(1, "Okay.", ANSWER_MS + 2_300, -2.0)];
     m.add("says \"yeah\", then \"okay\"", 1, twice, None, None);
-    let twice =
-        vec![Maker::says(2, "Right.", ANSWER_MS + 700, -2.0), Maker::says(2, "Got it.", ANSWER_MS + 1_500, -2.0)];
+    let twice = vec![m.says(2, "Right.", ANSWER_MS + 700, -2.0), m.says(2, "Got it.", ANSWER_MS + 1_500, -2.0)];
     m.add("says \"right\", then \"got it\"", 2, twice, None, None);
 }
 
@@ -143,7 +165,7 @@ fn televisions(m: &mut Maker) {
     for (i, text) in ["Wait, what about the window?", "No, the other one."].into_iter().enumerate() {
         let at = ANSWER_MS + 2_500;
         let news = Event { at: ANSWER_MS + 300, sound: say("en-gb+f3", NEWS, PERSON - 18.0) };
-        m.add(&format!("over a television: \"{text}\""), i, vec![news, Maker::says(i, text, at, 0.0)], Some(at), None);
+        m.add(&format!("over a television: \"{text}\""), i, vec![news, m.says(i, text, at, 0.0)], Some(at), None);
     }
 }
 
@@ -158,7 +180,7 @@ fn echoes(m: &mut Maker) {
     for (i, (level, text)) in
         [(-20.0, "Yeah."), (-10.0, "Okay."), (-20.0, "I see."), (-10.0, "Right, right.")].into_iter().enumerate()
     {
-        let event = Maker::says(i, text, ANSWER_MS + 2_000, 0.0);
+        let event = m.says(i, text, ANSWER_MS + 2_000, 0.0);
         m.add(&format!("over our voice at {level} dB: \"{text}\""), i, vec![event], None, Some((level, 100)));
     }
     for (i, (level, text)) in [
@@ -173,7 +195,7 @@ fn echoes(m: &mut Maker) {
     .enumerate()
     {
         let at = ANSWER_MS + 2_200;
-        let event = Maker::says(i, text, at, 0.0);
+        let event = m.says(i, text, at, 0.0);
         m.add(
             &format!("over our voice at {level} dB: \"{text}\""),
             i,
@@ -203,6 +225,6 @@ fn interruptions(m: &mut Maker) {
     ];
     for (i, text) in said.into_iter().enumerate() {
         let at = ANSWER_MS + 500 + 410 * (i as u64 % 6);
-        m.add(&format!("says \"{text}\""), i, vec![Maker::says(i, text, at, -1.0)], Some(at), None);
+        m.add(&format!("says \"{text}\""), i, vec![m.says(i, text, at, -1.0)], Some(at), None);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sightline::base::{MediaTime, Pcm};
-use sightline::dialogue::{Conversation, EngineEvent, Input, Output, Setup, Sound, VideoState};
+use sightline::dialogue::{Conversation, EngineEvent, HoldOrder, Input, Output, Setup, Sound, VideoState};
 use sightline::listen::{Cleaner, ListenConfig, ListenEvent, Listener, Transcribe, Verdict};
 use sightline::model::echo::Aec3;
 use sightline::model::vad::EarshotVad;
@@ -20,6 +20,10 @@ pub(crate) struct Outcome {
     pub stopped_at: Option<u64>,
     /// Time from the sound that decided it to the cancel.
     pub since_evidence: Option<u64>,
+    /// When it was held back, and until when.
+    pub held: Vec<(u64, u64)>,
+    /// When a word of it was last told.
+    pub said_after: Option<u64>,
     pub judged: Vec<String>,
     pub read: Vec<String>,
     /// What the recogniser took on this machine, in milliseconds.
@@ -56,16 +60,26 @@ impl Stage<'_> {
                     Verdict::Passing(h) => h.label().to_owned(),
                     Verdict::Open => "open".to_owned(),
                 }),
-                Output::Send(event) => {
-                    if let ServerBody::ResponseDone { .. } = event.body
-                        && self.outcome.stopped_at.is_none()
-                    {
-                        self.outcome.stopped_at = Some(now);
-                        self.outcome.since_evidence = Some(now - rests_on);
+                Output::Hold(HoldOrder::Begin) => self.outcome.held.push((now, u64::MAX)),
+                Output::Hold(_) => {
+                    if let Some(last) = self.outcome.held.last_mut() {
+                        last.1 = now;
                     }
                 }
+                Output::Send(event) => self.told(&event.body, now, rests_on),
                 _ => {}
             }
+        }
+    }
+
+    fn told(&mut self, body: &ServerBody, now: u64, rests_on: u64) {
+        match body {
+            ServerBody::ResponseDone { .. } if self.outcome.stopped_at.is_none() => {
+                self.outcome.stopped_at = Some(now);
+                self.outcome.since_evidence = Some(now - rests_on);
+            }
+            ServerBody::TextDelta { .. } => self.outcome.said_after = Some(now),
+            _ => {}
         }
     }
 
@@ -107,7 +121,7 @@ pub(crate) fn play(scene: &Scene, asr: &mut dyn Transcribe, asr_ms: u64) -> Outc
     let mut s = Stage { c, asr, asr_ms, later: BTreeMap::new(), answer: None, outcome: Outcome::default(), counter: 0 };
     let mut listener = Listener::new(Box::new(EarshotVad::new()), ListenConfig::default()).expect("defaults");
     let mut cleaner = Cleaner::new(|| Box::new(Aec3::new()));
-    let mut attends = false;
+    let (mut attends, mut speaker) = (false, Speaker::default());
     for (i, heard) in scene.microphone.chunks(640).enumerate() {
         let (start, now) = (40 * i as u64, 40 * (i as u64 + 1));
         s.due(start);
@@ -117,14 +131,14 @@ pub(crate) fn play(scene: &Scene, asr: &mut dyn Transcribe, asr_ms: u64) -> Outc
             listener.guard(attends);
         }
         let at = MediaTime::from_millis(start);
-        if let Some(played) = scene.played.chunks(640).nth(i) {
-            // Our voice falls silent with the answer.
-            let quiet = s.outcome.stopped_at.is_some();
-            let samples: Arc<[f32]> = if quiet { vec![0.0; played.len()].into() } else { played.into() };
-            cleaner.played(&Pcm { samples, start: at });
+        // Our voice falls silent with the answer, and stands still while it is held back.
+        let plays = s.outcome.stopped_at.is_none() && !s.c.holds_back();
+        let samples = speaker.play(scene, plays, heard);
+        if let Some(played) = samples.0 {
+            cleaner.played(&Pcm { samples: played, start: at });
         }
         listener.cleaned(cleaner.is_at_work(at));
-        let pcm = cleaner.clean(Pcm { samples: heard.into(), start: at });
+        let pcm = cleaner.clean(Pcm { samples: samples.1, start: at });
         for event in listener.push(&pcm).events {
             s.put(
                 match event {
@@ -140,7 +154,40 @@ pub(crate) fn play(scene: &Scene, asr: &mut dyn Transcribe, asr_ms: u64) -> Outc
             s.put(Input::Voice { evidence, at: listener.heard_until(), sound }, now, now);
         }
     }
+    if let Some(last) = s.outcome.held.last_mut() {
+        last.1 = last.1.min(scene.microphone.len() as u64 / 16);
+    }
     s.outcome
+}
+
+/// Our loudspeaker: which part of our voice it played when.
+#[derive(Default)]
+struct Speaker {
+    /// For each 40 ms that have passed: the part that was played.
+    parts: Vec<Option<usize>>,
+    next: usize,
+}
+
+impl Speaker {
+    /// Plays 40 ms, if it `plays`; what it played, and what the microphone hears of it beside `heard`.
+    fn play(&mut self, scene: &Scene, plays: bool, heard: &[f32]) -> (Option<Arc<[f32]>>, Arc<[f32]>) {
+        if scene.played.is_empty() {
+            return (None, heard.into());
+        }
+        let now = self.parts.len();
+        self.parts.push(plays.then_some(self.next));
+        self.next += usize::from(plays);
+        let sample = |of: &[f32], at: usize| {
+            let part = self.parts.get(at / 640).copied().flatten()?;
+            of.get(part * 640 + at % 640).copied()
+        };
+        let from = now * 640;
+        let played = (from..from + heard.len()).map(|at| sample(&scene.played, at).unwrap_or(0.0)).collect();
+        let late = scene.delay_ms * 16;
+        let back = |i: usize| (from + i).checked_sub(late).and_then(|at| sample(&scene.back, at)).unwrap_or(0.0);
+        let mixed = heard.iter().enumerate().map(|(i, v)| (v + back(i)).clamp(-1.0, 1.0)).collect();
+        (Some(played), mixed)
+    }
 }
 
 /// One word of the answer every 80 ms, and no end.
@@ -156,10 +203,11 @@ fn speak(s: &mut Stage<'_>, now: u64) {
 pub(crate) fn plain(scene: &Scene) -> Outcome {
     let config = ListenConfig { min_speech: Duration::from_millis(200), ..ListenConfig::default() };
     let mut listener = Listener::new(Box::new(EarshotVad::new()), config).expect("in bounds");
-    let mut outcome = Outcome::default();
+    let (mut outcome, mut speaker) = (Outcome::default(), Speaker::default());
     for (i, heard) in scene.microphone.chunks(640).enumerate() {
         let start = MediaTime::from_millis(40 * i as u64);
-        let events = listener.push(&Pcm { samples: heard.into(), start }).events;
+        let (_, samples) = speaker.play(scene, outcome.stopped_at.is_none(), heard);
+        let events = listener.push(&Pcm { samples, start }).events;
         let started = events.iter().any(|e| matches!(e, ListenEvent::SpeechStarted { .. }));
         let now = 40 * (i as u64 + 1);
         if started && now >= ANSWER_MS && outcome.stopped_at.is_none() {

@@ -64,7 +64,7 @@ impl Conversation {
         }
     }
 
-    fn say_on_all(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+    pub(crate) fn say_on_all(&mut self, now: MediaTime, out: &mut Vec<Output>) {
         for id in self.answers.iter().filter(|a| a.voicing.is_some()).map(|a| a.id.clone()).collect::<Vec<_>>() {
             self.say_on(&id, now, out);
         }

@@ -384,6 +384,7 @@ impl Conversation {
 
     /// Speech began: stop the answer of the conversation, if there is one.
     pub(crate) fn interrupt(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+        self.drop_held(now, out);
         if let Some(id) = self.answers.iter().find(|a| a.in_conversation).map(|a| a.id.clone()) {
             self.cancel(&id, "turn_detected", now, out);
         }

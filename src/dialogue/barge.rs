@@ -36,6 +36,18 @@ pub(crate) struct Aside {
     turn: SpokenTurn,
 }
 
+impl Barge {
+    /// Whether it may be an interruption, so that the answer is held back.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.judge.is_doubtful()
+    }
+
+    /// It was doubted for too long.
+    pub(crate) fn let_pass(&mut self) {
+        self.judge.let_pass();
+    }
+}
+
 impl Conversation {
     /// Whether the listener should tell what it hears: [`super::Input::Voice`].
     #[must_use]

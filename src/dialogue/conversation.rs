@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::barge::{Aside, Barge};
 use super::frames::PictureStream;
+use super::hold::Hold;
 use super::idle::Quiet;
 use super::items::{Item, Items, Picture, Place};
 use super::playout::Playout;
@@ -65,6 +66,8 @@ pub struct Conversation {
     pub(crate) reading: Option<Reading>,
     /// The speech now going on began during an answer and has not proved to be an interruption.
     pub(crate) barge: Option<Barge>,
+    /// What of an answer is held back meanwhile.
+    pub(crate) hold: Hold,
     /// Such speech that has ended; its words are being read. At most `limits.pending`.
     pub(crate) asides: Vec<Aside>,
     /// The speech now going on began during an answer that it may not interrupt.
@@ -128,6 +131,7 @@ impl Conversation {
             speaking: None,
             reading: None,
             barge: None,
+            hold: Hold::default(),
             asides: Vec::new(),
             over_answer: false,
             committing: None,
@@ -209,7 +213,8 @@ impl Conversation {
     pub fn next_deadline(&self) -> Option<MediaTime> {
         let answers = self.answers.iter().map(Answer::deadline);
         let due = answers.chain(self.warm_again_at).chain(self.memory_deadline());
-        due.chain(self.barge_deadline()).chain(self.aloud_deadline()).chain(self.idle_deadline()).min()
+        let due = due.chain(self.barge_deadline()).chain(self.hold_deadline());
+        due.chain(self.aloud_deadline()).chain(self.idle_deadline()).min()
     }
 
     /// Takes in what happened at `now` and says what to do, in order.
@@ -236,9 +241,13 @@ impl Conversation {
             Input::Archive(view) => self.on_archive(view),
             Input::Forget(request) => self.forget_requested(request, now, &mut out),
             Input::Looked { look, result } => self.on_looked(look, result, now, &mut out),
-            Input::Engine { response_id, event } => self.on_engine(&response_id, event, now, &mut out),
+            Input::Engine { response_id, event } => {
+                if let Some((id, event)) = self.hold_engine(response_id, event) {
+                    self.on_engine(&id, event, now, &mut out);
+                }
+            }
             Input::Voiced { response_id, piece, result } => {
-                self.on_voiced(&response_id, piece, result, now, &mut out);
+                self.hold_voiced(response_id, piece, result, now, &mut out);
             }
             Input::Player => self.on_player(now, &mut out),
             Input::NoPlayer => self.on_no_player(now, &mut out),
@@ -271,6 +280,7 @@ impl Conversation {
         }
         self.memory_time_passed(now, out);
         self.barge_time_passed(now, out);
+        self.hold_or_go_on(now, out);
         self.aloud_time_passed(now, out);
         self.idle_time_passed(now, out);
     }

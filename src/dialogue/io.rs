@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::hold::HoldOrder;
 use super::look::{LookId, LookReason};
 use super::remember::{EmbedFor, Keep, MemorySetup};
 use super::tools::ToolOutcome;
@@ -375,6 +376,8 @@ pub enum Output {
     },
     /// What is done with speech that has not ended.
     Read(super::ReadOrder),
+    /// What is played stands still, or goes on.
+    Hold(HoldOrder),
     /// For metrics: what was said into an answer was judged.
     Judged {
         /// As what.

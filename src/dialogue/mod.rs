@@ -15,6 +15,7 @@ mod conversation;
 mod frames;
 mod ground;
 mod ground_more;
+mod hold;
 mod idle;
 mod io;
 mod items;
@@ -52,6 +53,7 @@ mod tests;
 
 pub use conversation::Conversation;
 pub use ground::{Ground, Grounding};
+pub use hold::HoldOrder;
 pub use io::{EngineEvent, Finish, Input, Limits, Output, Setup, Sound, TokenCounter, VideoState, Voiced, VoicedWord};
 pub use look::{LookId, LookReason};
 pub use memory_view::{parse_keyframe_id, timeline as memory_timeline};

@@ -44,6 +44,8 @@ pub(crate) struct Playout {
     track: bool,
     pieces: VecDeque<Piece>,
     last_id: u64,
+    /// A player that stands still does so since then.
+    held: Option<MediaTime>,
 }
 
 impl Playout {
@@ -89,6 +91,27 @@ impl Playout {
         }
     }
 
+    /// The player stands still. A client that plays by itself cannot be told to.
+    pub(crate) fn hold(&mut self, now: MediaTime) {
+        if self.track {
+            self.held = Some(now);
+        }
+    }
+
+    /// It goes on where it stood.
+    pub(crate) fn go_on(&mut self, now: MediaTime) {
+        let Some(since) = self.held.take() else { return };
+        // Only the newest that began is still being heard.
+        if let Some(at) = self.pieces.iter_mut().rev().find_map(|p| p.began.as_mut()) {
+            *at = *at + now.since(since.max(*at));
+        }
+    }
+
+    /// Up to when the player has played.
+    fn clock(&self, now: MediaTime) -> MediaTime {
+        self.held.map_or(now, |at| at.min(now))
+    }
+
     /// Without a track: what must have been heard by now goes.
     pub(crate) fn pass(&mut self, now: MediaTime) {
         while !self.track && self.pieces.front().and_then(Piece::end).is_some_and(|end| end <= now) {
@@ -103,6 +126,10 @@ impl Playout {
 
     /// When no more than `ahead` will be left, as far as is known.
     pub(crate) fn due(&self, ahead: Duration) -> Option<MediaTime> {
+        // Nobody knows when one that stands still goes on.
+        if self.held.is_some() {
+            return None;
+        }
         let end = match (self.pieces.back().and_then(Piece::end), self.pieces.front()) {
             (Some(end), _) => end,
             (None, Some(front)) => front.began? + Duration::from_millis(self.pieces.iter().map(|p| p.ms).sum()),
@@ -128,6 +155,7 @@ impl Playout {
 
     /// How much sound is left.
     pub(crate) fn left(&self, now: MediaTime) -> Duration {
+        let now = self.clock(now);
         let left = |p: &Piece| match p.end() {
             Some(end) => end.since(now).min(Duration::from_millis(p.ms)),
             None => Duration::from_millis(p.ms),
@@ -137,12 +165,14 @@ impl Playout {
 
     /// What is being heard: the item, and how far into its sound.
     pub(crate) fn at(&self, now: MediaTime) -> Option<(&str, u64)> {
+        let now = self.clock(now);
         let piece = self.pieces.iter().rfind(|p| p.began.is_some_and(|at| at <= now))?;
         Some((&piece.at.item_id, piece.from_ms + heard_of(piece, now)))
     }
 
     /// Throws away what is left; says how far each item was heard.
     pub(crate) fn clear(&mut self, now: MediaTime) -> Vec<Cut> {
+        let now = self.held.take().map_or(now, |at| at.min(now));
         let mut cuts: Vec<Cut> = Vec::new();
         for piece in std::mem::take(&mut self.pieces) {
             // The first piece that is left of an item says where it stands.
@@ -190,6 +220,26 @@ mod tests {
         let cuts = p.clear(at(2_700));
         assert_eq!(cuts, [Cut { at: of("a"), heard_ms: 1_200 }, Cut { at: of("b"), heard_ms: 0 }]);
         assert!(!p.is_sounding() && p.begin(ids[2], at(3_000)).is_none());
+    }
+
+    #[test]
+    fn what_stands_still_is_not_heard_and_goes_on_where_it_stood() {
+        let mut p = Playout::new(true);
+        let ids = [add(&mut p, "a", 0, 1_000, 0), add(&mut p, "a", 1_000, 500, 0)];
+        p.begin(ids[0], at(100)).expect("there");
+        p.hold(at(400));
+        assert_eq!((p.at(at(900)), p.left(at(900))), (Some(("a", 300)), Duration::from_millis(1_200)));
+        assert_eq!(p.due(Duration::ZERO), None, "nobody knows when it goes on");
+        p.go_on(at(1_000));
+        assert_eq!((p.at(at(1_100)), p.due(Duration::ZERO)), (Some(("a", 400)), Some(at(2_200))));
+        p.hold(at(1_100));
+        assert_eq!(p.clear(at(1_900)), [Cut { at: of("a"), heard_ms: 400 }], "it was silent since");
+        assert_eq!(p.at(at(2_000)), None);
+        // A client that plays by itself goes on playing.
+        let mut p = Playout::new(false);
+        add(&mut p, "a", 0, 1_000, 0);
+        p.hold(at(100));
+        assert_eq!(p.at(at(600)), Some(("a", 600)));
     }
 
     #[test]

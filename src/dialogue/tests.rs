@@ -18,6 +18,7 @@ mod scene_json;
 mod aloud;
 mod answers;
 mod barge;
+mod hold;
 mod idle;
 mod ladder;
 mod memory;

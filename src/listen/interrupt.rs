@@ -11,6 +11,8 @@ use crate::base::MediaTime;
 
 /// Silence after which an early reading covers all that was said.
 const WHOLE_AFTER: Duration = Duration::from_millis(160);
+/// One part in so many of near sound must have a pitch for it to be doubted on: a cough has less than a tenth.
+const DOUBT_PITCHED: u32 = 5;
 
 /// How much it takes to stop an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,6 +31,10 @@ pub struct InterruptConfig {
     pub over: Duration,
     /// The longest that play-out is held back while nothing is decided. Default 800 ms.
     pub hold: Duration,
+    /// Near sound after which the answer is held back, until more is known. Default 48 ms.
+    pub doubt: Duration,
+    /// Near sound by which it must have a pitch to be doubted on. Default 208 ms: many words begin without one, and a cough has none.
+    pub doubt_pitched: Duration,
 }
 
 impl Default for InterruptConfig {
@@ -41,6 +47,8 @@ impl Default for InterruptConfig {
             pitched_share: 0.35,
             over: Duration::from_millis(240),
             hold: Duration::from_millis(800),
+            doubt: Duration::from_millis(48),
+            doubt_pitched: Duration::from_millis(208),
         }
     }
 }
@@ -97,7 +105,7 @@ impl Harmless {
 /// What is known so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Not enough. Play-out is held back.
+    /// Not enough. The answer is held back where it is [`Judge::is_doubtful`].
     Open,
     /// Harmless so far: play-out goes on. It may still become an interruption.
     Passing(Harmless),
@@ -113,6 +121,8 @@ pub struct Judge {
     /// When something was first heard.
     since: MediaTime,
     newest: Option<Evidence>,
+    /// When the stretch began that was last heard.
+    stretch: Option<MediaTime>,
     /// The most near voice and pitch of one stretch: a stretch is forgotten after a pause, the utterance may go on.
     most: (Duration, Duration),
     /// The newest reading, and the near voice that it covers.
@@ -121,6 +131,8 @@ pub struct Judge {
     harmless_until: Duration,
     /// Its words.
     words: Vec<String>,
+    /// Stretches before this one that were nothing: the more, the longer the next has to sound before anything is held back for it.
+    passed: u32,
 }
 
 /// What a reading found.
@@ -144,10 +156,12 @@ impl Judge {
             verdict: Verdict::Open,
             since,
             newest: None,
+            stretch: None,
             most,
             reading: None,
             harmless_until: Duration::ZERO,
             words: Vec::new(),
+            passed: 0,
         }
     }
 
@@ -161,6 +175,23 @@ impl Judge {
     #[must_use]
     pub fn was_near(&self) -> bool {
         self.most.0 > Duration::ZERO
+    }
+
+    /// Whether what is heard may well be an interruption, so that the answer should wait for what it turns out to be.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        let Some(e) = self.newest.filter(|_| self.verdict == Verdict::Open) else { return false };
+        let span = e.at.since(e.onset).saturating_sub(e.silent);
+        let dense = e.near.as_secs_f32() >= self.config.dense * span.as_secs_f32();
+        let pitched = e.near < self.config.doubt_pitched || e.pitched * DOUBT_PITCHED >= e.near;
+        e.near >= self.config.doubt * (1 << self.passed.min(3)) && dense && pitched
+    }
+
+    /// It was doubted for as long as anybody can be kept waiting.
+    pub fn let_pass(&mut self) {
+        if self.verdict == Verdict::Open {
+            self.verdict = Verdict::Passing(self.harmless());
+        }
     }
 
     /// Capture time of the voice that is judged.
@@ -181,9 +212,11 @@ impl Judge {
             }
             return self.verdict;
         };
-        if self.newest.is_some_and(|last| last.onset != e.onset) {
+        if self.stretch != Some(e.onset) {
             // Another stretch: what was read belongs to the one before.
             (self.reading, self.harmless_until) = (None, Duration::ZERO);
+            self.passed += u32::from(self.stretch.is_some());
+            (self.stretch, self.verdict) = (Some(e.onset), Verdict::Open);
         }
         self.newest = Some(e);
         self.most = (self.most.0.max(e.near), self.most.1.max(e.pitched));

@@ -25,7 +25,8 @@ use super::work::{self, Worker};
 use crate::base::{Clock, LossReason, MediaTime, SessionId};
 use crate::budget::{Step, TurnTiming};
 use crate::dialogue::{
-    Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, ReadOrder, ReadSoFar, VideoState, Voiced,
+    Conversation, EmbedFor, EngineEvent, HoldOrder, Input, Keep, LookId, Output, ReadOrder, ReadSoFar, VideoState,
+    Voiced,
 };
 use crate::engine::EngineSession;
 use crate::listen::{Evidence, ListenConfig, ListenEvent, SoFar, Utterance};
@@ -309,6 +310,7 @@ impl Actor {
                 Output::Transcribe { item_id, sound } => self.worker.transcribe(item_id, sound),
                 Output::Overhear { item_id, near, sound } => self.worker.overhear(item_id, near, sound),
                 Output::Read(order) => self.on_reading(order),
+                Output::Hold(order) => self.hold(order),
                 Output::Judged { verdict, after } => work::count_judged(verdict, after),
                 Output::LookNow { look, .. } => self.look_now(look),
                 Output::LookAtImage { look, data, .. } => self.worker.look_at_image(look, data),
@@ -431,6 +433,16 @@ impl Actor {
             }
             _ => {}
         }
+    }
+
+    /// An answer stands still, or goes on.
+    fn hold(&self, order: HoldOrder) {
+        match order {
+            HoldOrder::Begin => self.play(PlayCommand::Hold(true)),
+            HoldOrder::End { .. } => self.play(PlayCommand::Hold(false)),
+            HoldOrder::Stopped { .. } => {}
+        }
+        work::count_hold(order);
     }
 
     fn play(&self, command: PlayCommand) {

@@ -63,19 +63,31 @@ pub(super) struct Pacer {
     timestamp: u32,
     /// When the last frame was due.
     played: Option<MediaTime>,
+    /// It stands still: silence is played, and what is there stays.
+    held: bool,
 }
 
 impl Pacer {
     /// Puts a clip behind the others.
     pub(super) fn push(&mut self, clip: Clip, now: MediaTime) {
         self.clips.push_back(clip);
-        self.due.get_or_insert(now);
+        if !self.held {
+            self.due.get_or_insert(now);
+        }
     }
 
     /// Throws away what is left, but for the tail.
     pub(super) fn clear(&mut self) {
         self.clips.clear();
-        (self.frame, self.last) = (0, None);
+        (self.frame, self.last, self.held) = (0, None, false);
+    }
+
+    /// Stands still after the frame before, or goes on with the next.
+    pub(super) fn hold(&mut self, on: bool, now: MediaTime) {
+        self.held = on;
+        if !on && !(self.clips.is_empty() && self.last.is_none()) {
+            self.due.get_or_insert(now);
+        }
     }
 
     /// When the next frame is due; `None` when there is none.
@@ -93,7 +105,7 @@ impl Pacer {
         self.played = Some(at);
         self.due = Some(at + FRAME);
         let mut frame = Frame { at, timestamp: self.timestamp, first, ..Frame::default() };
-        if let Some(clip) = self.clips.front() {
+        if let Some(clip) = self.clips.front().filter(|_| !self.held) {
             frame.begins = (self.frame == 0).then_some(clip.id);
             part(&clip.sound, self.frame, FRAME_BYTES, &mut frame.sound);
             part(&clip.echo, self.frame, ECHO_SAMPLES, &mut frame.echo);
@@ -105,7 +117,9 @@ impl Pacer {
                 self.frame = 0;
             }
         } else {
-            frame.drained = self.last.take();
+            if !self.held {
+                frame.drained = self.last.take();
+            }
             self.tail = self.tail.saturating_sub(1);
             if self.tail == 0 {
                 self.due = None;
@@ -189,6 +203,30 @@ mod tests {
         assert_eq!(late, [20, 40, 60]);
         assert_eq!(p.next(at(500)).expect("due").at, at(500));
         assert!(p.next(at(500)).is_none());
+    }
+
+    #[test]
+    fn held_back_it_is_silent_and_goes_on_with_the_very_next_frame() {
+        let mut p = Pacer::default();
+        let ten = Clip { id: 1, sound: (0..9_600_u32).map(|i| (i / 960) as u8 + 1).collect(), echo: vec![0.5; 3_200] };
+        p.push(ten, at(0));
+        let mut frames = run(&mut p, 70);
+        p.hold(true, at(71));
+        let silent = run(&mut p, 2_000);
+        assert!(silent.iter().all(|f| f.sound.iter().all(|b| *b == 0) && f.drained.is_none() && f.begins.is_none()));
+        assert_eq!(p.deadline(), None, "silence is not sent for ever");
+        p.hold(false, at(2_000));
+        frames.extend(run(&mut p, 9_000));
+        let heard: Vec<u8> = frames.iter().map(|f| f.sound[0]).filter(|b| *b != 0).collect();
+        assert_eq!(heard, (1..=10).collect::<Vec<u8>>(), "nothing is lost and nothing is said twice");
+        assert_eq!(frames.iter().filter(|f| f.drained == Some(1)).count(), 1);
+        // Held back between the last sound and the news that it was played.
+        p.push(clip(2, 20, 1), at(10_000));
+        p.next(at(10_000)).expect("due");
+        p.hold(true, at(10_001));
+        assert!(run(&mut p, 11_000).iter().all(|f| f.drained.is_none()));
+        p.hold(false, at(11_000));
+        assert_eq!(run(&mut p, 12_000)[0].drained, Some(2));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) enum PlayCommand {
     Play { id: u64, sound: Bytes },
     /// Throw away what is left.
     Hush,
+    /// Stand still, or go on.
+    Hold(bool),
 }
 
 /// The task. See [`Player::run`].
@@ -65,6 +67,7 @@ impl Player {
                 command = commands.recv() => match command {
                     Some(PlayCommand::Play { id, sound }) => self.take(id, sound).await,
                     Some(PlayCommand::Hush) => self.pacer.clear(),
+                    Some(PlayCommand::Hold(on)) => self.pacer.hold(on, self.clock.now()),
                     None => return,
                 },
                 Some(packet) = self.packets.1.recv() => self.send(packet).await,

@@ -16,7 +16,7 @@ use super::watcher::WatchConfig;
 use crate::base::{Clock, LossReason, RgbFrame};
 use crate::budget::{Overrun, Stage, Timings};
 use crate::decode::{PictureLimits, decode_image, decode_speech, encode_speech};
-use crate::dialogue::{EmbedFor, EngineEvent, LookId, Prompt, ReadSoFar, Sound, Voiced, VoicedWord};
+use crate::dialogue::{EmbedFor, EngineEvent, HoldOrder, LookId, Prompt, ReadSoFar, Sound, Voiced, VoicedWord};
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
 use crate::flow::{Pushed, Tx};
 use crate::listen::Verdict;
@@ -326,6 +326,16 @@ pub(super) fn count_judged(verdict: Verdict, after: Duration) {
         Verdict::Open => return,
     };
     metrics::counter!("sightline_interjections_total", "judged" => label).increment(1);
+}
+
+/// Counts an answer that stood still while nobody knew whether it was being interrupted.
+pub(super) fn count_hold(order: HoldOrder) {
+    let (after, ended) = match order {
+        HoldOrder::Begin => return,
+        HoldOrder::End { after } => (after, "went_on"),
+        HoldOrder::Stopped { after } => (after, "stopped"),
+    };
+    metrics::histogram!("sightline_hold_seconds", "ended" => ended).record(after.as_secs_f64());
 }
 
 /// Counts a stage that took too long.

@@ -293,9 +293,9 @@ fn an_interruption_on_a_track_leaves_what_was_heard() {
         assert_eq!(kinds, want);
         assert!(out.iter().any(|o| matches!(o, Output::Hush)));
         let cut = events(&out).pop().expect("truncated");
-        assert!(cut["audio_end_ms"].as_u64().is_some_and(|ms| (900..=1_000).contains(&ms)), "{cut}");
+        assert!(cut["audio_end_ms"].as_u64().is_some_and(|ms| (300..=450).contains(&ms)), "held back since: {cut}");
         let kept = t.kept(cut["item_id"].as_str().expect("id"));
-        assert!((12..=20).contains(&kept.len()), "{kept:?}: a second of it was heard");
+        assert!((2..=9).contains(&kept.len()), "{kept:?}: a third of a second of it was heard");
     }
 }
 

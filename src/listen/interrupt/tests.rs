@@ -174,6 +174,20 @@ fn one_word_of_their_own_at_the_end_is_an_interruption() {
     assert_eq!(judge_heard().end("", ""), Verdict::Passing(Harmless::Noise));
 }
 
+#[test]
+fn a_voice_is_doubted_at_once_and_a_cough_not_for_long() {
+    let doubted = |long: u64, share: f32| {
+        let mut times = Vec::new();
+        voice(&mut judge(), long, share, &mut |j, t| times.extend(j.is_doubtful().then_some(t)));
+        times
+    };
+    let speech = doubted(600, 0.8);
+    assert!(speech[0] <= 80 && speech.last().is_some_and(|t| *t >= 600), "{speech:?}");
+    let cough = doubted(400, 0.05);
+    assert!(cough.last().is_some_and(|t| *t <= 200), "{cough:?}");
+    assert!(doubted(2_000, 0.8).iter().all(|t| *t < 800), "decided or let pass");
+}
+
 #[derive(Debug, Clone)]
 enum Happens {
     Voice(u64),
