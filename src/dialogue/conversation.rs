@@ -395,7 +395,7 @@ impl Conversation {
         if self.warmed.as_ref() != Some(&prompt) {
             self.warmed = Some(prompt.clone());
             self.warm_again_at = Some(now + self.limits.warm_every);
-            out.push(Output::Warm { prompt, soon: self.speaking.is_some() });
+            out.push(Output::Warm { prompt, soon: self.speaking.is_some() || self.reading.is_some() });
         }
     }
 
@@ -449,7 +449,7 @@ impl Conversation {
         let session = Box::new(self.config.clone());
         self.send(ServerBody::SessionUpdated { session }, out);
         if before != after {
-            if after.is_none() {
+            if before.is_none() || after.is_none() {
                 self.forget_speech(out);
             }
             out.push(Output::ConfigureListener { turn_detection: after });

@@ -7,7 +7,7 @@ use super::conversation::Conversation;
 use super::{Output, Sound};
 use crate::base::MediaTime;
 use crate::listen::{Eagerness, Patience, SoFar, Stable, Utterance};
-use crate::wire::{self, ServerBody, TurnDetection, TurnKind};
+use crate::wire::{self, IdKind, ServerBody, TurnDetection, TurnKind};
 
 /// What is to be done with speech that has not ended.
 #[derive(Debug, Clone)]
@@ -127,7 +127,9 @@ impl Conversation {
     /// Speech goes on, or has paused, and is worth reading as far as it has come.
     pub(crate) fn on_so_far(&mut self, so_far: SoFar, now: MediaTime, out: &mut Vec<Output>) {
         // What has yet to prove that it is an interruption is read in another way.
-        let Some(item_id) = self.speaking.clone().filter(|_| !self.is_hidden()) else { return };
+        let Some(item_id) = self.speaking.clone().filter(|_| !self.is_hidden()).or_else(|| self.gathering()) else {
+            return;
+        };
         if self.reading.as_ref().is_none_or(|r| r.item_id != item_id) {
             self.drop_reading(out);
         }
@@ -138,6 +140,20 @@ impl Conversation {
         }
         out.push(Output::Read(ReadOrder::SoFar { item_id, sound: Arc::clone(&so_far.samples) }));
         reading.under_way = Some((so_far, now));
+    }
+
+    /// The id that the item of what a client gathers, to commit it itself, will have.
+    fn gathering(&mut self) -> Option<String> {
+        if self.config.audio.input.turn_detection.is_some() {
+            return None;
+        }
+        let known = self.read_item();
+        Some(known.unwrap_or_else(|| self.ids.next(IdKind::Item)))
+    }
+
+    /// The item whose words have been told before its sound was committed.
+    pub(crate) fn read_item(&self) -> Option<String> {
+        self.reading.as_ref().map(|r| r.item_id.clone())
     }
 
     /// What was said so far has been read.

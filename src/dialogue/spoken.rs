@@ -71,7 +71,8 @@ impl Conversation {
         let Some(utterance) = utterance else {
             return self.refuse(commit_empty(0), event_id.as_deref(), out);
         };
-        let item_id = self.speaking.take().unwrap_or_else(|| self.ids.next(IdKind::Item));
+        let known = self.speaking.take().or_else(|| self.read_item());
+        let item_id = known.unwrap_or_else(|| self.ids.next(IdKind::Item));
         let mut timing = TurnTiming::default();
         timing.start(Stage::Total, now);
         timing.start(Stage::Asr, now);

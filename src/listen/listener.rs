@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::config::{ConfigError, ListenConfig, TurnDetection};
+use super::gather::{Gathered, SO_FAR_EVERY, SO_FAR_SHARE};
 use super::level::{SILENCE_DBFS, dbfs};
 use super::timeline::{Step, Timeline, duration, samples};
 use super::voicing::{Evidence, PITCH_SAMPLES, Voicing};
@@ -16,10 +17,6 @@ use crate::base::{ErrorClass, LossReason, MediaTime, Pcm};
 const EARLY_PADDING: Duration = Duration::from_millis(200);
 /// The most that is read early.
 const EARLY_MOST: Duration = Duration::from_secs(3);
-/// New speech between two readings of what has been said so far: a word or two.
-const SO_FAR_EVERY: Duration = Duration::from_millis(480);
-/// Long speech costs more to read, so it is read less often: whenever it has grown by a part in this many.
-const SO_FAR_SHARE: usize = 8;
 
 /// What one buffer of sound led to.
 #[derive(Debug, Default)]
@@ -80,6 +77,8 @@ pub struct Listener {
     needed: Option<Duration>,
     /// How much of `held` has been handed out to be read before its end.
     handed: usize,
+    /// What was heard of speech in manual mode.
+    gathered: Gathered,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +116,7 @@ impl Listener {
             voicing: Voicing::default(),
             needed: None,
             handed: 0,
+            gathered: Gathered::default(),
         })
     }
 
@@ -173,7 +173,8 @@ impl Listener {
     }
 
     /// Ends the utterance here and gives it back as [`ListenEvent::SpeechStopped`]: everything gathered in manual mode,
-    /// or what is being said in voice mode.
+    /// or what is being said in voice mode. Silence after what was handed out to be read as a whole ([`Self::so_far`]) is left out, so that it
+    /// need not be read again.
     ///
     /// # Errors
     /// [`CommitError::TooShort`] if less than [`Self::MIN_COMMIT`] is there; it is kept.
@@ -189,7 +190,11 @@ impl Listener {
             State::Speaking { start, .. } | State::Gathering { start: Some(start) } => start,
             _ => end,
         };
-        let event = self.emit(self.held.len(), start, end, now);
+        let known = if self.is_speaking() { None } else { self.gathered.known(samples(self.config.suffix_padding)) };
+        let event = self.emit(known.unwrap_or(have).min(have), start, end, now);
+        if known.is_some() {
+            self.forget();
+        }
         self.rest();
         Ok(event)
     }
@@ -253,8 +258,13 @@ impl Listener {
     }
 
     /// The speech that goes on, from its start, each time that it is worth reading: when a few words have been added, and once in each pause,
-    /// as soon as the pause is long enough that these would be the samples of the utterance (voice mode only).
+    /// as soon as the pause is long enough that these would be the samples of the utterance.
     pub fn so_far(&mut self) -> Option<SoFar> {
+        if let State::Gathering { .. } = self.state {
+            let (end, whole) = self.gathered.so_far(self.judged, samples(self.config.suffix_padding))?;
+            let voiced_until = self.time_of(self.gathered.voiced());
+            return Some(SoFar { samples: self.held[..end].into(), voiced_until, whole });
+        }
         let State::Speaking { voiced, voiced_at, silent, .. } = self.state else { return None };
         let end = voiced + samples(self.config.suffix_padding);
         let whole = silent > 0 && self.judged >= end && self.handed < end;
@@ -287,10 +297,12 @@ impl Listener {
     }
 
     fn on_frame(&mut self, frame: usize, heard: &mut Heard) {
+        let p = self.model.probability(&self.held[self.judged - frame..self.judged]);
         if let State::Gathering { start } = self.state {
+            let thresholds = (self.config.start_threshold, self.config.stop_threshold);
+            self.gathered.hear(p, thresholds, frame, self.judged);
             return self.gather(start, heard);
         }
-        let p = self.model.probability(&self.held[self.judged - frame..self.judged]);
         let quiet = matches!(self.state, State::Quiet);
         let voiced = p >= if quiet { self.config.start_threshold } else { self.config.stop_threshold };
         let from = self.judged.saturating_sub(PITCH_SAMPLES.max(frame));
@@ -415,7 +427,7 @@ impl Listener {
     fn emit(&mut self, count: usize, start: MediaTime, end: MediaTime, decided: MediaTime) -> ListenEvent {
         let sound: Arc<[f32]> = self.held[..count].into();
         self.drop_oldest(count);
-        (self.handed, self.needed) = (0, None);
+        (self.handed, self.needed, self.gathered) = (0, None, Gathered::default());
         self.timeline.release(end);
         ListenEvent::SpeechStopped { utterance: Utterance { samples: sound, start, end }, decided: decided.max(end) }
     }
@@ -434,7 +446,7 @@ impl Listener {
     /// Sound from before a break is no padding for what comes after it.
     fn forget(&mut self) {
         self.held.clear();
-        (self.judged, self.handed, self.needed) = (0, 0, None);
+        (self.judged, self.handed, self.needed, self.gathered) = (0, 0, None, Gathered::default());
         self.voicing.forget();
         self.model.reset();
     }
@@ -446,6 +458,7 @@ impl Listener {
     fn drop_oldest(&mut self, count: usize) {
         self.held.drain(..count);
         self.judged = self.judged.saturating_sub(count);
+        self.gathered.drop_oldest(count);
     }
 
     /// Capture time of `held[index]`.

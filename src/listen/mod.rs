@@ -5,6 +5,7 @@
 mod config;
 mod echo;
 mod endpoint;
+mod gather;
 mod interject;
 mod interrupt;
 mod level;

@@ -163,6 +163,37 @@ fn committed_sound_is_all_that_was_gathered_and_too_little_is_refused() {
 }
 
 #[test]
+fn sound_that_is_committed_is_read_while_it_comes_and_what_was_read_in_a_pause_is_what_is_committed() {
+    let config = ListenConfig { turn_detection: TurnDetection::Manual, ..ListenConfig::default() };
+    let mut l = listener(config);
+    let mut read = Vec::new();
+    let mut say = |l: &mut Listener, from: u64, parts: &[(usize, f32)]| {
+        for (i, s) in sound(parts).chunks(Pcm::BUFFER_SAMPLES).enumerate() {
+            l.push(&Pcm { samples: Arc::from(s), start: MediaTime::from_millis(from + 40 * i as u64) });
+            read.extend(l.so_far());
+        }
+        std::mem::take(&mut read)
+    };
+    assert!(say(&mut l, 0, &[(2_000, 0.1)]).is_empty(), "nobody speaks");
+    let first = say(&mut l, 2_000, &[(1_200, 0.9)]);
+    assert_eq!(first.len(), 2, "every word or two");
+    assert!(first.iter().all(|r| !r.whole) && first[0].samples.len() < first[1].samples.len());
+    let pause = say(&mut l, 3_200, &[(800, 0.0)]);
+    assert!(pause.len() == 1 && pause[0].whole, "once in a pause");
+    let Ok(ListenEvent::SpeechStopped { utterance, .. }) = l.commit(MediaTime::from_millis(4_000)) else { panic!() };
+    assert_eq!(utterance.samples, pause[0].samples, "nothing has to be read again");
+    assert!(l.held() == Duration::ZERO && l.commit(MediaTime::from_millis(4_000)).is_err());
+    // Without such a reading everything is committed, to the last sample.
+    say(&mut l, 4_000, &[(600, 0.9), (40, 0.0)]);
+    let Ok(ListenEvent::SpeechStopped { utterance, .. }) = l.commit(MediaTime::from_millis(4_640)) else { panic!() };
+    assert_eq!(utterance.samples.len(), 640 * MS);
+    // What was said after a pause that was read is committed too.
+    say(&mut l, 4_640, &[(600, 0.9), (400, 0.0), (80, 0.9)]);
+    let Ok(ListenEvent::SpeechStopped { utterance, .. }) = l.commit(MediaTime::from_millis(5_720)) else { panic!() };
+    assert_eq!(utterance.samples.len(), 1_080 * MS);
+}
+
+#[test]
 fn manual_mode_keeps_the_newest_and_counts_the_rest() {
     let config =
         ListenConfig { turn_detection: TurnDetection::Manual, max_utterance: ms(2_000), ..ListenConfig::default() };

@@ -259,6 +259,31 @@ fn a_pause_is_as_long_as_what_was_said_before_it_calls_for_and_only_where_the_cl
 }
 
 #[test]
+fn sound_that_the_client_commits_is_told_as_it_comes_and_known_when_it_is_committed() {
+    let mut t = Talk::seeing();
+    t.client(json!({"type": "session.update", "session": {"type": "realtime",
+        "audio": {"input": {"turn_detection": null}}}}));
+    t.read(6_000, false, "Where is");
+    let out = t.read(12_000, false, "Where is the cup?");
+    assert_eq!(deltas(&out), "Where is");
+    let item_id = events(&out)[0]["item_id"].clone();
+    t.read(16_000, true, "Where is the cup?");
+    let (out, end) = (t.client(json!({"type": "input_audio_buffer.commit"})), t.now.as_millis());
+    assert!(out.iter().any(|o| matches!(o, Output::CommitAudio)));
+    let out = t.put(Input::Committed { utterance: Some(utterance(end)) });
+    let all = events(&out);
+    assert_eq!((&all[0]["type"], &all[0]["item_id"]), (&json!("input_audio_buffer.committed"), &item_id));
+    assert_eq!(all.last().expect("its words")["transcript"], "Where is the cup?", "at once");
+    assert_eq!(count(&out, |o| matches!(o, Output::Transcribe { .. })), 0);
+    // What is thrown away is not the next one's.
+    t.read(6_000, true, "Never mind");
+    t.client(json!({"type": "input_audio_buffer.clear"}));
+    let out = t.read(6_000, true, "What is");
+    assert_eq!(deltas(&t.read(8_000, true, "What is this?")), "What is");
+    assert!(reads(&out).is_some_and(|(id, _)| json!(id) != item_id));
+}
+
+#[test]
 fn a_wait_for_somebody_in_mid_thought_gives_nothing_up() {
     let mut t = Talk::seeing();
     t.client(json!({"type": "session.update", "session": {"type": "realtime",
