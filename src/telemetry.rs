@@ -105,6 +105,7 @@ pub const METRICS: &[Metric] = &[
         "device time of looks that were not needed since nothing had changed, at what a look cost lately",
     ),
     seconds("sightline_look_seconds", "one look at one picture; label: expert"),
+    counter("sightline_answers_ahead_total", "answers begun before the turn was over; label: result (used, discarded)"),
     counter("sightline_frames_lost_total", "pictures dropped on purpose; label: reason"),
     seconds("sightline_interruption_seconds", "speech into an answer, from its onset to stopping the answer"),
     seconds(

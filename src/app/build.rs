@@ -184,6 +184,7 @@ fn limits(config: &Config) -> Limits {
         answer_tokens: u32::try_from(config.dialogue.max_output_tokens).unwrap_or(u32::MAX),
         prompt_tokens: config.dialogue.prompt_tokens,
         voice_wait: config.dialogue.voice_wait,
+        answer_ahead: config.dialogue.answer_ahead,
         ..Limits::default()
     }
 }

@@ -421,6 +421,12 @@ pub(super) const KEYS: &[Key] = &[
         "8000",
         "How long the voice may take for a piece of an answer, with 100 ms more for each character. Then the answer goes on as text.",
     ),
+    key(
+        "dialogue.answer_ahead",
+        Kind::Bool,
+        "true",
+        "Whether an answer is begun at the probable end of a spoken question, before it is sure that the person has finished; nobody is told of it until then. It is made in vain when they go on.",
+    ),
     key("budget.decode_ms", Kind::Int(1, 60_000), "10", "One access unit to a picture."),
     key(
         "budget.vad_end_ms",

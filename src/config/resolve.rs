@@ -102,6 +102,7 @@ pub(super) fn build(r: &Reader<'_>) -> Result<Config, ConfigError> {
             temperature: r.fraction("dialogue.temperature"),
             prompt_tokens: r.number("dialogue.prompt_tokens"),
             voice_wait: r.ms("dialogue.voice_wait_ms"),
+            answer_ahead: r.get("dialogue.answer_ahead").bool(),
         },
         budget: budget(r),
         telemetry: Telemetry {

@@ -239,6 +239,8 @@ pub struct Dialogue {
     pub prompt_tokens: usize,
     /// How long the voice may take for a piece of an answer.
     pub voice_wait: Duration,
+    /// Begin to answer at the probable end of a question.
+    pub answer_ahead: bool,
 }
 
 /// Deadlines.

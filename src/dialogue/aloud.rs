@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Ending, Phase};
 use super::conversation::Conversation;
-use super::io::Voiced;
-use super::voicing::{AHEAD, VoiceLoss, Voicing};
+use super::voicing::{AHEAD, VoiceLoss, Voiced, Voicing};
 use super::{Output, client};
 use crate::base::MediaTime;
 use crate::budget::{Mark, Stage};

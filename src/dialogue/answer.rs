@@ -302,11 +302,7 @@ impl Conversation {
         let Some(i) = self.answers.iter().position(|a| a.id == id) else { return };
         let Built { mut prompt, ground } = self.build_prompt(i, now, out);
         let picture = self.scene.as_ref().filter(|_| matches!(self.answers[i].plan, Plan::Present(_))).map(|s| s.at);
-        let limit = if self.ladder.step() >= Step::ShorterAnswers {
-            self.limits.answer_tokens / 2
-        } else {
-            self.limits.answer_tokens
-        };
+        let limit = self.answer_limit();
         let answer = &mut self.answers[i];
         let limit = if matches!(answer.plan, Plan::Call(_)) { tools::CALL_TOKENS } else { limit };
         answer.phase = Phase::Engine(now + self.limits.answer_wait);
@@ -321,10 +317,23 @@ impl Conversation {
         }
         answer.timing.start(Stage::Prefill, now);
         answer.timing.start(Stage::FirstToken, now);
-        let response_id = answer.work_id.clone();
         answer.begin_calling();
         self.forget_warmed();
+        if let Some((work_id, news)) = self.adopt(&prompt, max_tokens, out) {
+            self.answers[i].work_id.clone_from(&work_id);
+            return news.into_iter().for_each(|event| self.on_engine(&work_id, event, now, out));
+        }
+        let response_id = self.answers[i].work_id.clone();
         out.push(Output::Generate { response_id, prompt, max_tokens });
+    }
+
+    /// Most tokens of an answer at present.
+    pub(crate) fn answer_limit(&self) -> u32 {
+        if self.ladder.step() >= Step::ShorterAnswers {
+            self.limits.answer_tokens / 2
+        } else {
+            self.limits.answer_tokens
+        }
     }
 
     pub(crate) fn on_engine(&mut self, id: &str, event: EngineEvent, now: MediaTime, out: &mut Vec<Output>) {

@@ -63,26 +63,13 @@ impl Conversation {
         }
     }
 
-    fn turns_shown(&self) -> usize {
+    pub(crate) fn turns_shown(&self) -> usize {
         if self.is_shallow() { prompt_build::FEWER_TURNS } else { prompt_build::TURNS }
     }
 
     pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
-        let items: Vec<&Item> = self.items.for_the_model().collect();
-        let mut asked = Asked::from_items(&items);
-        let (said, all) = self.asked_so_far();
-        if !said.is_empty() {
-            prompt_build::join(&mut asked.question, said);
-        }
-        let basis = Basis {
-            instructions: &self.config.instructions,
-            asked: &asked,
-            sight: self.sight(&asked),
-            now,
-            budget: self.limits.prompt_tokens,
-            turns: self.turns_shown(),
-            count: &*self.count,
-        };
+        let (asked, (said, all)) = (self.asked_ahead(), self.asked_so_far());
+        let basis = self.ahead_basis(&asked, now);
         match (said, all) {
             ("", _) => prompt_build::warm(basis),
             // As far as the question is known: nothing that follows from all of it.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::ahead::Guess;
 use super::answer::Answer;
 use super::barge::{Aside, Barge};
 use super::frames::PictureStream;
@@ -64,6 +65,8 @@ pub struct Conversation {
     pub(crate) speaking: Option<String>,
     /// What was read of it.
     pub(crate) reading: Option<Reading>,
+    /// The answer begun before the turn is over.
+    pub(crate) guess: Option<Guess>,
     /// The speech now going on began during an answer and has not proved to be an interruption.
     pub(crate) barge: Option<Barge>,
     /// What of an answer is held back meanwhile.
@@ -130,6 +133,7 @@ impl Conversation {
             spoken: Vec::new(),
             speaking: None,
             reading: None,
+            guess: None,
             barge: None,
             hold: Hold::default(),
             asides: Vec::new(),
@@ -242,7 +246,8 @@ impl Conversation {
             Input::Forget(request) => self.forget_requested(request, now, &mut out),
             Input::Looked { look, result } => self.on_looked(look, result, now, &mut out),
             Input::Engine { response_id, event } => {
-                if let Some((id, event)) = self.hold_engine(response_id, event) {
+                let news = self.keep_guessed(response_id, event);
+                if let Some((id, event)) = news.and_then(|(id, event)| self.hold_engine(id, event)) {
                     self.on_engine(&id, event, now, &mut out);
                 }
             }
@@ -281,6 +286,7 @@ impl Conversation {
         self.memory_time_passed(now, out);
         self.barge_time_passed(now, out);
         self.hold_or_go_on(now, out);
+        self.drop_idle_guess(out);
         self.aloud_time_passed(now, out);
         self.idle_time_passed(now, out);
     }
@@ -299,6 +305,9 @@ impl Conversation {
             self.send_vendor(ServerBody::Scene { scene }, out);
         }
         self.scene = Some(facts);
+        if self.guess.is_some() {
+            self.guess(now, out);
+        }
         self.warm(now, out);
     }
 

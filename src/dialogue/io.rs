@@ -9,7 +9,7 @@ use super::hold::HoldOrder;
 use super::look::{LookId, LookReason};
 use super::remember::{EmbedFor, Keep, MemorySetup};
 use super::tools::ToolOutcome;
-use super::voicing::VoiceLoss;
+use super::voicing::{VoiceLoss, Voiced};
 use super::{Prompt, Snapshot};
 use crate::base::MediaTime;
 use crate::budget::{Deadlines, LadderConfig, Step};
@@ -112,6 +112,8 @@ pub struct Limits {
     pub warm_every: Duration,
     /// Least time between two `scene.facts` events. Default 100 ms.
     pub scene_every: Duration,
+    /// Answers are begun at the probable end of a turn, before it is over. Default true.
+    pub answer_ahead: bool,
 }
 
 impl Default for Limits {
@@ -130,6 +132,7 @@ impl Default for Limits {
             voice_wait: Duration::from_secs(8),
             warm_every: Duration::from_secs(1),
             scene_every: Duration::from_millis(100),
+            answer_ahead: true,
         }
     }
 }
@@ -315,28 +318,6 @@ pub enum Finish {
     MaxTokens,
     /// It was cancelled.
     Cancelled,
-}
-
-/// A piece of an answer, said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Voiced {
-    /// In the format asked for.
-    pub sound: Bytes,
-    /// How long it lasts, in milliseconds.
-    pub ms: u64,
-    /// Its words, in order.
-    pub words: Vec<VoicedWord>,
-}
-
-/// When one word of a piece is heard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VoicedWord {
-    /// Where it stands in the piece's text.
-    pub bytes: std::ops::Range<usize>,
-    /// Its first sound, in milliseconds from the beginning of the piece.
-    pub start_ms: u32,
-    /// Its last sound.
-    pub end_ms: u32,
 }
 
 /// Sound to be written down.

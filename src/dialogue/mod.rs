@@ -4,6 +4,7 @@
 //! listener, perception and the engine ([`Output`]). Loses: nothing; what is over a bound is refused with an `error` event or announced as deleted.
 
 mod again;
+mod ahead;
 mod aloud;
 mod answer;
 mod answer_end;
@@ -51,10 +52,11 @@ pub mod watchfor;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::GuessOrder;
 pub use conversation::Conversation;
 pub use ground::{Ground, Grounding};
 pub use hold::HoldOrder;
-pub use io::{EngineEvent, Finish, Input, Limits, Output, Setup, Sound, TokenCounter, VideoState, Voiced, VoicedWord};
+pub use io::{EngineEvent, Finish, Input, Limits, Output, Setup, Sound, TokenCounter, VideoState};
 pub use look::{LookId, LookReason};
 pub use memory_view::{parse_keyframe_id, timeline as memory_timeline};
 pub use prompt::{CALL_CLOSE, CALL_OPEN, Message, Prompt, Role};
@@ -63,4 +65,4 @@ pub use reading::{ReadOrder, ReadSoFar, patience};
 pub use remember::{EmbedFor, Keep, MemorySetup};
 pub use snapshot::Snapshot;
 pub use tools::ToolOutcome;
-pub use voicing::VoiceLoss;
+pub use voicing::{VoiceLoss, Voiced, VoicedWord};

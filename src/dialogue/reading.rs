@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ahead::GuessOrder;
 use super::conversation::Conversation;
 use super::{Output, Sound};
 use crate::base::MediaTime;
@@ -35,6 +36,8 @@ pub enum ReadOrder {
         /// Not quite: they were just being read.
         waited: bool,
     },
+    /// An answer is begun before the turn is over, or what becomes of it.
+    Guess(GuessOrder),
     /// For metrics: the prompt cache was filled ahead with words that turned out to be others.
     PrefillDiscarded,
 }
@@ -133,6 +136,8 @@ impl Conversation {
         if self.reading.as_ref().is_none_or(|r| r.item_id != item_id) {
             self.drop_reading(out);
         }
+        // They have said more since.
+        self.discard_guess(out);
         let reading = self.reading.get_or_insert_with(|| Reading::new(item_id.clone()));
         // Readings of half a sentence take half of the device at most, and never the place of one that is under way; a pause may be the end.
         if !so_far.whole && (reading.under_way.is_some() || now < reading.not_before) {
@@ -186,6 +191,7 @@ impl Conversation {
             self.send(ServerBody::TranscriptionDelta { item_id, content_index: 0, delta }, out);
         }
         self.warm_question(now, out);
+        self.guess(now, out);
     }
 
     /// Has the cache take in the question as far as it is known, while the person speaks.
@@ -214,6 +220,9 @@ impl Conversation {
             Known::UnderWay if full => Known::Nothing,
             known => known,
         };
+        if !matches!(known, Known::Words(_)) {
+            self.discard_guess(out);
+        }
         match &known {
             Known::Words(_) => out.push(Output::Read(ReadOrder::Reused { waited: false })),
             Known::UnderWay => {
@@ -237,6 +246,7 @@ impl Conversation {
 
     /// The speech came to nothing.
     pub(crate) fn drop_reading(&mut self, out: &mut Vec<Output>) {
+        self.discard_guess(out);
         if self.reading.take().is_some_and(|r| r.under_way.is_some()) {
             out.push(Output::Read(ReadOrder::Drop));
         }

@@ -152,7 +152,12 @@ impl Conversation {
     }
 
     /// `What is my locker number?` cannot be seen; but it may have been told.
-    fn told_before(&self, routed: &Routed, asked: &Asked, now: MediaTime) -> Option<(Recollected, Vec<Hit>)> {
+    pub(crate) fn told_before(
+        &self,
+        routed: &Routed,
+        asked: &Asked,
+        now: MediaTime,
+    ) -> Option<(Recollected, Vec<Hit>)> {
         let mine = question::words(&asked.question).iter().any(|w| ["my", "our", "i"].contains(&w.as_str()));
         if !mine || routed.content.is_empty() {
             return None;

@@ -15,6 +15,7 @@ use crate::wire::{ClientEvent, ServerBody};
 #[path = "../../tests/common/scene_json.rs"]
 mod scene_json;
 
+mod ahead;
 mod aloud;
 mod answers;
 mod barge;

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::io::Voiced;
+use bytes::Bytes;
+
 use super::pieces::next_piece;
 use crate::base::MediaTime;
 use crate::wire::WordView;
@@ -31,6 +32,28 @@ impl VoiceLoss {
             Self::Failed => "voice_failed",
         }
     }
+}
+
+/// A piece of an answer, said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voiced {
+    /// In the format asked for.
+    pub sound: Bytes,
+    /// How long it lasts, in milliseconds.
+    pub ms: u64,
+    /// Its words, in order.
+    pub words: Vec<VoicedWord>,
+}
+
+/// When one word of a piece is heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoicedWord {
+    /// Where it stands in the piece's text.
+    pub bytes: Range<usize>,
+    /// Its first sound, in milliseconds from the beginning of the piece.
+    pub start_ms: u32,
+    /// Its last sound.
+    pub end_ms: u32,
 }
 
 /// When one word is heard, by the item's own sound.
@@ -189,7 +212,7 @@ impl Voicing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialogue::io::VoicedWord;
+    use crate::dialogue::VoicedWord;
 
     fn piece(words: &[(Range<usize>, u32, u32)], ms: u64) -> Voiced {
         let word = |(bytes, start_ms, end_ms): &(Range<usize>, u32, u32)| VoicedWord {

@@ -71,6 +71,7 @@ impl Desk {
     /// Ends what the slot does and frees its cache.
     fn clear(&mut self, index: usize, scheduler: &mut Scheduler, now: MediaTime) {
         scheduler.remove((Kind::Answer, index as u64));
+        scheduler.remove((Kind::Ahead, index as u64));
         self.cool(index, scheduler);
         if let Some(answer) = self.seats[index].answer.take() {
             self.finish(answer, Finish::Cancelled, now);
@@ -128,8 +129,9 @@ impl Desk {
         }
         self.cool(key.index, scheduler);
         let seat = &mut self.seats[key.index];
-        seat.answer = Some(Generation::new(job, Arc::clone(&self.codec)));
-        scheduler.add((Kind::Answer, key.index as u64), now);
+        let answer = Generation::new(job, Arc::clone(&self.codec));
+        scheduler.add((answer.kind(), key.index as u64), now);
+        seat.answer = Some(answer);
         Ok(())
     }
 
@@ -151,7 +153,7 @@ impl Desk {
     /// The latest at which the next step of an answer can begin, if the first word of it is to be in time.
     pub(super) fn first_word_due(&self, costs: &CostModel) -> Option<MediaTime> {
         let due = |seat: &Seat| {
-            let answer = seat.answer.as_ref().filter(|a| a.is_silent())?;
+            let answer = seat.answer.as_ref().filter(|a| a.is_silent() && !a.is_ahead())?;
             let tokens = &answer.job.rendered.tokens;
             let known = common(&seat.held, tokens).max(common(&self.system, tokens));
             #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
@@ -161,10 +163,12 @@ impl Desk {
         self.seats.iter().filter_map(due).min()
     }
 
-    /// Lets answers whose queue has drained, or whose caller has gone, run again.
+    /// Lets answers whose queue has drained, whose caller has gone, or that are waited for by now, run again.
     pub(super) fn unblock(&mut self, scheduler: &mut Scheduler, now: MediaTime) {
         for (index, seat) in self.seats.iter_mut().enumerate() {
-            if seat.answer.as_mut().is_some_and(|a| a.has_room(&self.waker)) {
+            let runs = |a: &mut Generation| a.gone() || (!a.is_ahead() && a.has_room(&self.waker));
+            if seat.answer.as_mut().is_some_and(runs) {
+                scheduler.remove((Kind::Ahead, index as u64));
                 scheduler.add((Kind::Answer, index as u64), now);
             }
         }
@@ -233,8 +237,8 @@ impl Desk {
         }
         match self.advance(index, &mut answer, now) {
             Ok(None) => {
-                if answer.has_room(&self.waker) {
-                    scheduler.add((Kind::Answer, id), now);
+                if !answer.is_enough() && answer.has_room(&self.waker) {
+                    scheduler.add((answer.kind(), id), now);
                 }
                 self.seats[index].answer = Some(answer);
             }
@@ -292,6 +296,9 @@ impl Desk {
 
     pub(super) fn step_warm(&mut self, id: u64, scheduler: &mut Scheduler, now: MediaTime) {
         let Some(index) = usize::try_from(id).ok().filter(|i| *i < self.seats.len()) else { return };
+        if self.seats[index].answer.is_some() {
+            return self.step_answer(id, scheduler, now);
+        }
         let Some((rendered, kind)) = self.seats[index].warm.take() else { return };
         match self.advance_warm(index, &rendered) {
             Ok(true) => {}

@@ -14,7 +14,10 @@ use crate::model::llm::{Sampler, TextStream};
 use crate::model::{Rendered, TextCodec};
 
 use super::requests::{Finish, GenerateEvent, GenerateRequest};
+use super::schedule::Kind;
 
+/// Tokens that are made of an answer nobody waits for yet.
+const AHEAD_TOKENS: usize = 12;
 /// Places in the reply queue that a step may need: `Started`, the prefix and the first words, `Done`.
 const EVENTS_PER_STEP: usize = 4;
 
@@ -27,6 +30,8 @@ pub(super) struct GenerateJob {
     pub replies: mpsc::Sender<GenerateEvent>,
     pub cancel: CancellationToken,
     pub asked: MediaTime,
+    /// Nobody waits for it before this is cancelled; `None`: somebody does.
+    pub wanted: Option<CancellationToken>,
 }
 
 /// A request being worked on.
@@ -76,6 +81,21 @@ impl Generation {
 
     pub(super) fn gone(&self) -> bool {
         self.job.cancel.is_cancelled() || self.job.replies.is_closed()
+    }
+
+    /// Whether nobody waits for it yet.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.job.wanted.as_ref().is_some_and(|w| !w.is_cancelled())
+    }
+
+    /// Whether enough of it was made for as long as nobody waits for it.
+    pub(super) fn is_enough(&self) -> bool {
+        self.is_ahead() && self.output_tokens >= AHEAD_TOKENS
+    }
+
+    /// What kind of work it is.
+    pub(super) fn kind(&self) -> Kind {
+        if self.is_ahead() { Kind::Ahead } else { Kind::Answer }
     }
 
     /// Whether the queue has room for a step. When not, `waker` is called once it has.

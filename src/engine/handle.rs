@@ -256,6 +256,35 @@ impl EngineSession {
         request: GenerateRequest,
         cancel: CancellationToken,
     ) -> Result<mpsc::Receiver<GenerateEvent>, EngineError> {
+        self.generate_when(request, cancel, None).await
+    }
+
+    /// The same of an answer that nobody waits for until `wanted` is cancelled and [`Self::wake`] is called: it goes behind speech, answers and
+    /// looks that a question waits for, and stops after some words.
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub async fn generate_ahead(
+        &self,
+        request: GenerateRequest,
+        cancel: CancellationToken,
+        wanted: CancellationToken,
+    ) -> Result<mpsc::Receiver<GenerateEvent>, EngineError> {
+        self.generate_when(request, cancel, Some(wanted)).await
+    }
+
+    /// What an answer waited for has happened.
+    pub fn wake(&self) {
+        // When the queue is full the worker is awake anyway.
+        let _ = self.engine.commands.try_send(Command::Wake);
+    }
+
+    async fn generate_when(
+        &self,
+        request: GenerateRequest,
+        cancel: CancellationToken,
+        wanted: Option<CancellationToken>,
+    ) -> Result<mpsc::Receiver<GenerateEvent>, EngineError> {
         let asked = self.engine.now();
         let rendered = self.engine.codec()?.render(&request.prompt);
         let (tokens, limit) = (rendered.tokens.len(), self.engine.context_tokens());
@@ -266,7 +295,7 @@ impl EngineSession {
         let (replies, receiver) = mpsc::channel(self.engine.shared.config.reply_events);
         let prefix = self.engine.count_tokens(&request.prompt.answer_prefix);
         let max_tokens = request.max_tokens.max(1).min(limit - tokens + prefix);
-        let job = GenerateJob { request, rendered, max_tokens, replies, cancel, asked };
+        let job = GenerateJob { request, rendered, max_tokens, replies, cancel, asked, wanted };
         let (accepted, answer) = oneshot::channel();
         self.engine.send(Command::Generate(self.key, Box::new(job), accepted)).await?;
         answer.await.map_err(|_| EngineError::Stopped)??;

@@ -25,8 +25,8 @@ use super::work::{self, Worker};
 use crate::base::{Clock, LossReason, MediaTime, SessionId};
 use crate::budget::{Step, TurnTiming};
 use crate::dialogue::{
-    Conversation, EmbedFor, EngineEvent, HoldOrder, Input, Keep, LookId, Output, ReadOrder, ReadSoFar, VideoState,
-    Voiced,
+    Conversation, EmbedFor, EngineEvent, GuessOrder, HoldOrder, Input, Keep, LookId, Output, ReadOrder, ReadSoFar,
+    VideoState, Voiced,
 };
 use crate::engine::EngineSession;
 use crate::listen::{Evidence, ListenConfig, ListenEvent, SoFar, Utterance};
@@ -127,6 +127,8 @@ pub(super) struct Actor {
     /// The listener tells what it hears, because an answer is under way.
     pub(super) attends: bool,
     pub(super) answers: HashMap<String, CancellationToken>,
+    /// Cancelled when the answer that was begun before its turn was over is waited for.
+    pub(super) wanted: Option<CancellationToken>,
     /// The player of a call that takes our voice.
     pub(super) player: Option<mpsc::Sender<PlayCommand>>,
     /// Pieces that the voice is at, by their responses.
@@ -315,7 +317,7 @@ impl Actor {
                 Output::LookNow { look, .. } => self.look_now(look),
                 Output::LookAtImage { look, data, .. } => self.worker.look_at_image(look, data),
                 Output::Generate { response_id, prompt, max_tokens } => {
-                    self.generate(work::Answer { response_id, prompt, max_tokens });
+                    self.generate(work::Answer { response_id, prompt, max_tokens, wanted: None });
                 }
                 Output::Cancel { response_id } => {
                     if let Some(token) = self.answers.remove(&response_id) {
@@ -390,6 +392,7 @@ impl Actor {
                 self.worker.hurry_reading();
             }
             ReadOrder::Drop => self.reading.give_up(),
+            ReadOrder::Guess(order) => self.on_guess(order),
             ReadOrder::Reused { waited } => work::count_reused(waited),
             ReadOrder::PrefillDiscarded => metrics::counter!("sightline_prefill_discarded_total").increment(1),
         }
@@ -400,6 +403,30 @@ impl Actor {
         let turn = self.conversation.session().audio.input.turn_detection.as_ref();
         let silence = turn.filter(|_| so_far.whole).map(|t| listen_settings(&self.listen, Some(t)).silence_duration);
         self.engine.expect_turn(silence.map(|silence| so_far.voiced_until + silence));
+    }
+
+    /// An answer is begun before the turn is over, or what becomes of it.
+    fn on_guess(&mut self, order: GuessOrder) {
+        match order {
+            GuessOrder::Begin { work_id, prompt, max_tokens } => {
+                let wanted = self.ended.child_token();
+                self.wanted = Some(wanted.clone());
+                self.generate(work::Answer { response_id: work_id, prompt, max_tokens, wanted: Some(wanted) });
+            }
+            GuessOrder::Adopt { .. } => {
+                if let Some(wanted) = self.wanted.take() {
+                    wanted.cancel();
+                    self.engine.wake();
+                }
+                work::count_guess("used");
+            }
+            GuessOrder::Discard { work_id } => {
+                if let Some(token) = self.answers.remove(&work_id) {
+                    token.cancel();
+                }
+                work::count_guess("discarded");
+            }
+        }
     }
 
     fn hear(&mut self, command: HearCommand) {

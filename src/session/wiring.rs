@@ -216,6 +216,7 @@ pub(super) async fn open(
         listen: services.listen,
         attends: false,
         answers: HashMap::new(),
+        wanted: None,
         player: None,
         voices: HashMap::new(),
         reading: SoFarTask::default(),

@@ -36,6 +36,8 @@ pub(super) struct Answer {
     pub(super) response_id: String,
     pub(super) prompt: Prompt,
     pub(super) max_tokens: u32,
+    /// Nobody waits for it before this is cancelled.
+    pub(super) wanted: Option<CancellationToken>,
 }
 
 /// A piece of an answer to be said.
@@ -228,7 +230,7 @@ impl Worker {
     }
 
     async fn answer(&self, answer: Answer, cancel: CancellationToken) -> Result<(), String> {
-        let Answer { response_id, prompt, max_tokens } = answer;
+        let Answer { response_id, prompt, max_tokens, wanted } = answer;
         let deadline = self.clock.now() + self.first_word_budget;
         let request = GenerateRequest {
             prompt,
@@ -237,7 +239,11 @@ impl Worker {
             stop: Vec::new(),
             deadline,
         };
-        let mut news = self.engine.generate(request, cancel).await.map_err(|e| e.to_string())?;
+        let news = match wanted {
+            None => self.engine.generate(request, cancel).await,
+            Some(wanted) => self.engine.generate_ahead(request, cancel, wanted).await,
+        };
+        let mut news = news.map_err(|e| e.to_string())?;
         while let Some(event) = news.recv().await {
             let event = translate(event);
             let last = matches!(event, EngineEvent::Done { .. } | EngineEvent::Failed { .. });
@@ -326,6 +332,11 @@ pub(super) fn count_judged(verdict: Verdict, after: Duration) {
         Verdict::Open => return,
     };
     metrics::counter!("sightline_interjections_total", "judged" => label).increment(1);
+}
+
+/// Counts an answer that was begun before its turn was over.
+pub(super) fn count_guess(result: &'static str) {
+    metrics::counter!("sightline_answers_ahead_total", "result" => result).increment(1);
 }
 
 /// Counts an answer that stood still while nobody knew whether it was being interrupted.
