@@ -179,6 +179,10 @@ turn-taking: models ## when a turn is taken to be over, by what was said, beside
 	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench turn_taking -- --data $(abspath $(DATA)) $(TURNS)
 	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench interruptions
 
+.PHONY: answer-ahead
+answer-ahead: build .venv/.ready ## from the last word of a question to the first of its answer, with and without answers begun ahead (needs espeak-ng)
+	SIGHTLINE_BIN=$(CURDIR)/$(BIN) .venv/bin/python tests/python/measure_ahead.py $(ROUNDS)
+
 .PHONY: wer
 wer: models test-models ## words that the recognisers get wrong on recorded human speech
 	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench wer -- --data $(abspath $(DATA)) $(WER)

@@ -3,7 +3,7 @@
 //! Each scene is a microphone in virtual time: a person asks something, an answer comes, and then something happens or does not. The sound
 //! goes through the real echo canceller, voice detector, listener, judge and conversation; early readings are made by the real recogniser.
 //! Beside it, on the same sound, runs a plain barge-in: 200 ms of voiced sound stops the answer. The scenes of `scenes.rs` were looked at while
-//! thresholds were chosen, those of `held_out.rs` never were: other voices, words and noises. Voices are synthesized (espeak-ng), but for a
+//! thresholds were chosen, those of the second draw of `held_out.rs` never were: other voices, words and noises. Voices are synthesized (espeak-ng), but for a
 //! recorded person (`tests/data/speech`). Told are when the answer fell silent (held back, in words and in sound), when it was cancelled, and
 //! for how long an answer that nobody interrupted stood still. Our own voice pauses, in the room too, while it is held back.
 //!

@@ -1,4 +1,4 @@
-//! The scenes. These were looked at while thresholds were chosen; those of `held_out.rs` were not.
+//! The scenes. These were looked at while thresholds were chosen; so were those of the first draw of `held_out.rs`; those of the second were not.
 
 use super::held_out;
 use super::sound::{Chance, at_level, cough, mix, room, say};
@@ -65,6 +65,7 @@ pub(crate) struct Maker {
     pub list: Vec<Scene>,
     pub cast: Cast,
     pub held_out: bool,
+    pub seed: u32,
 }
 
 /// What happens: where, and how it sounds.
@@ -85,7 +86,7 @@ impl Maker {
     ) {
         let held_out = self.held_out;
         let (voice, question) = self.cast.people[who % 4];
-        let seed = self.list.len() as u32 + if held_out { 1_001 } else { 1 };
+        let seed = self.list.len() as u32 + self.seed;
         let mut chance = Chance::new(seed);
         let mut microphone: Vec<f32> = (0..LONG_MS * 16).map(|_| chance.next() * 4e-4).collect();
         mix(&mut microphone, ASKS_MS, &say(voice, question, PERSON));
@@ -109,13 +110,14 @@ impl Maker {
 
 /// All scenes.
 pub(crate) fn all() -> Vec<Scene> {
-    let mut m = Maker { list: Vec::new(), cast: CAST, held_out: false };
+    let mut m = Maker { list: Vec::new(), cast: CAST, held_out: false, seed: 1 };
     signs(&mut m);
     coughs(&mut m);
     televisions(&mut m);
     echoes(&mut m);
     interruptions(&mut m);
-    m.list.extend(held_out::all());
+    m.list.extend(held_out::all(false));
+    m.list.extend(held_out::all(true));
     m.list
 }
 

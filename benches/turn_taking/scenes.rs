@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sightline::listen::{Ending, ending};
 use sightline::model::onnx::Threads;
 use sightline::model::voice::{Kokoro, Voice};
 
@@ -25,6 +26,8 @@ pub(crate) struct Dialogue {
     pub ends: u64,
     /// Times the person stops to think.
     pub pauses: usize,
+    /// A question or a request that is clearly at its end.
+    pub is_finished: bool,
 }
 
 /// `|` is a pause in mid-thought. These were looked at while the rules were written.
@@ -63,10 +66,6 @@ const TUNED: &[&str] = &[
     "What about | the one on the left?",
     "I went to the shop yesterday | and bought some apples.",
     "Please remember this | my locker is number twelve.",
-];
-
-/// Written before anything was measured, and never run while the rules were changed.
-const HELD_OUT: &[&str] = &[
     "What is lying on the floor?",
     "Who is standing by the door?",
     "Describe the picture on the wall.",
@@ -103,8 +102,47 @@ const HELD_OUT: &[&str] = &[
     "I have a question | what is this button for?",
 ];
 
-const TUNED_VOICES: [&str; 4] = ["en-us+m3", "en-gb+f2", "en-us+f4", "en-gb-scotland+m2"];
-const HELD_OUT_VOICES: [&str; 4] = ["en-us+m7", "en-gb+f3", "en-us+f1", "en-gb+m4"];
+/// Written before the rules were last changed, and never run while they were.
+const HELD_OUT: &[&str] = &[
+    "What is in the box?",
+    "Which way is the exit?",
+    "Please describe the person at the door.",
+    "How much is left in the bottle?",
+    "Do I have any messages?",
+    "There is a bird on the balcony.",
+    "Where did the cat go?",
+    "Compare the two photographs.",
+    "Are the curtains closed?",
+    "Not that one.",
+    "Thanks, that is all for now.",
+    "Is my tie straight?",
+    "I would like to see | the picture from yesterday.",
+    "Could you tell me whether | the door is locked?",
+    "When the bell rings | please let me know.",
+    "My sister said that | she would be here at noon.",
+    "What was the | the colour of that car?",
+    "Well | what do you think about this chair?",
+    "I bought it because | it was very cheap.",
+    "We need to find the | red folder.",
+    "How do I get from | the kitchen to the garage?",
+    "The address is twenty two | Station Road.",
+    "If it starts to rain | close the window please.",
+    "He put the keys into | his coat pocket.",
+    "Read me the | second line on the page.",
+    "Did the postman leave | anything for me?",
+    "It is about as big as | a shoe box.",
+    "Somebody told me that | there is a spider in here.",
+    "Right behind the | sofa I think.",
+    "After lunch | I will water the plants.",
+    "Er | which button turns it off?",
+    "Does this jacket go with | these trousers?",
+    "I am trying to remember | where I parked the car.",
+    "You can see it | on the top shelf.",
+];
+
+const TUNED_VOICES: &[&str] =
+    &["en-us+m3", "en-gb+f2", "en-us+f4", "en-gb-scotland+m2", "en-us+m7", "en-gb+f3", "en-us+f1", "en-gb+m4"];
+const HELD_OUT_VOICES: &[&str] = &["en-us+m1", "en-gb+f5", "en-us+f2", "en-gb+m8"];
 const NEWS: &str = "Good evening. The government has announced new measures for the railways today. In the north, heavy rain is expected until \
     Thursday, and the minister said that help would arrive within a few hours.";
 
@@ -135,8 +173,8 @@ fn spoken(voice: &str, text: &str, ours: Option<&mut Kokoro>) -> Vec<f32> {
     trimmed(&resample(&speech.samples, speech.rate_hz as usize), PERSON)
 }
 
-fn dialogue(i: usize, text: &str, voices: [&str; 4], held_out: bool, ours: &mut OurVoice) -> Dialogue {
-    let mut chance = Chance::new(u32::try_from(i).unwrap_or(0) * 2 + u32::from(held_out) + 100);
+fn dialogue(i: usize, text: &str, voices: &[&str], held_out: bool, ours: &mut OurVoice) -> Dialogue {
+    let mut chance = Chance::new(u32::try_from(i).unwrap_or(0) * 2 + u32::from(held_out) * 1_001 + 100);
     let room = ROOMS[i % ROOMS.len()];
     let voice = voices[i % voices.len()];
     // Every second dialogue is in our own voice, if it is there: a recogniser hears it more as it hears people.
@@ -171,7 +209,9 @@ fn dialogue(i: usize, text: &str, voices: [&str; 4], held_out: bool, ours: &mut 
         _ => {}
     }
     let name = format!("\"{text}\" ({who}, {room})");
-    Dialogue { name, held_out, microphone, begins: BEGINS_MS, last_stretch, ends: at, pauses: parts.len() - 1 }
+    let is_finished = ending(&text.replace('|', "")) == Ending::Finished;
+    let (begins, pauses) = (BEGINS_MS, parts.len() - 1);
+    Dialogue { name, held_out, microphone, begins, last_stretch, ends: at, pauses, is_finished }
 }
 
 /// The one recording with pauses in mid-thought that there is: "… my fellow Americans | ask not … for you | ask what you can do …".
@@ -193,5 +233,6 @@ fn recording(data: &Path) -> Option<Dialogue> {
         last_stretch: 8_100,
         ends: ends as u64,
         pauses: 3,
+        is_finished: false,
     })
 }

@@ -157,14 +157,25 @@ impl Stage<'_> {
     }
 }
 
-/// `turn` is the client's `turn_detection`. `asr_ms` is what a reading takes; `None`: what it takes on this machine.
-pub(crate) fn play(dialogue: &Dialogue, turn: &str, asr: &mut dyn Transcribe, asr_ms: Option<u64>) -> Outcome {
+/// `turn` is the client's `turn_detection`; `plain`: what it gets is a plain endpointer. `asr_ms` is what a reading takes; `None`: what it takes on this machine.
+pub(crate) fn play(
+    dialogue: &Dialogue,
+    turn: &str,
+    plain: bool,
+    asr: &mut dyn Transcribe,
+    asr_ms: Option<u64>,
+) -> Outcome {
     let mut setup = Setup::new("sess_dialogue", [7; 32]);
     setup.video = VideoState::None;
     setup.audio_track = true;
     setup.patch = parse_session(&format!(r#"{{"audio":{{"input":{{"turn_detection":{turn}}}}}}}"#)).expect("valid");
     let (c, _) = Conversation::open(setup, MediaTime::ZERO);
-    let config = listen_settings(&ListenConfig::default(), c.session().audio.input.turn_detection.as_ref());
+    // A plain endpointer takes every voice for the person's.
+    let farther_db = if plain { f32::INFINITY } else { ListenConfig::default().farther_db };
+    let config = listen_settings(
+        &ListenConfig { farther_db, ..ListenConfig::default() },
+        c.session().audio.input.turn_detection.as_ref(),
+    );
     let mut listener = Listener::new(Box::new(EarshotVad::new()), config).expect("in bounds");
     let (later, needs, out) = (BTreeMap::new(), Vec::new(), Outcome::default());
     let mut s = Stage { c, asr, asr_ms, free: 0, later, so_far: None, counter: 0, out, needs };

@@ -11,7 +11,7 @@ use super::{EngineEvent, Output, Voiced};
 use crate::base::MediaTime;
 
 /// Nothing is held back for longer, whatever the listener says or does not say.
-const LONGEST: Duration = Duration::from_millis(1_000);
+const LONGEST: Duration = Duration::from_millis(1_400);
 
 /// What is to be done with sound that is being played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -220,7 +220,7 @@ mod tests {
             start_ms: *start_ms,
             end_ms: *end_ms,
         };
-        Voiced { sound: bytes::Bytes::new(), ms, words: words.iter().map(word).collect() }
+        Voiced { sound: Bytes::new(), ms, words: words.iter().map(word).collect() }
     }
 
     const WAIT: (Duration, f32) = (Duration::from_secs(8), 1.0);

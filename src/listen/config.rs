@@ -29,6 +29,9 @@ pub struct ListenConfig {
     /// `silence_duration_ms`; 40 to 10000 ms. It is the largest part of the time from the end of speech to an answer; too little cuts people
     /// off while they think.
     pub silence_duration: Duration,
+    /// Once somebody has spoken for a third of a second, a voice quieter than theirs by this many decibels does not go on for them: a television.
+    /// Default 20; infinite: every voice counts.
+    pub farther_db: f32,
     /// The longest utterance, padding included: there it is cut, and the next begins with the next sample. Default 30 s;
     /// 60 s at most and 1 s more than the padding at least. Also the most that manual mode keeps. Costs 64 kB per second and session.
     pub max_utterance: Duration,
@@ -53,6 +56,7 @@ impl Default for ListenConfig {
             prefix_padding: Duration::from_millis(300),
             suffix_padding: Duration::from_millis(160),
             silence_duration: Duration::from_millis(500),
+            farther_db: 20.0,
             max_utterance: Duration::from_secs(30),
         }
     }

@@ -6,6 +6,9 @@
 use std::time::Duration;
 
 use super::interject::{Interjection, begins_with, plain, weigh};
+use words::*;
+
+mod words;
 
 /// How soon a person may be taken to have finished: `eagerness` of OpenAI's `semantic_vad`, where `auto` is `medium`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -26,7 +29,9 @@ pub enum Ending {
     Finished,
     /// A whole sentence after which more may come, or words of which nothing can be told.
     Statement,
-    /// In mid-thought.
+    /// Probably in mid-thought: a clause that leans on another, a number told in part, a preposition.
+    Leaning,
+    /// In mid-thought: nothing ends like this.
     Hanging,
 }
 
@@ -37,6 +42,8 @@ pub struct Patience {
     pub finished: Duration,
     /// After [`Ending::Statement`].
     pub statement: Duration,
+    /// After [`Ending::Leaning`].
+    pub leaning: Duration,
     /// After [`Ending::Hanging`]: the longest that anybody is waited for.
     pub hanging: Duration,
     /// While nobody has read the words: the recogniser is slow, or gave up.
@@ -47,16 +54,26 @@ impl Eagerness {
     /// What each way of ending is worth.
     #[must_use]
     pub const fn patience(self) -> Patience {
-        let ms = Duration::from_millis;
         match self {
-            Self::Low => Patience { finished: ms(400), statement: ms(1_000), hanging: ms(4_000), unread: ms(1_400) },
-            Self::Medium => Patience { finished: ms(160), statement: ms(500), hanging: ms(2_000), unread: ms(900) },
-            Self::High => Patience { finished: ms(120), statement: ms(400), hanging: ms(1_000), unread: ms(600) },
+            Self::Low => Patience::of_ms(400, 1_000, 1_400, 2_400, 4_000),
+            Self::Medium => Patience::of_ms(120, 440, 700, 1_200, 2_000),
+            Self::High => Patience::of_ms(80, 320, 500, 700, 1_000),
         }
     }
 }
 
 impl Patience {
+    /// From the shortest to the longest.
+    const fn of_ms(finished: u64, statement: u64, unread: u64, leaning: u64, hanging: u64) -> Self {
+        Self {
+            finished: Duration::from_millis(finished),
+            statement: Duration::from_millis(statement),
+            leaning: Duration::from_millis(leaning),
+            hanging: Duration::from_millis(hanging),
+            unread: Duration::from_millis(unread),
+        }
+    }
+
     /// The silence that ends a turn of these words, as far as they are known. Where the recogniser is not `sure` of them, one step more.
     #[must_use]
     pub fn after(&self, words: &str, sure: bool) -> Duration {
@@ -64,174 +81,11 @@ impl Patience {
             (Ending::Finished, true) => self.finished,
             (Ending::Finished, false) | (Ending::Statement, true) => self.statement,
             (Ending::Statement, false) => self.unread,
+            (Ending::Leaning, _) => self.leaning,
             (Ending::Hanging, _) => self.hanging,
         }
     }
 }
-
-/// Nothing ends with these: what they begin is missing.
-const HANGING: &[&str] = &[
-    "a", "an", "the", "my", "your", "our", "their", "its", "every", "and", "or", "but", "nor", "because", "cause",
-    "if", "whether", "although", "though", "unless", "until", "while", "since", "than", "um", "umm", "uh", "er", "erm",
-    "ah", "hmm", "hm", "i", "we", "he", "she", "they", "im", "ive", "ill", "id", "youre", "theyre", "whats", "wheres",
-    "whos", "theres", "thats", "lets", "very", "quite", "which", "whose", "gonna", "wanna", "gotta", "when", "where",
-    "what", "how", "who", "why",
-];
-
-/// Nor with these.
-const OPEN_TAILS: &[&str] = &[
-    "i think",
-    "i think that",
-    "i guess",
-    "i suppose",
-    "i mean",
-    "i wonder",
-    "i was wondering",
-    "im wondering",
-    "i am wondering",
-    "i was thinking",
-    "i know that",
-    "tell me",
-    "show me",
-    "give me",
-    "let me",
-    "let me see",
-    "let me think",
-    "lets see",
-    "i would like",
-    "id like",
-    "can you",
-    "could you",
-    "would you",
-    "will you",
-    "kind of",
-    "sort of",
-    "such as",
-    "for example",
-    "so that",
-    "in order",
-    "my name is",
-    "the thing is",
-    "the problem is",
-    "the question is",
-];
-
-/// These are the beginning of something when they are all there is.
-const OPEN_WHOLE: &[&str] = &[
-    "is there",
-    "are there",
-    "there is",
-    "there are",
-    "this is",
-    "that is",
-    "these are",
-    "those are",
-    "do you know",
-    "do you think",
-    "you know",
-    "how many",
-    "how much",
-    "what kind",
-    "which one",
-    "i said",
-    "i asked",
-    "he said",
-    "she said",
-    "the first",
-    "the other",
-    "in front",
-    "next",
-];
-
-/// Nor with these, except where the noun that belongs to them stands before ("what is it for").
-const PREPOSITIONS: &[&str] = &[
-    "of", "to", "in", "on", "at", "for", "with", "from", "by", "about", "into", "onto", "over", "under", "behind",
-    "beside", "between", "near", "like", "without", "through", "against", "towards", "during", "among", "as", "so",
-];
-
-/// Nor with these, except after a pronoun ("yes, it is").
-const AUXILIARIES: &[&str] = &[
-    "is", "are", "was", "were", "am", "be", "do", "does", "did", "can", "could", "will", "would", "should", "shall",
-    "may", "might", "must", "have", "has", "had", "isnt", "arent", "wasnt", "cant", "couldnt", "dont", "doesnt",
-    "didnt", "wont", "wouldnt", "shouldnt",
-];
-
-/// Nor statements with these: they lack what is wanted or found.
-const TRANSITIVE: &[&str] = &[
-    "want", "wants", "need", "needs", "wanted", "needed", "put", "bought", "got", "get", "find", "found", "take",
-    "make",
-];
-
-/// Words that stand for a thing, after which a preposition or an auxiliary may end a sentence.
-const PRONOUNS: &[&str] = &[
-    "it", "this", "that", "these", "those", "them", "you", "he", "she", "they", "we", "i", "there", "one", "him",
-    "her", "me", "us", "mine", "yours",
-];
-
-/// Beginnings of clauses that lean on another.
-const SUBORDINATE: &[&str] = &[
-    "if", "when", "while", "because", "since", "although", "though", "after", "before", "once", "unless", "until",
-    "whenever",
-];
-
-/// Beginnings of questions.
-const QUESTIONS: &[&str] = &[
-    "what", "whats", "where", "wheres", "who", "whos", "whose", "when", "why", "which", "how", "hows", "is", "are",
-    "was", "were", "am", "do", "does", "did", "can", "could", "will", "would", "should", "have", "has", "isnt",
-    "arent", "dont", "doesnt", "didnt", "cant",
-];
-
-/// Beginnings of questions about things.
-const WH: &[&str] = &["what", "where", "who", "when", "why", "how"];
-
-/// Words that a clause goes on with after those, and a question does not.
-const SUBJECTS: &[&str] = &["my", "your", "our", "their", "the", "i", "we", "they", "you", "he", "she", "it"];
-
-/// Beginnings of questions and requests that are told like statements.
-const INDIRECT: &[&str] = &[
-    "i was wondering",
-    "i am wondering",
-    "im wondering",
-    "i wonder",
-    "i would like to know",
-    "id like to know",
-    "i want to know",
-    "i would like you to",
-    "id like you to",
-    "i want you to",
-    "i need you to",
-    "i wanted to ask",
-    "i have to ask",
-    "i want to ask",
-];
-
-/// Beginnings of requests.
-const REQUESTS: &[&str] = &[
-    "tell", "show", "read", "describe", "count", "find", "remember", "forget", "look", "watch", "say", "repeat",
-    "help", "turn", "explain", "spell", "list", "name", "compare", "give", "stop", "remind", "please", "check",
-    "point", "guess", "call", "go back",
-];
-
-/// More of them.
-const LONG_REQUESTS: &[&str] = &["translate", "summarize", "summarise", "let me know"];
-
-/// Words of politeness and hesitation before what is asked.
-const BEFORE: &[&str] = &[
-    "okay", "ok", "so", "and", "but", "now", "well", "hey", "hi", "hello", "yeah", "yes", "no", "oh", "alright",
-    "right", "um", "uh", "er", "sorry", "then", "also", "please", "great", "thanks", "hmm",
-];
-
-/// More of them.
-const LONG_BEFORE: &[&str] = &["all right", "excuse me", "sightline", "thank you"];
-
-/// Digits of a number that may be all of it.
-const WHOLE_NUMBER: usize = 7;
-
-/// Names of digits and numbers.
-const NUMBERS: &[&str] = &[
-    "zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "double", "triple",
-    "hundred", "thousand", "point",
-];
 
 /// How what was said so far ends. An empty text is a [`Ending::Statement`].
 #[must_use]
@@ -240,15 +94,29 @@ pub fn ending(text: &str) -> Ending {
     let sentences =
         || text.split_inclusive(['.', '?', '!']).map(str::trim).filter(|s| s.contains(char::is_alphanumeric));
     let Some(last) = sentences().next_back() else { return Ending::Statement };
-    let all = plain(last);
-    let words = &all[skipped(&all)..];
-    if (1..=2).contains(&words.len()) && !ends_with(&all, HANGING) && weigh(last) == Interjection::Stop {
+    let said = plain(last);
+    let (all, polite) = without_thanks(&said);
+    let words = &all[skipped(all)..];
+    if (1..=2).contains(&words.len()) && !ends_with(all, HANGING) && weigh(last) == Interjection::Stop {
         return Ending::Finished;
     }
-    if text.ends_with([',', '-', '…', ':', ';', '—']) || text.ends_with("..") || hangs(&all, words, last) {
+    if text.ends_with([',', '-', '…', ':', ';', '—']) || text.ends_with("..") || hangs(all, words, last) {
         return Ending::Hanging;
     }
-    if is_complete(last, words) { Ending::Finished } else { Ending::Statement }
+    if leans(all, words, last) {
+        return Ending::Leaning;
+    }
+    if polite && words.len() > 1 || is_complete(last, words) { Ending::Finished } else { Ending::Statement }
+}
+
+/// Without the words of politeness behind it, and whether there were any.
+fn without_thanks(words: &[String]) -> (&[String], bool) {
+    let n = match words {
+        [.., a, b] if a == "thank" && b == "you" => 2,
+        [.., last] if last == "please" || last == "thanks" => 1,
+        _ => 0,
+    };
+    (&words[..words.len() - n], n > 0)
 }
 
 /// How many words of politeness and hesitation stand before the rest.
@@ -287,18 +155,34 @@ fn hangs(all: &[String], words: &[String], raw: &str) -> bool {
     if words.len() == 1 && raw.ends_with('?') {
         return false;
     }
-    if ends_with(all, HANGING) || ends_with(all, OPEN_TAILS) || OPEN_WHOLE.iter().any(whole) {
-        return true;
+    let asks = raw.ends_with('?') || begins_with(words, QUESTIONS) > 0;
+    // "I think that" goes on, "I know that" and "do that" may not.
+    let that = !asks && last == "that" && all.len() > 2 && ends_with(&all[..all.len() - 1], CLAIMS);
+    let of = !raw.ends_with('?') && matches!(last, "of" | "to") && !(asks && words.len() > 3);
+    ends_with(all, HANGING) || ends_with(all, OPEN_TAILS) || that || of || OPEN_WHOLE.iter().any(whole)
+}
+
+/// Whether more is to be expected, although it need not come.
+fn leans(all: &[String], words: &[String], raw: &str) -> bool {
+    let Some(last) = words.last().map(String::as_str) else { return false };
+    if words.len() == 1 && raw.ends_with('?') {
+        return false;
     }
     let before = all.len().checked_sub(2).map_or("", |i| all[i].as_str());
     let (asks, pronoun) = (begins_with(words, QUESTIONS) > 0, PRONOUNS.contains(&before));
+    // "Can you tell me what this thing is", "I have a question: what is this for?": what it asks for stands before.
+    let asked_for = words.iter().rev().skip(2).any(|w| WH.contains(&w.as_str())) && words.len() > 3;
+    // "Can you see" asks for more, "is it behind" too.
+    let short = asks && words.len() <= 3 && !WH.contains(&words[0].as_str());
+    if short && (PREPOSITIONS.contains(&last) || ASKED.contains(&last)) {
+        return true;
+    }
     if PREPOSITIONS.contains(&last) {
-        let agrees = last == "so" && matches!(before, "think" | "hope" | "guess" | "say");
-        let long = asks && words.len() > 3;
-        return !(agrees || has_noun(before) && (last != "to" || long) || long && raw.ends_with('?'));
+        let whole_question = raw.ends_with('?') && (asked_for || words.len() >= CLAUSE);
+        return lacks_noun(last, before, asks || asked_for, raw) && !whole_question;
     }
     if AUXILIARIES.contains(&last) {
-        return !pronoun || asks && words.len() <= 3;
+        return !asked_for && (!pronoun || asks && words.len() <= 3);
     }
     // Numbers are told one after the other, and long ones in parts.
     let named = || all.iter().any(|w| matches!(w.as_str(), "number" | "code" | "phone" | "pin"));
@@ -306,30 +190,37 @@ fn hangs(all: &[String], words: &[String], raw: &str) -> bool {
     let told: usize = all.iter().filter(|w| is_number(w)).map(digits).sum();
     let part = is_number(before) || told > 2 && named();
     let counting = is_number(last) && part && told < WHOLE_NUMBER;
-    counting || TRANSITIVE.contains(&last) && !asks || leans(words, raw)
+    counting || TRANSITIVE.contains(&last) && !asks || is_subordinate(words, raw)
 }
 
-/// Whether a preposition after this word may be the last: its noun stands before.
+/// Whether a preposition lacks the noun that belongs to it: "what is it for" and "somebody came in" do not.
+fn lacks_noun(last: &str, before: &str, asks: bool, raw: &str) -> bool {
+    if last == "so" && matches!(before, "think" | "hope" | "guess" | "say") {
+        return false;
+    }
+    let particle = matches!(last, "in" | "on" | "over" | "by") && MOVES.contains(&before);
+    let of_question =
+        asks && (before.ends_with("ing") || matches!(before, "made" | "look" | "come") || raw.ends_with('?'));
+    let after_pronoun = PRONOUNS.contains(&before) && last != "to";
+    !(particle || of_question || after_pronoun)
+}
+
+/// Whether the noun that belongs to a preposition after this word stands before.
 fn has_noun(before: &str) -> bool {
-    PRONOUNS.contains(&before)
-        || before.ends_with("ing")
-        || matches!(before, "made" | "look" | "looks" | "looked" | "come")
+    PRONOUNS.contains(&before) || NOUNS_BEFORE.contains(&before) || before.ends_with("ing")
 }
 
 /// "When I came home": a clause that leans on another that has not come. "When did I come home" is a question.
-fn leans(words: &[String], raw: &str) -> bool {
+fn is_subordinate(words: &[String], raw: &str) -> bool {
     let n = begins_with(words, SUBORDINATE);
     if n == 0 || (words[0] == "when" && words.get(1).is_some_and(|w| AUXILIARIES.contains(&w.as_str()))) {
         return false;
     }
     let main = raw.rsplit_once(',').map_or(0, |(_, rest)| plain(rest).len());
-    main < 2 && words.len() < 12
+    main < 2 && words.len() < CLAUSE
 }
 
 fn is_complete(raw: &str, words: &[String]) -> bool {
-    if ends_with(words, &["please", "thanks", "thank you"]) && words.len() > 2 {
-        return true;
-    }
     // "What your country can do" is no question, whatever the recogniser puts behind it.
     let clause = words.len() > 2 && WH.contains(&words[0].as_str()) && SUBJECTS.contains(&words[1].as_str());
     // "What is the name of?" may be "what is it for?", misheard.
@@ -348,115 +239,4 @@ fn is_complete(raw: &str, words: &[String]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Eagerness, Ending, ending};
-
-    fn all(which: Ending, texts: &[&str]) {
-        for text in texts {
-            assert_eq!(ending(text), which, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn questions_and_requests_with_all_that_belongs_to_them_are_finished() {
-        all(
-            Ending::Finished,
-            &[
-                "What is on the table?",
-                "what colour is the cup",
-                "Where are you from?",
-                "What is it for?",
-                "What does it look like?",
-                "Can you tell me where it is?",
-                "I have a cup here. What colour is it?",
-                "Tell me about this room.",
-                "Okay, read the sign please.",
-                "Is there a dog in the picture?",
-                "How many chairs are there?",
-                "Stop.",
-                "Hold on.",
-                "When did I come home?",
-                "If I press this, what happens then?",
-                "Turn it on.",
-                "What is this?",
-                "Um, who is that?",
-                "I was wondering if you can see my keys.",
-                "I'd like to know what the label says.",
-            ],
-        );
-    }
-
-    #[test]
-    fn what_lacks_its_end_hangs() {
-        all(
-            Ending::Hanging,
-            &[
-                "I was wondering if",
-                "I was wondering if.",
-                "What is on the",
-                "Where is",
-                "Can you tell me?",
-                "Um.",
-                "So,",
-                "I think that",
-                "My number is five five five",
-                "The code is 4 7",
-                "My number is 555",
-                "Because",
-                "When I came home yesterday",
-                "If you look at the shelf.",
-                "Tell me",
-                "I want to",
-                "Show me the picture of",
-                "What about",
-                "There is a cup next to",
-                "and then",
-                "I have seen it, but um",
-                "Do you know what",
-                "Tell me when.",
-                "I'm looking for...",
-                "How many",
-            ],
-        );
-    }
-
-    #[test]
-    fn of_statements_and_short_answers_nothing_is_sure() {
-        all(
-            Ending::Statement,
-            &[
-                "",
-                "...",
-                "Yes.",
-                "Okay.",
-                "The red one.",
-                "I have a cup on my desk.",
-                "Yes, it is.",
-                "I think so.",
-                "It is twenty.",
-                "What?",
-                "What your country can do for you?",
-                "It was built in 1955.",
-                "My number is 555 1234.",
-                "What is next for?",
-                "Thank you.",
-            ],
-        );
-    }
-
-    #[test]
-    fn the_less_is_sure_the_longer_it_is_waited_and_eagerness_shortens_all_of_it() {
-        let each = [Eagerness::High, Eagerness::Medium, Eagerness::Low].map(Eagerness::patience);
-        for p in each {
-            assert!(p.finished < p.statement && p.statement < p.unread && p.unread < p.hanging);
-            assert_eq!(p.after("What is on the table?", true), p.finished);
-            assert_eq!(p.after("What is on the", true), p.hanging);
-            assert!(p.after("What is on the table?", false) > p.finished);
-            assert!(p.after("It is red.", false) > p.after("It is red.", true));
-        }
-        for two in each.windows(2) {
-            assert!(two[0].finished < two[1].finished && two[0].hanging < two[1].hanging);
-            assert!(two[0].statement < two[1].statement && two[0].unread < two[1].unread);
-        }
-    }
-}
+mod tests;

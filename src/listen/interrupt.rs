@@ -11,14 +11,21 @@ use crate::base::MediaTime;
 
 /// Silence after which an early reading covers all that was said.
 const WHOLE_AFTER: Duration = Duration::from_millis(160);
+/// Nobody says words faster: what a recogniser reads into less is made up.
+const WORD: Duration = Duration::from_millis(120);
+/// Voice beyond signs of listening after which the answer is held back again.
+const DOUBT_AGAIN: Duration = Duration::from_millis(160);
 /// One part in so many of near sound must have a pitch for it to be doubted on: a cough has less than a tenth.
 const DOUBT_PITCHED: u32 = 5;
 
 /// How much it takes to stop an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InterruptConfig {
-    /// Near voice that is an interruption whatever its words, if they are not known. Default 640 ms: "uh-huh" and "yeah, okay" are over by then.
+    /// Near voice that is an interruption if its words are not known, or may be a turn of their own. Default 640 ms: "uh-huh" and "yeah, okay" are
+    /// over by then.
     pub voice_alone: Duration,
+    /// The same where no more than a word of its own was found in it. Default 960 ms: "that makes sense" is over by then, however it is misread.
+    pub one_word: Duration,
     /// The same where a reading found no words in it: laughter goes on for longer. Default 1120 ms.
     pub wordless: Duration,
     /// Near voice with a pitch that an early reading must rest on: recognisers read words into noise. Default 64 ms.
@@ -29,7 +36,7 @@ pub struct InterruptConfig {
     pub pitched_share: f32,
     /// Silence after which what was said is over, and play-out goes on. Default 240 ms.
     pub over: Duration,
-    /// The longest that play-out is held back while nothing is decided. Default 800 ms.
+    /// The longest that play-out is held back while nothing is decided. Default 1120 ms.
     pub hold: Duration,
     /// Near sound after which the answer is held back, until more is known. Default 48 ms.
     pub doubt: Duration,
@@ -41,12 +48,13 @@ impl Default for InterruptConfig {
     fn default() -> Self {
         Self {
             voice_alone: Duration::from_millis(640),
+            one_word: Duration::from_millis(960),
             wordless: Duration::from_millis(1_120),
             least_pitched: Duration::from_millis(64),
             dense: 0.5,
             pitched_share: 0.35,
             over: Duration::from_millis(240),
-            hold: Duration::from_millis(800),
+            hold: Duration::from_millis(1_120),
             doubt: Duration::from_millis(48),
             doubt_pitched: Duration::from_millis(208),
         }
@@ -133,6 +141,10 @@ pub struct Judge {
     words: Vec<String>,
     /// Stretches before this one that were nothing: the more, the longer the next has to sound before anything is held back for it.
     passed: u32,
+    /// Since when it is doubted whether the stretch is an interruption.
+    opened: MediaTime,
+    /// A reading of it may have been a turn of their own.
+    own: bool,
 }
 
 /// What a reading found.
@@ -162,6 +174,8 @@ impl Judge {
             harmless_until: Duration::ZERO,
             words: Vec::new(),
             passed: 0,
+            opened: since,
+            own: false,
         }
     }
 
@@ -217,18 +231,25 @@ impl Judge {
             (self.reading, self.harmless_until) = (None, Duration::ZERO);
             self.passed += u32::from(self.stretch.is_some());
             (self.stretch, self.verdict) = (Some(e.onset), Verdict::Open);
+            (self.opened, self.own) = (e.onset, false);
+        } else if self.verdict == Verdict::Passing(Harmless::Backchannel) && e.near >= self.harmless_until + DOUBT_AGAIN
+        {
+            // "Okay, but": more was said since.
+            (self.verdict, self.opened) = (Verdict::Open, e.at);
         }
         self.newest = Some(e);
         self.most = (self.most.0.max(e.near), self.most.1.max(e.pitched));
         let alone = match self.reading {
+            None => self.config.voice_alone,
+            _ if self.own => self.config.voice_alone,
             Some((Read::Nothing, _)) => self.config.wordless,
-            _ => self.config.voice_alone,
+            Some(_) => self.config.one_word,
         };
         // Signs of listening follow each other; each reading says how far they went.
         let needed = self.harmless_until + alone;
         self.verdict = if e.near >= needed && self.is_voice(e) {
             Verdict::Real(Proof::Voice)
-        } else if e.silent >= self.config.over || e.at.since(e.onset) >= self.config.hold {
+        } else if e.silent >= self.config.over || e.at.since(self.opened) >= self.config.hold {
             Verdict::Passing(self.harmless())
         } else {
             self.verdict
@@ -252,12 +273,14 @@ impl Judge {
         // Read after the voice fell silent, it is all there is; otherwise it may be half a word.
         let whole = e.silent >= WHOLE_AFTER && e.near <= near + Duration::from_millis(48);
         self.words = plain(words);
+        let slowly = near >= WORD.saturating_mul(u32::try_from(self.words.len()).unwrap_or(u32::MAX));
         let read = if is_our_own(words, ours) {
             Read::OurOwn
         } else {
             match weigh(words) {
                 Interjection::Stop if self.is_voice(e) => return self.prove(Proof::StopWord),
-                Interjection::Turn | Interjection::Content(2..) if self.is_voice(e) => {
+                Interjection::Turn | Interjection::Content(2..) if slowly && self.is_voice(e) => {
+                    self.own = true;
                     // Recognisers read much into half a word, and something else into the next half.
                     if whole || matches!(self.reading, Some((Read::Own, _))) {
                         return self.prove(Proof::Words);
@@ -289,7 +312,9 @@ impl Judge {
             return self.verdict;
         }
         let near = self.most.1 >= self.config.least_pitched;
-        let agreed = self.reading.is_none() || plain(words).iter().any(|w| self.words.contains(w));
+        // Signs of listening in both prove nothing of what else was read.
+        let own = |w: &String| weigh(w) != Interjection::Backchannel;
+        let agreed = self.reading.is_none() || plain(words).iter().any(|w| own(w) && self.words.contains(w));
         self.verdict = match weigh(words) {
             _ if !self.was_near() => Verdict::Passing(Harmless::Far),
             _ if is_our_own(words, ours) => Verdict::Passing(Harmless::OurOwn),

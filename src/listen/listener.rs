@@ -304,7 +304,12 @@ impl Listener {
             return self.gather(start, heard);
         }
         let quiet = matches!(self.state, State::Quiet);
-        let voiced = p >= if quiet { self.config.start_threshold } else { self.config.stop_threshold };
+        let speaking = matches!(self.state, State::Speaking { .. });
+        let theirs = !speaking || {
+            let newest = &self.held[self.judged - frame..self.judged];
+            self.voicing.may_be_theirs(newest, self.config.farther_db)
+        };
+        let voiced = theirs && p >= if quiet { self.config.start_threshold } else { self.config.stop_threshold };
         let from = self.judged.saturating_sub(PITCH_SAMPLES.max(frame));
         let at = self.time_of(self.judged);
         self.voicing.hear(&self.held[from..self.judged], frame, voiced, at);
@@ -317,7 +322,7 @@ impl Listener {
             State::Maybe { start, first, voiced, silent } => {
                 self.state = State::Maybe { start, first, voiced, silent: silent + frame };
             }
-            State::Speaking { start, .. } if p >= self.config.stop_threshold => {
+            State::Speaking { start, .. } if voiced => {
                 let (voiced, voiced_at) = (self.judged, self.time_of(self.judged));
                 self.needed = None;
                 self.state = State::Speaking { start, voiced, voiced_at, silent: 0 };

@@ -21,6 +21,10 @@ const LEAST_OVER_NOISE_DB: f32 = 5.0;
 const FALL_DB: f32 = 1.0;
 /// The noise floor rises by this in each frame, and falls at once.
 const FLOOR_RISE_DB: f32 = 0.03;
+/// The same for telling whether the person still speaks, who may fall silent within a word's end.
+const QUICK_FALL_DB: f32 = 3.0;
+/// Voice after which it is known how loud the person speaks in this utterance.
+const KNOWN_AFTER: u32 = 20;
 /// Voice comes in stretches; a pause of this length ends one.
 const PAUSE: Duration = Duration::from_millis(480);
 /// Correlation with itself one period later from which sound has a pitch.
@@ -59,6 +63,7 @@ pub(super) struct Voicing {
     usual: Option<f32>,
     floor: f32,
     envelope: f32,
+    quick: f32,
     stretch: Option<Evidence>,
     /// Near voice when the words were last read.
     read: Duration,
@@ -76,6 +81,7 @@ impl Default for Voicing {
             usual: None,
             floor: 0.0,
             envelope: SILENCE_DBFS,
+            quick: SILENCE_DBFS,
             stretch: None,
             read: Duration::ZERO,
             spoken: (0.0, 0),
@@ -92,6 +98,7 @@ impl Voicing {
         let level = dbfs(&sound[sound.len() - frame.min(sound.len())..]);
         self.floor = level.clamp(-80.0, self.floor + FLOOR_RISE_DB);
         self.envelope = level.max(self.envelope - FALL_DB);
+        self.quick = level.max(self.quick - QUICK_FALL_DB);
         if voiced {
             self.spoken = (self.spoken.0 + self.envelope, self.spoken.1 + 1);
         }
@@ -113,6 +120,14 @@ impl Voicing {
                 (self.stretch, self.read) = (None, Duration::ZERO);
             }
         }
+    }
+
+    /// Whether the newest frame, which is to be heard next, may be of the person who has been speaking: it is not quieter than they were by
+    /// `farther` decibels. Behind a person there may be a television.
+    pub(super) fn may_be_theirs(&self, frame: &[f32], farther: f32) -> bool {
+        #[allow(clippy::cast_precision_loss, reason = "an utterance has few frames")]
+        let usual = self.spoken.0 / self.spoken.1.max(1) as f32;
+        self.spoken.1 < KNOWN_AFTER || dbfs(frame).max(self.quick - QUICK_FALL_DB) >= usual - farther
     }
 
     /// The stretch of near voice that goes on; it lasts a little into the silence after it.

@@ -353,9 +353,7 @@ impl Actor {
                     }
                 }
                 Output::Degrade { step } => self.degrade(step),
-                Output::Called(outcome) => {
-                    metrics::counter!("sightline_tool_calls_total", "result" => outcome.label()).increment(1);
-                }
+                Output::Called(outcome) => work::count_called(outcome),
                 Output::Overrun(overrun) => work::count_overrun(&overrun),
                 Output::Timed(response_id, timing) => self.timed(&response_id, timing),
             }

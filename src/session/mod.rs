@@ -164,7 +164,7 @@ pub struct Call {
 }
 
 /// Silence after which words are read that decide whether the turn is over. The voice detector itself holds on for about 100 ms.
-const READ_AFTER: Duration = Duration::from_millis(64);
+const READ_AFTER: Duration = Duration::from_millis(48);
 
 /// The listener's settings under a client's `turn_detection`; without it the client commits its turns itself.
 #[must_use]

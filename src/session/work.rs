@@ -16,7 +16,9 @@ use super::watcher::WatchConfig;
 use crate::base::{Clock, LossReason, RgbFrame};
 use crate::budget::{Overrun, Stage, Timings};
 use crate::decode::{PictureLimits, decode_image, decode_speech, encode_speech};
-use crate::dialogue::{EmbedFor, EngineEvent, HoldOrder, LookId, Prompt, ReadSoFar, Sound, Voiced, VoicedWord};
+use crate::dialogue::{
+    EmbedFor, EngineEvent, HoldOrder, LookId, Prompt, ReadSoFar, Sound, ToolOutcome, Voiced, VoicedWord,
+};
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
 use crate::flow::{Pushed, Tx};
 use crate::listen::Verdict;
@@ -337,6 +339,11 @@ pub(super) fn count_judged(verdict: Verdict, after: Duration) {
 /// Counts an answer that was begun before its turn was over.
 pub(super) fn count_guess(result: &'static str) {
     metrics::counter!("sightline_answers_ahead_total", "result" => result).increment(1);
+}
+
+/// Counts a call that the model wrote.
+pub(super) fn count_called(outcome: ToolOutcome) {
+    metrics::counter!("sightline_tool_calls_total", "result" => outcome.label()).increment(1);
 }
 
 /// Counts an answer that stood still while nobody knew whether it was being interrupted.

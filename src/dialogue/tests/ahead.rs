@@ -86,7 +86,7 @@ fn of_a_person_who_goes_on_nothing_is_heard() {
     let mut t = Talk::seeing();
     let (id, _) = begun(&t.asks("Where is the cup?")).expect("begun");
     let mut out = t.starts_with(&id, "On the table.");
-    out.extend(t.pauses(24_000, "Where is the cup? The blue one I mean."));
+    out.extend(t.pauses(24_000, "Where is the cup? The blue one."));
     assert_eq!(discarded(&out), 1);
     let (next, _) = begun(&out).expect("the other one");
     assert_ne!(next, id);

@@ -181,7 +181,11 @@ fn the_prompt_cache_takes_in_the_question_while_it_is_asked() {
             _ => None,
         })
     }
-    let mut t = Talk::seeing();
+    let mut t = Talk::new(|s| {
+        (s.video, s.audio_track) = (VideoState::Live, true);
+        s.limits.answer_ahead = false;
+    });
+    t.put(Input::Scene(cup(t.now)));
     t.speaks();
     t.read(6_000, false, "Where is");
     let ahead = warmed(&t.read(12_000, false, "Where is the")).expect("two words are sure");

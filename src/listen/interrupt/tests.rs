@@ -52,7 +52,7 @@ fn a_stop_word_stops_at_once() {
 
 #[test]
 fn words_of_ones_own_stop_it_once_they_are_read_again_or_the_voice_is_over() {
-    for words in ["Thou can't", "what is", "yeah but", "the blue one"] {
+    for words in ["Thou can't", "what is", "yeah but", "blue one"] {
         let course = voice(&mut judge(), 1_000, 0.8, &mut |j, t| {
             if t == 320 || t == 560 {
                 j.read(words, ms(t - 80), "");
@@ -90,6 +90,14 @@ fn what_is_read_differently_each_time_is_noise() {
     };
     assert_eq!(course("Louder"), Verdict::Real(Proof::Words));
     assert_eq!(course("Other"), Verdict::Passing(Harmless::Noise));
+    // "Right, got it", read as something else each time.
+    let mut j = judge();
+    voice(&mut j, 300, 0.8, &mut |j, t| {
+        if t == 320 {
+            j.read("Right, god.", ms(280), "");
+        }
+    });
+    assert_eq!(j.end("Right, guarded.", ""), Verdict::Passing(Harmless::Noise));
 }
 
 #[test]
@@ -175,6 +183,40 @@ fn one_word_of_their_own_at_the_end_is_an_interruption() {
 }
 
 #[test]
+fn more_words_than_anybody_can_say_in_that_time_are_made_up() {
+    let course = voice(&mut judge(), 160, 0.8, &mut |j, t| {
+        if t == 400 {
+            j.read("It is a very important thing.", ms(160), "");
+        }
+    });
+    assert_eq!(real_at(&course), None);
+}
+
+#[test]
+fn of_a_sign_of_listening_that_is_misread_the_voice_has_to_go_on_for_longer() {
+    for (read, at) in [("Plot it.", 960), ("Not to make", 640)] {
+        let course = voice(&mut judge(), 2_000, 0.8, &mut |j, t| {
+            if t == 480 {
+                j.read(read, ms(480), "");
+            }
+        });
+        assert_eq!(real_at(&course), Some(at), "{read}");
+    }
+}
+
+#[test]
+fn after_a_sign_of_listening_more_voice_is_doubted_again() {
+    let mut doubted = Vec::new();
+    voice(&mut judge(), 2_000, 0.8, &mut |j, t| {
+        if t == 320 {
+            j.read("Okay.", ms(280), "");
+        }
+        doubted.extend(j.is_doubtful().then_some(t));
+    });
+    assert!(doubted.contains(&280) && !doubted.contains(&360) && doubted.contains(&480), "{doubted:?}");
+}
+
+#[test]
 fn a_voice_is_doubted_at_once_and_a_cough_not_for_long() {
     let doubted = |long: u64, share: f32| {
         let mut times = Vec::new();
@@ -252,12 +294,11 @@ proptest! {
         let read_at = read_at * 40;
         let course = voice(&mut judge(), 3_000, share, &mut |j, t| {
             if t >= read_at && (t - read_at).is_multiple_of(240) {
-                j.read("the blue one over there", ms(t), "I can see a red cup");
+                j.read("the blue one", ms(t), "I can see a red cup");
             }
         });
-        // The second reading decides, or the voice alone.
-        let bound = 640;
-        let bound = if (read_at as f32) * share >= 64.0 { (read_at + 240).min(bound) } else { bound };
+        // The second reading that is long enough for its words decides, or the voice alone.
+        let bound = if (read_at as f32) * share >= 64.0 { (read_at + 480).min(640) } else { 640 };
         prop_assert!(real_at(&course).is_some_and(|t| t <= bound), "{:?} {bound}", real_at(&course));
     }
 
