@@ -85,7 +85,7 @@ impl Pacer {
     /// Stands still after the frame before, or goes on with the next.
     pub(super) fn hold(&mut self, on: bool, now: MediaTime) {
         self.held = on;
-        if !on && !(self.clips.is_empty() && self.last.is_none()) {
+        if !(on || self.clips.is_empty() && self.last.is_none()) {
             self.due.get_or_insert(now);
         }
     }
