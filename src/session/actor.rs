@@ -15,18 +15,17 @@ use super::holder::{End, Returning};
 use super::keeper::KeeperHandle;
 use super::lifetime::{Due, Lifetime};
 use super::listen_settings;
-use super::player::{PlayCommand, count_lost};
+use super::player::PlayCommand;
 use super::ports::Port;
 use super::stay::Stay;
 use super::stream::Stream;
 use super::trace::Trace;
 use super::watcher::WatchCommand;
 use super::work::{self, Worker};
-use crate::base::{Clock, LossReason, MediaTime, SessionId};
+use crate::base::{Clock, MediaTime, SessionId};
 use crate::budget::{Step, TurnTiming};
 use crate::dialogue::{
-    Conversation, EmbedFor, EngineEvent, GuessOrder, HoldOrder, Input, Keep, LookId, Output, ReadOrder, ReadSoFar,
-    VideoState, Voiced,
+    Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, ReadOrder, ReadSoFar, VideoState, Voiced,
 };
 use crate::engine::EngineSession;
 use crate::listen::{Evidence, ListenConfig, ListenEvent, SoFar, Utterance};
@@ -371,7 +370,7 @@ impl Actor {
         self.step.set(self.conversation.step(), self.clock.now());
     }
 
-    fn generate(&mut self, answer: work::Answer) {
+    pub(super) fn generate(&mut self, answer: work::Answer) {
         let token = self.ended.child_token();
         self.answers.insert(answer.response_id.clone(), token.clone());
         self.worker.generate(answer, token);
@@ -403,78 +402,11 @@ impl Actor {
         self.engine.expect_turn(silence.map(|silence| so_far.voiced_until + silence));
     }
 
-    /// An answer is begun before the turn is over, or what becomes of it.
-    fn on_guess(&mut self, order: GuessOrder) {
-        match order {
-            GuessOrder::Begin { work_id, prompt, max_tokens } => {
-                let wanted = self.ended.child_token();
-                self.wanted = Some(wanted.clone());
-                self.generate(work::Answer { response_id: work_id, prompt, max_tokens, wanted: Some(wanted) });
-            }
-            GuessOrder::Adopt { .. } => {
-                if let Some(wanted) = self.wanted.take() {
-                    wanted.cancel();
-                    self.engine.wake();
-                }
-                work::count_guess("used");
-            }
-            GuessOrder::Discard { work_id } => {
-                if let Some(token) = self.answers.remove(&work_id) {
-                    token.cancel();
-                }
-                work::count_guess("discarded");
-            }
-        }
-    }
-
     fn hear(&mut self, command: HearCommand) {
         if !self.unheard.is_empty() {
             self.unheard.push_back(command);
         } else if let Err(mpsc::error::TrySendError::Full(command)) = self.hear.try_send(command) {
             self.unheard.push_back(command);
-        }
-    }
-
-    /// What has to do with answers said aloud.
-    fn aloud(&mut self, output: Output) {
-        match output {
-            Output::Speak { response_id, piece, text, speed, format } => {
-                let token = self.ended.child_token();
-                self.voices.insert(response_id.clone(), token.clone());
-                self.worker.speak(work::Piece { response_id, piece, text, speed, format }, token);
-            }
-            Output::Silence { response_id } => {
-                if let Some(token) = self.voices.remove(&response_id) {
-                    token.cancel();
-                }
-            }
-            Output::Play { id, sound } => self.play(PlayCommand::Play { id, sound }),
-            Output::Hush => self.play(PlayCommand::Hush),
-            Output::FirstSound { after } => {
-                metrics::histogram!("sightline_first_sound_seconds").record(after.as_secs_f64());
-            }
-            Output::VoiceLost(loss) => {
-                metrics::counter!("sightline_voice_lost_total", "reason" => loss.label()).increment(1);
-            }
-            _ => {}
-        }
-    }
-
-    /// An answer stands still, or goes on.
-    fn hold(&self, order: HoldOrder) {
-        match order {
-            HoldOrder::Begin => self.play(PlayCommand::Hold(true)),
-            HoldOrder::End { .. } => self.play(PlayCommand::Hold(false)),
-            HoldOrder::Stopped { .. } => {}
-        }
-        work::count_hold(order);
-    }
-
-    fn play(&self, command: PlayCommand) {
-        let Some(player) = &self.player else { return };
-        // The conversation asks for a few sentences ahead of the ear, so there is room; a player that is gone goes with its session.
-        if let Err(mpsc::error::TrySendError::Full(_)) = player.try_send(command) {
-            count_lost(LossReason::VoiceBehind);
         }
     }
 

@@ -4,6 +4,7 @@
 //! decided by `dialogue::Conversation`; what it is made of stands in `wiring.rs`, in one screenful.
 
 mod actor;
+mod answering;
 mod backlog;
 mod call;
 mod capacity;
