@@ -62,7 +62,7 @@ pub(super) fn load(config: &Config) -> Result<Loaded, AppError> {
 /// The voice that is named, or the first that is installed.
 fn voice_name(config: &Config) -> Option<String> {
     let installed = || {
-        let (manifest, store) = (Manifest::embedded().ok()?, Store::new(&config.models.dir));
+        let (manifest, store) = (Manifest::of(&config.models.dir).ok()?, Store::new(&config.models.dir));
         let there = |m: &&crate::weights::Model| m.role == Role::Voice && store.inspect(m).word() != "missing";
         manifest.models.iter().find(there).map(|m| m.name.clone())
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::compress::Compress;
 use crate::app::AskArgs;
 
 /// Real-time video dialogue: a camera and a microphone in over WebRTC, streamed answers out.
@@ -189,6 +190,8 @@ pub(super) enum Models {
         #[arg(long)]
         json: bool,
     },
+    /// Make a smaller, faster language model from another, and say what that costs
+    Compress(Compress),
     /// Make converted files again from what the makers published
     Convert {
         /// Names of models that have a conversion

@@ -3,6 +3,7 @@
 //! Floor 5. Exit codes: 0 done, 1 a defect of ours, 2 something the user or operator can mend; the message says what.
 
 mod args;
+mod compress;
 mod convert;
 mod doctor;
 mod memory;

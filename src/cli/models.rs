@@ -17,12 +17,13 @@ use crate::weights::{
 };
 
 pub(super) fn run(config: &Config, command: Models) -> Result<ExitCode, Failure> {
-    let manifest = Manifest::embedded()?;
+    let manifest = Manifest::of(&config.models.dir)?;
     let store = Store::new(&config.models.dir);
     match command {
         Models::List { json } => list(&manifest, &store, json),
         Models::Pull { names, defaults } => pull(config, &manifest, &store, &names, defaults),
         Models::Verify { names, json } => verify(&manifest, &store, &names, json),
+        Models::Compress(args) => super::compress::run(config, &manifest, &store, &args),
         Models::Convert { names, from } => convert(config, &manifest, &store, &names, from),
     }
 }
@@ -30,7 +31,7 @@ pub(super) fn run(config: &Config, command: Models) -> Result<ExitCode, Failure>
 /// Refuses weights that are damaged, and a missing language model, before anything loads them. Files are hashed once and remembered,
 /// so this costs nothing from the second start on. Other models may be missing: the server says so and does without.
 pub(super) fn preflight(config: &Config) -> Result<(), Failure> {
-    let manifest = Manifest::embedded()?;
+    let manifest = Manifest::of(&config.models.dir)?;
     let store = Store::new(&config.models.dir);
     let progress = for_stderr();
     for model in chosen(config, &manifest, &[], false)? {

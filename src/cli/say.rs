@@ -14,7 +14,7 @@ use crate::model::voice::{Kokoro, Speech, Voice};
 use crate::weights::{Manifest, Role, Store};
 
 pub(super) fn run(config: &Config, say: &Say) -> Result<ExitCode, Failure> {
-    let manifest = Manifest::embedded()?;
+    let manifest = Manifest::of(&config.models.dir)?;
     let first = manifest.models.iter().find(|m| m.role == Role::Voice).map(|m| m.name.clone());
     let name = say.voice.clone().or_else(|| config.models.voice.clone()).or(first).unwrap_or_default();
     let model = manifest.find(&name)?;

@@ -36,6 +36,14 @@ pub enum WeightsError {
     /// The manifest itself is wrong: a defect of ours, unless somebody edited it.
     #[error("the model manifest is wrong: {0}")]
     Manifest(String),
+    /// The entry of a model that was made here is wrong.
+    #[error("{} is wrong: {reason}; mend it, or delete its folder and make the model again", .path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Files are not there.
     #[error("weights of `{model}` are missing ({file}): run `sightline models pull {model}`")]
     Missing {
@@ -104,6 +112,7 @@ impl WeightsError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::UnknownModel { .. } => ErrorClass::NotFound,
+            Self::Entry { .. } => ErrorClass::Invalid,
             Self::Manifest(_) | Self::Convert { .. } => ErrorClass::Internal,
             Self::Missing { .. }
             | Self::Damaged { .. }

@@ -10,6 +10,7 @@ mod digest;
 mod error;
 mod fetch;
 mod hub;
+mod local;
 mod manifest;
 mod package;
 mod progress;
@@ -18,6 +19,7 @@ mod store;
 
 pub use digest::Digest;
 pub use error::{Attempt, WeightsError};
+pub use local::entry;
 pub use manifest::{Artefact, Converted, Manifest, Model, Role, Source};
 pub use progress::{Progress, Silent};
 pub use pull::{Conversion, Converter, PullOptions, Pulled, Puller, free_bytes};

@@ -70,7 +70,7 @@ fn memory(meminfo: &str) -> Check {
 fn disk(config: &Config) -> Check {
     let dir = &config.models.dir;
     let store = Store::new(dir);
-    let models = Manifest::embedded().map(|m| m.models).unwrap_or_default();
+    let models = Manifest::of(dir).map(|m| m.models).unwrap_or_default();
     let wanted = models.iter().filter(|m| m.default && !store.inspect(m).is_ready());
     let needed: u64 = wanted.flat_map(|m| &m.artefacts).map(|a| 2 * a.size).sum();
     match free_bytes(dir) {

@@ -33,9 +33,9 @@ fn media(config: &Config) -> Vec<Check> {
 }
 
 fn weights(config: &Config) -> Vec<Check> {
-    let manifest = match Manifest::embedded() {
+    let manifest = match Manifest::of(&config.models.dir) {
         Ok(m) => m,
-        Err(e) => return vec![Check::bad("weights", e.to_string(), "this is a bug: report it")],
+        Err(e) => return vec![Check::bad("weights", e.to_string(), "mend what it names")],
     };
     let store = Store::new(&config.models.dir);
     let m = &config.models;

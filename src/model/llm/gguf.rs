@@ -142,6 +142,17 @@ impl GgufFile {
         Ok(shape)
     }
 
+    /// Everything that the header says.
+    pub(super) fn metadata(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.content.metadata.iter()
+    }
+
+    /// One tensor as it is.
+    pub(super) fn whole(&mut self, name: &str) -> Result<QTensor, LlmError> {
+        let read = self.content.tensor(&mut self.reader, name, &Device::Cpu);
+        read.map_err(|e| self.corrupt(format!("tensor {name:?}: {e}")))
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.content.tensor_infos.contains_key(name)
     }

@@ -5,6 +5,7 @@
 //! are what keeps a prompt from being computed twice.
 
 mod chat;
+pub mod compress;
 mod decoder;
 mod gguf;
 mod linear;
@@ -60,6 +61,22 @@ pub enum LlmError {
         /// What is not known.
         reason: String,
     },
+    /// Too little to learn from.
+    #[error("the text has {have} tokens, and {need} are needed: give a longer one")]
+    TooShort {
+        /// Tokens of the text.
+        have: usize,
+        /// The least.
+        need: usize,
+    },
+    /// A file that cannot be written.
+    #[error("cannot write {path}: {reason}")]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// No threads to compute on.
     #[error("cannot start threads for the language model: {0}")]
     Threads(String),
@@ -75,7 +92,8 @@ impl LlmError {
         match self {
             Self::Unsupported { .. } => ErrorClass::Unsupported,
             Self::Device(e) => e.class(),
-            Self::Open { .. } | Self::Corrupt { .. } | Self::Threads(_) => ErrorClass::Unavailable,
+            Self::TooShort { .. } => ErrorClass::Invalid,
+            Self::Open { .. } | Self::Corrupt { .. } | Self::Write { .. } | Self::Threads(_) => ErrorClass::Unavailable,
         }
     }
 }

@@ -5,10 +5,10 @@ use crate::dialogue::{Message, Prompt, Role};
 use crate::model::kernels;
 
 const QWEN: &str = "qwen2.5-coder-0.5b-instruct";
-const SMOL: &str = "smollm2-135m-instruct";
+pub(super) const SMOL: &str = "smollm2-135m-instruct";
 
 /// The weights when they are there; a printed line when not.
-fn weights(name: &str) -> Option<PathBuf> {
+pub(super) fn weights(name: &str) -> Option<PathBuf> {
     let dir = std::env::var("SIGHTLINE_MODELS")
         .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models"), PathBuf::from);
     let path = dir.join(name).join("model.gguf");

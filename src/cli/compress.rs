@@ -1,0 +1,150 @@
+//! `sightline models compress`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::Failure;
+use super::progress::{for_stderr, human};
+use crate::base::ErrorClass;
+use crate::config::Config;
+use crate::model::llm::LlmError;
+use crate::model::llm::compress::{Format, Report, Wanted, compress};
+use crate::weights::{Digest, Manifest, Role, Store, WeightsError, entry};
+
+#[derive(Debug, Args)]
+pub(super) struct Compress {
+    /// A language model of `models list` that is here
+    name: String,
+    /// What the new one is called: the name of its folder, and what `models.llm` takes
+    #[arg(long, value_name = "NAME")]
+    to: String,
+    /// A text like what the model will be asked (UTF-8, some 20,000 words are plenty): it says what matters, and a fifth of it judges the result
+    #[arg(long, value_name = "FILE")]
+    text: PathBuf,
+    /// How the matrices are held: `q4_0`, the error weighed by what the text showed, or `q8_0`
+    #[arg(long, default_value = "q4_0", value_parser = format)]
+    format: Format,
+    /// Leave out this many layers, those that change least
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    drop_layers: usize,
+    /// Leave out this share of the feed-forward channels, those that add least
+    #[arg(long, default_value_t = 0.0, value_name = "0-0.9", value_parser = share)]
+    drop_channels: f32,
+}
+
+impl From<LlmError> for Failure {
+    fn from(e: LlmError) -> Self {
+        Self { class: e.class(), message: e.to_string() }
+    }
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "q4_0" => Ok(Format::Q4_0),
+        "q8_0" => Ok(Format::Q8_0),
+        _ => Err("it is `q4_0` or `q8_0`".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let share: f32 = text.parse().map_err(|_| "it is a number such as 0.1".to_owned())?;
+    if (0.0..=0.9).contains(&share) { Ok(share) } else { Err("it is a share from 0 to 0.9".to_owned()) }
+}
+
+pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Compress) -> Result<ExitCode, Failure> {
+    let progress = for_stderr();
+    let model = manifest.find(&args.name)?;
+    if model.role != Role::Llm {
+        return Err(refused(format!(
+            "`{}` is a model for {}: only language models are compressed",
+            model.name,
+            model.role.name()
+        )));
+    }
+    if manifest.find(&args.to).is_ok() {
+        return Err(refused(format!("`{}` is there already: choose another name with --to", args.to)));
+    }
+    let from = store.require(model, &*progress)?.join("model.gguf");
+    let text = fs::read_to_string(&args.text).map_err(WeightsError::io("read", &args.text))?;
+    let dir = config.models.dir.join(&args.to);
+    let about = about(args);
+    // Before anything is computed: the name must be one that a folder can have.
+    entry(&args.to, Role::Llm, &model.licence, &about, &Digest { size: 1, sha256: "0".repeat(64) })?;
+    fs::create_dir_all(&dir).map_err(WeightsError::io("create", &dir))?;
+    let to = dir.join("model.gguf");
+    let wanted = Wanted { format: args.format, layers: args.drop_layers, channels: args.drop_channels };
+    let told = std::cell::RefCell::new(String::new());
+    let tell = |what: &str, done: usize, all: usize| {
+        let mut told = told.borrow_mut();
+        if *told != what {
+            progress.end();
+            progress.begin(what, Some(all as u64));
+            what.clone_into(&mut told);
+        } else if done > 0 {
+            progress.advance(1);
+        }
+    };
+    let made = compress(&from, &to, &text, wanted, &tell);
+    progress.end();
+    let report = made.inspect_err(|_| drop(fs::remove_dir(&dir)))?;
+    let digest = Digest::of_file(&to, &*progress).map_err(WeightsError::io("read", &to))?;
+    let written = entry(&args.to, Role::Llm, &model.licence, &about, &digest)?;
+    let file = dir.join("manifest.toml");
+    fs::write(&file, written).map_err(WeightsError::io("write", &file))?;
+    std::io::stdout().write_all(table(&args.name, &args.to, &report).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+const fn refused(message: String) -> Failure {
+    Failure { class: ErrorClass::Invalid, message }
+}
+
+fn about(args: &Compress) -> String {
+    let mut about = format!("{} compressed: {}", args.name, if args.format == Format::Q4_0 { "q4_0" } else { "q8_0" });
+    if args.drop_layers > 0 {
+        let _ = write!(about, ", {} layers fewer", args.drop_layers);
+    }
+    if args.drop_channels > 0.0 {
+        let _ = write!(about, ", {:.0} % of channels fewer", 100.0 * args.drop_channels);
+    }
+    about
+}
+
+fn table(from: &str, to: &str, r: &Report) -> String {
+    let mut out = format!("{:<26} {:>14} {:>14} {:>8}\n", "", short(from), short(to), "ratio");
+    let mut row = |what: &str, before: f64, after: f64, text: &dyn Fn(f64) -> String| {
+        let _ = writeln!(out, "{what:<26} {:>14} {:>14} {:>8.3}", text(before), text(after), after / before);
+    };
+    #[expect(clippy::cast_precision_loss, reason = "for a ratio")]
+    let (before, after) = (r.before.bytes as f64, r.after.bytes as f64);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a count of bytes")]
+    let bytes = |n: f64| human(n as u64);
+    row("size", before, after, &bytes);
+    row("perplexity, held out", r.before.perplexity, r.after.perplexity, &|x| format!("{x:.3}"));
+    row("prompt, tokens a second", r.before.prefill, r.after.prefill, &|x| format!("{x:.0}"));
+    row("answer, tokens a second", r.before.decode, r.after.decode, &|x| format!("{x:.1}"));
+    let _ = writeln!(out, "same next word at {:.1} % of {} held-out tokens", 100.0 * r.agreement, r.judged);
+    if !r.dropped.is_empty() {
+        let _ = writeln!(out, "layers left out: {:?}", r.dropped);
+    }
+    if r.channels.0 != r.channels.1 {
+        let _ = writeln!(out, "feed-forward channels of each layer: {} of {}", r.channels.1, r.channels.0);
+    }
+    let _ = writeln!(out, "use it with `--set models.llm={to}`");
+    out
+}
+
+/// The last characters, which tell names apart.
+fn short(name: &str) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    if chars.len() <= 14 {
+        name.to_owned()
+    } else {
+        format!("…{}", chars[chars.len() - 13..].iter().collect::<String>())
+    }
+}

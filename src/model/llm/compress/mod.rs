@@ -1,0 +1,250 @@
+//! `models compress`: a smaller, faster model from a larger one, and what that costs, measured.
+//!
+//! Floor 2. In: a GGUF file and a text like what the model will see. Out: another GGUF file and a [`Report`]. The text is cut into sequences: most of them say what matters
+//! ([`layers`]), the rest is held out and judged, by the same slow arithmetic, before and after. Then layers and feed-forward channels go ([`prune`]) and the matrices are
+//! rounded with the error weighed ([`quantize`]). Nothing is trained again, so what is pruned is lost: the report says how much.
+//! Embedding, head, norms and biases stay as they are.
+
+mod layers;
+mod prune;
+mod quantize;
+mod write;
+
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::Tensor;
+
+use self::layers::{Columns, Head, Layer, Seen, embed, failed};
+use super::gguf::{GgufFile, Shape};
+use super::tokenizer::GgufTokenizer;
+use super::{DeviceChoice, LanguageModel, Llm, LlmError};
+
+/// Tokens of one sequence.
+const SEQUENCE: usize = 256;
+/// Most sequences that are looked at, and how many of them are held out at the least and at the most.
+const MOST: usize = 64;
+const LEAST: usize = 5;
+/// Feed-forward channels go in steps of this: kernels take rows in blocks of 256.
+const STEP: usize = 256;
+/// Tokens of the measurement of speed.
+const NEW: usize = 24;
+
+/// How the matrices of the layers are held in the new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// 4 bits a weight and a scale for 32 of them, the error weighed.
+    Q4_0,
+    /// 8 bits a weight and a scale for 32 of them.
+    Q8_0,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wanted {
+    /// Of the matrices.
+    pub format: Format,
+    /// How many layers go.
+    pub layers: usize,
+    /// Share of the feed-forward channels that go, `0.0..1.0`.
+    pub channels: f32,
+}
+
+/// What a model is like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// Length of the file.
+    pub bytes: u64,
+    /// On the text that was held out.
+    pub perplexity: f64,
+    /// Tokens a second, of a prompt and one by one.
+    pub prefill: f64,
+    /// See there.
+    pub decode: f64,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The file that was read.
+    pub before: Measured,
+    /// The file that was written.
+    pub after: Measured,
+    /// Share of the held-out tokens at which both think the same token the likeliest next.
+    pub agreement: f64,
+    /// Tokens that were held out.
+    pub judged: usize,
+    /// Layers that went, by their number in the file that was read.
+    pub dropped: Vec<usize>,
+    /// Feed-forward channels of each layer, before and after.
+    pub channels: (usize, usize),
+}
+
+/// Where the work is: `what`, `done` of `all`.
+pub type Tell<'a> = &'a dyn Fn(&str, usize, usize);
+
+/// Reads `from`, writes `to`. Takes minutes; memory for one layer in floats, the embedding in floats, and the new file.
+///
+/// # Errors
+/// [`LlmError`]: a file that cannot be used, a text that is too short, a file that cannot be written. Then there is no `to`.
+pub fn compress(from: &Path, to: &Path, text: &str, wanted: Wanted, tell: Tell<'_>) -> Result<Report, LlmError> {
+    let mut file = GgufFile::open(from)?;
+    let shape = file.shape()?;
+    let kept = shape.layers.saturating_sub(wanted.layers);
+    if wanted.layers > 0 && kept < 3 {
+        return Err(file.unsupported(format!("it has {} layers: at least 3 must stay", shape.layers)));
+    }
+    let sequences = cut(&file, text)?;
+    let (taught, held) = sequences.split_at(sequences.len() - held_out(sequences.len()));
+    let told = |i: usize| tell("looking at the model", i, shape.layers);
+    let looked = look(&mut file, &shape, (taught, held), &told)?;
+    let plan = Plan::make(&shape, &looked.seen, wanted);
+    write::write(&mut file, to, &shape, &plan, tell)?;
+    let measured = (|| -> Result<_, LlmError> {
+        let mut small = GgufFile::open(to)?;
+        let smaller = small.shape()?;
+        let told = |i: usize| tell("judging the new one", i, smaller.layers);
+        let again = look(&mut small, &smaller, (&[], held), &told)?;
+        tell("timing both", 0, 1);
+        Ok((again, speeds(from, to, &sequences[0])?))
+    })();
+    // A file that cannot be read again is not left behind.
+    let (again, speeds) = measured.inspect_err(|_| drop(std::fs::remove_file(to)))?;
+    let same = looked.likeliest.iter().zip(&again.likeliest).filter(|(a, b)| a == b).count();
+    let measured = |path: &Path, looked: &Looked, (prefill, decode): Speed| Measured {
+        bytes: std::fs::metadata(path).map_or(0, |m| m.len()),
+        perplexity: (looked.surprise / looked.likeliest.len() as f64).exp(),
+        prefill,
+        decode,
+    };
+    Ok(Report {
+        before: measured(from, &looked, speeds.0),
+        after: measured(to, &again, speeds.1),
+        agreement: same as f64 / looked.likeliest.len() as f64,
+        judged: looked.likeliest.len(),
+        channels: (shape.feed_forward, plan.channels.first().map_or(shape.feed_forward, Vec::len)),
+        dropped: plan.dropped,
+    })
+}
+
+/// A fifth, but no more than two thousand tokens.
+const fn held_out(sequences: usize) -> usize {
+    let fifth = sequences / 5;
+    if fifth < 8 { fifth } else { 8 }
+}
+
+/// The text as sequences of tokens.
+fn cut(file: &GgufFile, text: &str) -> Result<Vec<Vec<u32>>, LlmError> {
+    let tokens = GgufTokenizer::from_gguf(file)?.encode(text);
+    let whole: Vec<Vec<u32>> = tokens.chunks_exact(SEQUENCE).map(<[u32]>::to_vec).collect();
+    if whole.len() < LEAST {
+        return Err(LlmError::TooShort { have: tokens.len(), need: LEAST * SEQUENCE });
+    }
+    // From all over the text, not its beginning.
+    let step = whole.len().div_ceil(MOST);
+    Ok(whole.into_iter().step_by(step).collect())
+}
+
+/// What running the texts through a model showed.
+struct Looked {
+    /// Of each layer, by the first texts; and the energy that each feed-forward channel adds.
+    seen: Vec<(Columns, Vec<f32>)>,
+    /// By the others: the likeliest token after each, and the sum of the surprises.
+    likeliest: Vec<u32>,
+    surprise: f64,
+}
+
+fn look(
+    file: &mut GgufFile,
+    shape: &Shape,
+    (taught, held): (&[Vec<u32>], &[Vec<u32>]),
+    told: &dyn Fn(usize),
+) -> Result<Looked, LlmError> {
+    let all = [taught, held].concat();
+    let mut states = embed(file, shape, &all)?;
+    let mut seen = Vec::new();
+    for i in 0..shape.layers {
+        told(i);
+        let layer = Layer::load(file, i, shape)?;
+        let mut run = || {
+            let mut sums = Seen::default();
+            for (at, x) in states.iter_mut().enumerate() {
+                let counted = (at < taught.len()).then_some(&mut sums);
+                *x = layer.forward(shape, x, counted)?;
+            }
+            let columns = sums.columns()?;
+            let lengths: Vec<f32> = layer.down.sqr()?.sum(0)?.to_vec1()?;
+            let energy = columns.down.iter().zip(&lengths).map(|(h, w)| h * w).collect();
+            Ok((columns, energy))
+        };
+        seen.push(run().map_err(|e| failed(file, &e))?);
+    }
+    let head = Head::load(file, shape)?;
+    let (mut likeliest, mut surprise) = (Vec::new(), 0.0);
+    for (x, tokens) in states[taught.len()..].iter().zip(held) {
+        let (words, nats) = head.judge(shape, x, tokens).map_err(|e| failed(file, &e))?;
+        likeliest.extend(words);
+        surprise += nats;
+    }
+    Ok(Looked { seen, likeliest, surprise })
+}
+
+/// What goes where.
+struct Plan {
+    wanted: Wanted,
+    dropped: Vec<usize>,
+    /// Of each layer that was: the channels that stay.
+    channels: Vec<Vec<usize>>,
+    /// Of each layer that was.
+    columns: Vec<Columns>,
+}
+
+impl Plan {
+    fn make(shape: &Shape, seen: &[(Columns, Vec<f32>)], wanted: Wanted) -> Self {
+        let influence: Vec<f32> = seen.iter().map(|(c, _)| c.influence).collect();
+        let keep = prune::channels_left(shape.feed_forward, wanted.channels, STEP);
+        Self {
+            wanted,
+            dropped: prune::layers_to_drop(&influence, wanted.layers),
+            channels: seen.iter().map(|(_, energy)| prune::channels_to_keep(energy, keep)).collect(),
+            columns: seen.iter().map(|(c, _)| c.clone()).collect(),
+        }
+    }
+}
+
+/// Tokens a second: of a prompt, and one by one.
+type Speed = (f64, f64);
+
+/// Of both, prompt and one by one: each the better of two runs, in turn, so that a machine with other work slows both alike.
+fn speeds(from: &Path, to: &Path, tokens: &[u32]) -> Result<(Speed, Speed), LlmError> {
+    let load = |path: &Path| Llm::load(path, DeviceChoice::Cpu);
+    let (mut before, mut after) = (load(from)?, load(to)?);
+    let mut best = [Speed::default(); 2];
+    for _ in 0..2 {
+        for (llm, best) in [&mut before, &mut after].into_iter().zip(&mut best) {
+            let (prefill, decode) = speed(llm, tokens).map_err(|e| LlmError::Threads(e.to_string()))?;
+            *best = (best.0.max(prefill), best.1.max(decode));
+        }
+    }
+    Ok((best[0], best[1]))
+}
+
+fn speed(llm: &mut Llm, tokens: &[u32]) -> Result<Speed, super::ModelError> {
+    llm.open(0, tokens.len() + NEW)?;
+    #[expect(clippy::disallowed_methods, reason = "a measurement of real time")]
+    let now = Instant::now;
+    let began = now();
+    llm.forward(0, tokens, true)?;
+    let prefill = tokens.len() as f64 / began.elapsed().as_secs_f64();
+    let began = now();
+    for token in &tokens[..NEW] {
+        llm.forward(0, &[*token], true)?;
+    }
+    Ok((prefill, NEW as f64 / began.elapsed().as_secs_f64()))
+}
+
+/// What [`Tensor`] operations give.
+type Made = candle_core::Result<Tensor>;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! A real model, made smaller.
+
+use super::{Format, Wanted, compress};
+use crate::model::llm::LlmError;
+use crate::model::llm::tests::{SMOL, weights};
+
+/// Something to read, of the kind that the model will see.
+fn text() -> String {
+    let things =
+        ["a red cup", "two books", "a grey laptop", "a dog", "a bicycle", "an orange", "a blue chair", "a clock"];
+    let places = ["on the left", "in the middle", "near the top", "on the table", "behind the lamp"];
+    let mut out = String::new();
+    for i in 0..80 {
+        let (a, b) = (things[i % things.len()], things[(i * 5 + 3) % things.len()]);
+        let place = places[(i * 7 + i / 3) % places.len()];
+        out += &format!("What do you see? I can see {a} {place}, and {b} beside it, {} minutes later. ", i * 13 % 60);
+    }
+    out
+}
+
+#[test]
+fn eight_bits_change_next_to_nothing_and_four_bits_little() {
+    let Some(from) = weights(SMOL) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let run = |format, layers, channels| {
+        let to = dir.path().join("model.gguf");
+        compress(&from, &to, &text(), Wanted { format, layers, channels }, &|_, _, _| {}).unwrap()
+    };
+    let eight = run(Format::Q8_0, 0, 0.0);
+    assert!(eight.agreement > 0.97, "{eight:?}");
+    assert!((eight.after.perplexity / eight.before.perplexity - 1.0).abs() < 0.01, "{eight:?}");
+    let four = run(Format::Q4_0, 0, 0.0);
+    assert!(four.agreement > 0.8 && four.after.bytes < eight.after.bytes, "{four:?}");
+    assert!(four.after.perplexity / four.before.perplexity < 1.25, "{four:?}");
+    let less = run(Format::Q8_0, 2, 0.1);
+    assert_eq!((less.dropped.len(), less.channels), (2, (1536, 1536 - 256)), "{less:?}");
+    assert!(less.after.bytes < eight.after.bytes && less.after.perplexity > eight.after.perplexity, "{less:?}");
+}
+
+#[test]
+fn a_short_text_and_a_place_that_cannot_be_written_are_said_and_leave_nothing() {
+    let Some(from) = weights(SMOL) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let wanted = Wanted { format: Format::Q8_0, layers: 0, channels: 0.0 };
+    let e = compress(&from, &dir.path().join("m.gguf"), "Too short.", wanted, &|_, _, _| {}).unwrap_err();
+    assert!(matches!(e, LlmError::TooShort { .. }), "{e}");
+    let e = compress(&from, &dir.path().join("no/such/m.gguf"), &text(), wanted, &|_, _, _| {}).unwrap_err();
+    assert!(matches!(e, LlmError::Write { .. }) && e.to_string().contains("no/such"), "{e}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}

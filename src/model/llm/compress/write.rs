@@ -1,0 +1,135 @@
+//! The new file: metadata with the sizes that changed, tensors that stay as they are, matrices cut and rounded.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use candle_core::quantized::gguf_file::{self, Value};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{Device, Tensor};
+
+use super::layers::{failed, floats};
+use super::quantize::{BLOCK, to_q4_0, to_q8_0};
+use super::{Format, GgufFile, LlmError, Made, Plan, Shape, Tell};
+
+/// ggml's `LLAMA_FTYPE_MOSTLY_…`, which readers show to people.
+const FILE_TYPES: [(Format, u32); 2] = [(Format::Q4_0, 2), (Format::Q8_0, 7)];
+
+pub(super) fn write(
+    file: &mut GgufFile,
+    to: &Path,
+    shape: &Shape,
+    plan: &Plan,
+    tell: Tell<'_>,
+) -> Result<(), LlmError> {
+    let kept: Vec<usize> = (0..shape.layers).filter(|i| !plan.dropped.contains(i)).collect();
+    let mut tensors: Vec<(String, QTensor)> = Vec::new();
+    for name in ["token_embd.weight", "output_norm.weight", "output.weight"] {
+        if file.has(name) {
+            tensors.push((name.to_owned(), file.whole(name)?));
+        }
+    }
+    for (new, old) in kept.iter().enumerate() {
+        tell("writing", new, kept.len());
+        layer(file, shape, plan, (*old, new), &mut tensors)?;
+    }
+    let metadata = metadata(file, plan, kept.len())?;
+    let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
+    let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(k, v)| (k.as_str(), v)).collect();
+    // Under another name until it is whole.
+    let part = to.with_extension("part");
+    let save = || -> candle_core::Result<()> {
+        let mut out = BufWriter::new(File::create(&part)?);
+        gguf_file::write(&mut out, &metadata, &tensors)?;
+        out.flush()?;
+        out.get_ref().sync_all()?;
+        Ok(std::fs::rename(&part, to)?)
+    };
+    save().map_err(|e| {
+        drop(std::fs::remove_file(&part));
+        LlmError::Write { path: to.to_owned(), reason: e.to_string() }
+    })
+}
+
+/// Everything that the file said, but the sizes that changed.
+fn metadata(file: &GgufFile, plan: &Plan, layers: usize) -> Result<Vec<(String, Value)>, LlmError> {
+    let arch = file.text("general.architecture")?.to_owned();
+    let count = |n: usize| Value::U32(u32::try_from(n).unwrap_or(u32::MAX));
+    let file_type = FILE_TYPES.iter().find(|(f, _)| *f == plan.wanted.format).map_or(0, |(_, n)| *n);
+    let changed = [
+        (format!("{arch}.block_count"), count(layers)),
+        (format!("{arch}.feed_forward_length"), count(plan.channels.first().map_or(0, Vec::len))),
+        ("general.file_type".to_owned(), Value::U32(file_type)),
+    ];
+    let mut all: Vec<(String, Value)> = file.metadata().map(|(k, v)| (k.clone(), v.clone())).collect();
+    for (key, value) in changed {
+        all.retain(|(k, _)| *k != key);
+        all.push((key, value));
+    }
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(all)
+}
+
+/// Layer `old` as layer `new`.
+fn layer(
+    file: &mut GgufFile,
+    shape: &Shape,
+    plan: &Plan,
+    (old, new): (usize, usize),
+    out: &mut Vec<(String, QTensor)>,
+) -> Result<(), LlmError> {
+    let from = |part: &str| format!("blk.{old}.{part}");
+    let to = |part: &str| format!("blk.{new}.{part}");
+    for part in ["attn_norm.weight", "ffn_norm.weight", "attn_q.bias", "attn_k.bias", "attn_v.bias"] {
+        if file.has(&from(part)) {
+            out.push((to(part), file.whole(&from(part))?));
+        }
+    }
+    let (columns, stay) = (&plan.columns[old], &plan.channels[old]);
+    let ids: Vec<u32> = stay.iter().filter_map(|c| u32::try_from(*c).ok()).collect();
+    let ids = Tensor::new(ids, &Device::Cpu).map_err(|e| failed(file, &e))?;
+    let down: Vec<f32> = stay.iter().map(|c| columns.down[*c]).collect();
+    let (wide, kv) = (shape.feed_forward, shape.kv_heads * shape.head_width);
+    let (all, rows, cols): (Cut<'_>, Cut<'_>, Cut<'_>) =
+        (&|t| Ok(t), &|t| t.index_select(&ids, 0), &|t| t.index_select(&ids, 1));
+    let parts: [(&str, [usize; 2], &[f32], Cut<'_>); 7] = [
+        ("attn_q.weight", [shape.width, shape.width], &columns.attention, all),
+        ("attn_k.weight", [kv, shape.width], &columns.attention, all),
+        ("attn_v.weight", [kv, shape.width], &columns.attention, all),
+        ("attn_output.weight", [shape.width, shape.width], &columns.output, all),
+        ("ffn_gate.weight", [wide, shape.width], &columns.feed, rows),
+        ("ffn_up.weight", [wide, shape.width], &columns.feed, rows),
+        ("ffn_down.weight", [shape.width, wide], &down, cols),
+    ];
+    for (part, dims, weights, cut) in parts {
+        let whole = floats(file, &from(part), &dims)?;
+        let made = cut(whole).and_then(|t| rounded(&t, weights, plan.wanted.format));
+        out.push((to(part), made.map_err(|e| failed(file, &e))?));
+    }
+    Ok(())
+}
+
+type Cut<'a> = &'a dyn Fn(Tensor) -> Made;
+
+/// `weights`: how much each column matters.
+fn rounded(matrix: &Tensor, weights: &[f32], format: Format) -> candle_core::Result<QTensor> {
+    let (rows, columns) = matrix.dims2()?;
+    if columns % BLOCK != 0 {
+        candle_core::bail!("rows of {columns} values do not come out even in blocks of {BLOCK}");
+    }
+    // A column that nothing was ever multiplied with still has to be something.
+    let mean = weights.iter().sum::<f32>() / weights.len().max(1) as f32;
+    let weights: Vec<f32> = weights.iter().map(|w| w + 1e-3 * mean + f32::MIN_POSITIVE).collect();
+    let mut bytes = Vec::new();
+    for row in matrix.to_vec2::<f32>()? {
+        match format {
+            Format::Q4_0 => to_q4_0(&row, &weights, &mut bytes),
+            Format::Q8_0 => to_q8_0(&row, &mut bytes),
+        }
+    }
+    let dtype = match format {
+        Format::Q4_0 => GgmlDType::Q4_0,
+        Format::Q8_0 => GgmlDType::Q8_0,
+    };
+    QTensor::new(QStorage::from_data(bytes.into(), &Device::Cpu, dtype)?, (rows, columns))
+}
