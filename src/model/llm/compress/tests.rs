@@ -10,7 +10,7 @@ fn text() -> String {
         ["a red cup", "two books", "a grey laptop", "a dog", "a bicycle", "an orange", "a blue chair", "a clock"];
     let places = ["on the left", "in the middle", "near the top", "on the table", "behind the lamp"];
     let mut out = String::new();
-    for i in 0..80 {
+    for i in 0..56 {
         let (a, b) = (things[i % things.len()], things[(i * 5 + 3) % things.len()]);
         let place = places[(i * 7 + i / 3) % places.len()];
         out += &format!("What do you see? I can see {a} {place}, and {b} beside it, {} minutes later. ", i * 13 % 60);
@@ -32,7 +32,7 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
     let four = run(Format::Q4_0, 0, 0.0);
     assert!(four.agreement > 0.8 && four.after.bytes < eight.after.bytes, "{four:?}");
     assert!(four.after.perplexity / four.before.perplexity < 1.25, "{four:?}");
-    let less = run(Format::Q8_0, 2, 0.1);
+    let less = run(Format::Q8_0, 2, 0.2);
     assert_eq!((less.dropped.len(), less.channels), (2, (1536, 1536 - 256)), "{less:?}");
     assert!(less.after.bytes < eight.after.bytes && less.after.perplexity > eight.after.perplexity, "{less:?}");
 }
