@@ -34,7 +34,8 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
     assert!(four.after.perplexity / four.before.perplexity < 1.25, "{four:?}");
     let less = run(Format::Q8_0, 2, 0.2);
     assert_eq!((less.dropped.len(), less.channels), (2, (1536, 1536 - 256)), "{less:?}");
-    assert!(less.after.bytes < eight.after.bytes && less.after.perplexity > eight.after.perplexity, "{less:?}");
+    // Not by perplexity: a text as dull as this one is foretold as well without them.
+    assert!(less.after.bytes < eight.after.bytes && less.agreement < eight.agreement, "{less:?}");
 }
 
 #[test]
