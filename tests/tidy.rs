@@ -76,7 +76,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["src/store/"]),
     ("argon2", &["src/store/"]),
     ("zeroize", &["src/store/"]),
-    ("half", &["src/memory/", "src/model/kernels/", "src/model/llm/packing.rs"]),
+    ("half", &["src/memory/", "src/model/kernels/", "src/model/llm/compress/", "src/model/llm/packing.rs"]),
     ("schemars", &["src/wire/"]),
     ("tracing_subscriber", &["src/telemetry.rs"]),
     ("metrics_exporter_prometheus", &["src/telemetry.rs"]),

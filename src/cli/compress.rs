@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::Failure;
 use super::progress::{for_stderr, human};
+use crate::app::SystemClock;
 use crate::base::ErrorClass;
 use crate::config::Config;
 use crate::model::llm::LlmError;
@@ -89,7 +90,7 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
             progress.advance(1);
         }
     };
-    let made = compress(&from, &to, &text, wanted, &tell);
+    let made = compress((&from, &to), &text, wanted, &SystemClock::start(), &tell);
     progress.end();
     let report = made.inspect_err(|_| drop(fs::remove_dir(&dir)))?;
     let digest = Digest::of_file(&to, &*progress).map_err(WeightsError::io("read", &to))?;

@@ -11,7 +11,6 @@ mod quantize;
 mod write;
 
 use std::path::Path;
-use std::time::Instant;
 
 use candle_core::Tensor;
 
@@ -19,6 +18,7 @@ use self::layers::{Columns, Head, Layer, Seen, embed, failed};
 use super::gguf::{GgufFile, Shape};
 use super::tokenizer::GgufTokenizer;
 use super::{DeviceChoice, LanguageModel, Llm, LlmError};
+use crate::base::Clock;
 
 /// Tokens of one sequence.
 const SEQUENCE: usize = 256;
@@ -87,7 +87,13 @@ pub type Tell<'a> = &'a dyn Fn(&str, usize, usize);
 ///
 /// # Errors
 /// [`LlmError`]: a file that cannot be used, a text that is too short, a file that cannot be written. Then there is no `to`.
-pub fn compress(from: &Path, to: &Path, text: &str, wanted: Wanted, tell: Tell<'_>) -> Result<Report, LlmError> {
+pub fn compress(
+    (from, to): (&Path, &Path),
+    text: &str,
+    wanted: Wanted,
+    clock: &dyn Clock,
+    tell: Tell<'_>,
+) -> Result<Report, LlmError> {
     let mut file = GgufFile::open(from)?;
     let shape = file.shape()?;
     let kept = shape.layers.saturating_sub(wanted.layers);
@@ -106,7 +112,7 @@ pub fn compress(from: &Path, to: &Path, text: &str, wanted: Wanted, tell: Tell<'
         let told = |i: usize| tell("judging the new one", i, smaller.layers);
         let again = look(&mut small, &smaller, (&[], held), &told)?;
         tell("timing both", 0, 1);
-        Ok((again, speeds(from, to, &sequences[0])?))
+        Ok((again, speeds((from, to), &sequences[0], clock)?))
     })();
     // A file that cannot be read again is not left behind.
     let (again, speeds) = measured.inspect_err(|_| drop(std::fs::remove_file(to)))?;
@@ -216,31 +222,30 @@ impl Plan {
 type Speed = (f64, f64);
 
 /// Of both, prompt and one by one: each the better of two runs, in turn, so that a machine with other work slows both alike.
-fn speeds(from: &Path, to: &Path, tokens: &[u32]) -> Result<(Speed, Speed), LlmError> {
+fn speeds((from, to): (&Path, &Path), tokens: &[u32], clock: &dyn Clock) -> Result<(Speed, Speed), LlmError> {
     let load = |path: &Path| Llm::load(path, DeviceChoice::Cpu);
     let (mut before, mut after) = (load(from)?, load(to)?);
     let mut best = [Speed::default(); 2];
     for _ in 0..2 {
         for (llm, best) in [&mut before, &mut after].into_iter().zip(&mut best) {
-            let (prefill, decode) = speed(llm, tokens).map_err(|e| LlmError::Threads(e.to_string()))?;
+            let (prefill, decode) = speed(llm, tokens, clock).map_err(|e| LlmError::Threads(e.to_string()))?;
             *best = (best.0.max(prefill), best.1.max(decode));
         }
     }
     Ok((best[0], best[1]))
 }
 
-fn speed(llm: &mut Llm, tokens: &[u32]) -> Result<Speed, super::ModelError> {
+fn speed(llm: &mut Llm, tokens: &[u32], clock: &dyn Clock) -> Result<Speed, super::ModelError> {
     llm.open(0, tokens.len() + NEW)?;
-    #[expect(clippy::disallowed_methods, reason = "a measurement of real time")]
-    let now = Instant::now;
-    let began = now();
+    let took = |began| clock.now().since(began).as_secs_f64().max(1e-6);
+    let began = clock.now();
     llm.forward(0, tokens, true)?;
-    let prefill = tokens.len() as f64 / began.elapsed().as_secs_f64();
-    let began = now();
+    let prefill = tokens.len() as f64 / took(began);
+    let began = clock.now();
     for token in &tokens[..NEW] {
         llm.forward(0, &[*token], true)?;
     }
-    Ok((prefill, NEW as f64 / began.elapsed().as_secs_f64()))
+    Ok((prefill, NEW as f64 / took(began)))
 }
 
 /// What [`Tensor`] operations give.

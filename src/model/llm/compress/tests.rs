@@ -1,6 +1,7 @@
 //! A real model, made smaller.
 
 use super::{Format, Wanted, compress};
+use crate::base::ManualClock;
 use crate::model::llm::LlmError;
 use crate::model::llm::tests::{SMOL, weights};
 
@@ -24,7 +25,8 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
     let dir = tempfile::tempdir().unwrap();
     let run = |format, layers, channels| {
         let to = dir.path().join("model.gguf");
-        compress(&from, &to, &text(), Wanted { format, layers, channels }, &|_, _, _| {}).unwrap()
+        compress((&from, &to), &text(), Wanted { format, layers, channels }, &ManualClock::default(), &|_, _, _| {})
+            .unwrap()
     };
     let eight = run(Format::Q8_0, 0, 0.0);
     assert!(eight.agreement > 0.97, "{eight:?}");
@@ -43,9 +45,12 @@ fn a_short_text_and_a_place_that_cannot_be_written_are_said_and_leave_nothing() 
     let Some(from) = weights(SMOL) else { return };
     let dir = tempfile::tempdir().unwrap();
     let wanted = Wanted { format: Format::Q8_0, layers: 0, channels: 0.0 };
-    let e = compress(&from, &dir.path().join("m.gguf"), "Too short.", wanted, &|_, _, _| {}).unwrap_err();
+    let e = compress((&from, &dir.path().join("m.gguf")), "Too short.", wanted, &ManualClock::default(), &|_, _, _| {})
+        .unwrap_err();
     assert!(matches!(e, LlmError::TooShort { .. }), "{e}");
-    let e = compress(&from, &dir.path().join("no/such/m.gguf"), &text(), wanted, &|_, _, _| {}).unwrap_err();
+    let e =
+        compress((&from, &dir.path().join("no/such/m.gguf")), &text(), wanted, &ManualClock::default(), &|_, _, _| {})
+            .unwrap_err();
     assert!(matches!(e, LlmError::Write { .. }) && e.to_string().contains("no/such"), "{e}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
