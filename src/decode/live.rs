@@ -110,7 +110,8 @@ fn install(valve: &Valve, sink: &gst_app::AppSink) -> Option<()> {
     }
     let valve = Arc::clone(valve);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| match info.buffer() {
-        Some(buffer) if !valve(buffer) => gst::PadProbeReturn::Drop,
+        // Not `Drop`: the binding has taken the buffer by then, and GStreamer complains that there is none left to drop.
+        Some(buffer) if !valve(buffer) => gst::PadProbeReturn::Handled,
         _ => gst::PadProbeReturn::Ok,
     })?;
     Some(())
