@@ -137,9 +137,9 @@ impl Trace {
     }
 }
 
-/// From the first word of the model to the client's socket.
+/// From the first word of the model to the client's socket; a moment where the words that an answer was made to begin with were there before it.
 fn add_sent(turn: &mut TurnTrace, at: MediaTime) {
-    let first_word = turn.end_of("first_token");
+    let first_word = turn.end_of("first_token").map(|first| first.min(at));
     turn.span("sent", Some(ROOT), first_word, Some(at), None);
 }
 
