@@ -59,6 +59,17 @@ def spoken(text: str, folder: pathlib.Path, rate: int) -> bytes:
     return numpy.interp(at, numpy.arange(len(samples)), samples).astype(numpy.int16).tobytes()
 
 
+class Client:
+    """What a client has of the answer."""
+
+    def __init__(self) -> None:
+        self.heard, self.over, self.said = asyncio.Event(), asyncio.Event(), []
+
+    def piece(self, words: str) -> None:
+        self.said.append(words)
+        self.heard.set()
+
+
 async def say(sound: bytes, rate: int, hand_over, heard: asyncio.Event) -> float | None:
     """Hands the sound over as it would come from a microphone, then silence; seconds from the last word to `heard`."""
     step = int(rate * STEP_S) * 2
@@ -83,6 +94,20 @@ async def say(sound: bytes, rate: int, hand_over, heard: asyncio.Event) -> float
     return None
 
 
+async def ask(sounds: list[bytes], rate: int, hand_over, client: Client, on_row) -> None:
+    """One question after the other, each answered to its end, a second of silence behind it."""
+    for sound in sounds:
+        client.said.clear()
+        client.over.clear()
+        took = await say(sound, rate, hand_over, client.heard)
+        if took is not None:
+            await asyncio.wait_for(client.over.wait(), LATEST_S)
+        on_row(took, "".join(client.said))
+        for _ in range(50):
+            await hand_over(b"\0" * (int(rate * STEP_S) * 2))
+            await asyncio.sleep(STEP_S)
+
+
 async def of_pipecat(sounds: list[bytes], weights: str, llm: str, on_row) -> None:
     from pipecat.audio.vad.silero import SileroVADAnalyzer
     from pipecat.frames.frames import EndFrame, InputAudioRawFrame, LLMFullResponseEndFrame, LLMTextFrame
@@ -95,16 +120,15 @@ async def of_pipecat(sounds: list[bytes], weights: str, llm: str, on_row) -> Non
     from pipecat.services.openai.llm import OpenAILLMService
     from pipecat.services.whisper.stt import WhisperSTTService
 
-    heard, over, said = asyncio.Event(), asyncio.Event(), []
+    client = Client()
 
-    class Client(FrameProcessor):
+    class Listener(FrameProcessor):
         async def process_frame(self, frame, direction):
             await super().process_frame(frame, direction)
             if isinstance(frame, LLMTextFrame):
-                said.append(frame.text)
-                heard.set()
+                client.piece(frame.text)
             if isinstance(frame, LLMFullResponseEndFrame):
-                over.set()
+                client.over.set()
             await self.push_frame(frame, direction)
 
     stt = WhisperSTTService(device="cpu", compute_type="int8", settings=WhisperSTTService.Settings(model=weights))
@@ -112,23 +136,14 @@ async def of_pipecat(sounds: list[bytes], weights: str, llm: str, on_row) -> Non
         api_key="none", base_url=llm, settings=OpenAILLMService.Settings(model="same", temperature=0.0, max_tokens=60, system_instruction=INSTRUCTIONS)
     )
     pair = LLMContextAggregatorPair(LLMContext(), user_params=LLMUserAggregatorParams(vad_analyzer=SileroVADAnalyzer()))
-    task = PipelineTask(Pipeline([stt, pair.user(), service, Client(), pair.assistant()]), params=PipelineParams(audio_in_sample_rate=16_000), idle_timeout_secs=None)
+    task = PipelineTask(Pipeline([stt, pair.user(), service, Listener(), pair.assistant()]), params=PipelineParams(audio_in_sample_rate=16_000), idle_timeout_secs=None)
     running = asyncio.create_task(PipelineRunner(handle_sigint=False).run(task))
     await asyncio.sleep(3)
 
     async def hand_over(piece: bytes) -> None:
         await task.queue_frame(InputAudioRawFrame(audio=piece, sample_rate=16_000, num_channels=1))
 
-    for sound in sounds:
-        said.clear()
-        over.clear()
-        took = await say(sound, 16_000, hand_over, heard)
-        if took is not None:
-            await asyncio.wait_for(over.wait(), LATEST_S)
-        on_row(took, "".join(said))
-        for _ in range(50):
-            await hand_over(b"\0" * 640)
-            await asyncio.sleep(STEP_S)
+    await ask(sounds, 16_000, hand_over, client, on_row)
     await task.queue_frame(EndFrame())
     await running
 
@@ -136,7 +151,7 @@ async def of_pipecat(sounds: list[bytes], weights: str, llm: str, on_row) -> Non
 async def of_sightline(sounds: list[bytes], server, on_row) -> None:
     import harness
 
-    heard, over, said = asyncio.Event(), asyncio.Event(), []
+    client = Client()
     async with harness.Talk.open(server) as talk:
         await talk.send(
             "session.update",
@@ -148,25 +163,15 @@ async def of_sightline(sounds: list[bytes], server, on_row) -> None:
             async for raw in talk.socket:
                 event = json.loads(raw)
                 if event["type"] == "response.output_text.delta":
-                    said.append(event["delta"])
-                    heard.set()
+                    client.piece(event["delta"])
                 elif event["type"] == "response.done":
-                    over.set()
+                    client.over.set()
 
         async def hand_over(piece: bytes) -> None:
             await talk.send("input_audio_buffer.append", audio=base64.b64encode(piece).decode())
 
         listening = asyncio.create_task(listen())
-        for sound in sounds:
-            said.clear()
-            over.clear()
-            took = await say(sound, 24_000, hand_over, heard)
-            if took is not None:
-                await asyncio.wait_for(over.wait(), LATEST_S)
-            on_row(took, "".join(said))
-            for _ in range(50):
-                await hand_over(b"\0" * 960)
-                await asyncio.sleep(STEP_S)
+        await ask(sounds, 24_000, hand_over, client, on_row)
         listening.cancel()
 
 

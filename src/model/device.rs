@@ -94,12 +94,6 @@ pub fn threads() -> usize {
 /// whatever else candle multiplies.
 pub const ENVIRONMENT: (&str, &str) = ("CANDLE_NUM_THREADS", "1");
 
-/// Whether this process has [`ENVIRONMENT`].
-#[must_use]
-pub fn has_environment() -> bool {
-    std::env::var(ENVIRONMENT.0).is_ok_and(|v| v == ENVIRONMENT.1)
-}
-
 /// Starts this program over with [`ENVIRONMENT`], unless the variable is set to anything already. candle reads it once and a running process may not
 /// change its environment safely. Call it first in `main`, before any thread. Does not return when it starts over; returns why when it cannot, and
 /// then all works, only slower beside other load.

@@ -187,8 +187,10 @@ impl Weights<'_> {
     }
 
     fn vector(&mut self, name: &str, n: usize) -> std::result::Result<Vec<f32>, LlmError> {
-        let read = self.file.tensor(name, &[n], &Device::Cpu)?.dequantize(&Device::Cpu).and_then(|t| t.to_vec1());
-        read.map_err(|e| self.file.corrupt(format!("tensor {name:?}: {e}")))
+        self.file
+            .floats(name, &[n], &Device::Cpu)?
+            .to_vec1()
+            .map_err(|e| self.file.corrupt(format!("tensor {name:?}: {e}")))
     }
 
     fn layer(&mut self, i: usize, s: &Shape) -> std::result::Result<Layer, LlmError> {

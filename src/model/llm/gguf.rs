@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
 use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::{Device, Tensor};
 
 use super::LlmError;
 
@@ -149,8 +149,7 @@ impl GgufFile {
 
     /// One tensor as it is.
     pub(super) fn whole(&mut self, name: &str) -> Result<QTensor, LlmError> {
-        let read = self.content.tensor(&mut self.reader, name, &Device::Cpu);
-        read.map_err(|e| self.corrupt(format!("tensor {name:?}: {e}")))
+        self.read(name, &Device::Cpu)
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -165,7 +164,22 @@ impl GgufFile {
         if info.shape.dims() != dims {
             return Err(self.corrupt(format!("tensor {name:?} is {:?} and not {dims:?}", info.shape.dims())));
         }
+        self.read(name, device)
+    }
+
+    fn read(&mut self, name: &str, device: &Device) -> Result<QTensor, LlmError> {
         let read = self.content.tensor(&mut self.reader, name, device);
         read.map_err(|e| self.corrupt(format!("tensor {name:?}: {e}")))
+    }
+
+    /// One tensor in f32, after checking its shape.
+    pub(super) fn floats(&mut self, name: &str, dims: &[usize], device: &Device) -> Result<Tensor, LlmError> {
+        let read = self.tensor(name, dims, device)?.dequantize(device);
+        read.map_err(|e| self.corrupt(format!("tensor {name:?}: {e}")))
+    }
+
+    /// What the likelihoods of the next token come from: models that tie their head to the embedding have no "output.weight".
+    pub(super) fn head(&self) -> &'static str {
+        if self.has("output.weight") { "output.weight" } else { "token_embd.weight" }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
-use candle_core::{Device, Module, Result, Tensor};
+use candle_core::{DType, Device, Module, Result, Tensor};
 
 /// `y = x Wᵀ + b`, W `[outputs, inputs]`.
 #[derive(Debug)]
@@ -33,10 +33,17 @@ impl Linear {
     }
 
     /// As [`Self::join`], all weights in f32: what everything else is measured by.
-    #[cfg(test)]
     pub(super) fn join_dense(parts: &[QTensor], bias: Option<Tensor>, device: &Device) -> Result<Self> {
         let dense = parts.iter().map(|p| p.dequantize(device)).collect::<Result<Vec<_>>>()?;
         Ok(Self { weight: QMatMul::Tensor(Tensor::cat(&dense, 0)?), bias })
+    }
+
+    /// The weights in f32.
+    pub(super) fn dense(&self) -> Result<Tensor> {
+        match &self.weight {
+            QMatMul::QTensor(weight) => weight.dequantize(&weight.device()),
+            QMatMul::Tensor(weight) | QMatMul::TensorF16(weight) => weight.to_dtype(DType::F32),
+        }
     }
 
     /// `x`: `[tokens, inputs]` → `[tokens, outputs]`.

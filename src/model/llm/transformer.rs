@@ -13,7 +13,8 @@ use super::LlmError;
 use super::gguf::{Family, GgufFile, Shape};
 use super::linear::Linear;
 
-struct Layer {
+/// One layer of it.
+pub(super) struct Layer {
     attention_norm: Tensor,
     qkv: Linear,
     output: Linear,
@@ -34,7 +35,7 @@ pub(super) struct Transformer {
 
 /// Keys and values of one conversation, each `[g, capacity, w]` per layer, allocated once.
 pub(super) struct KvCache {
-    layers: Vec<(Tensor, Tensor)>,
+    layers: Vec<Kept>,
     /// Rotary tables `[capacity, w / 2]`: cosines and sines.
     rope: (Tensor, Tensor),
     len: usize,
@@ -42,6 +43,34 @@ pub(super) struct KvCache {
 }
 
 impl KvCache {
+    /// Empty.
+    pub(super) fn new(s: &Shape, capacity: usize, device: &Device) -> Result<Self> {
+        let zeros = || Tensor::zeros((s.kv_heads, capacity, s.head_width), DType::F32, device);
+        let layers = (0..s.layers).map(|_| Ok((zeros()?, zeros()?))).collect::<Result<_>>()?;
+        let half = s.head_width / 2;
+        let angle = |i: usize| (i / half) as f32 / s.rope_base.powf((i % half) as f32 / half as f32);
+        let table = |f: fn(f32) -> f32| {
+            let values: Vec<f32> = (0..capacity * half).map(|i| f(angle(i))).collect();
+            Tensor::from_vec(values, (capacity, half), device)
+        };
+        Ok(Self { layers, rope: (table(f32::cos)?, table(f32::sin)?), len: 0, capacity })
+    }
+
+    /// Where the next `m` tokens stand.
+    pub(super) fn place(&self, m: usize) -> Result<Place> {
+        let (p, l) = (self.len, self.len + m);
+        let (cos, sin) = (self.rope.0.narrow(0, p, m)?, self.rope.1.narrow(0, p, m)?);
+        let hidden = |i: usize| if i % l <= p + i / l { 0.0 } else { f32::NEG_INFINITY };
+        let mask =
+            (m > 1).then(|| Tensor::from_vec((0..m * l).map(hidden).collect::<Vec<f32>>(), (m, l), cos.device()));
+        Ok(Place { before: p, mask: mask.transpose()?, cos, sin })
+    }
+
+    /// Keys and values of a layer.
+    pub(super) fn of(&self, layer: usize) -> &Kept {
+        &self.layers[layer]
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -69,7 +98,7 @@ impl KvCache {
 }
 
 impl Transformer {
-    /// Reads all weights; with `dense` they become f32, which only tests can pay for.
+    /// Reads all weights; with `dense` they become f32.
     pub(super) fn load(
         file: &mut GgufFile,
         s: Shape,
@@ -80,9 +109,7 @@ impl Transformer {
         let embedding = weights.embedding(&s)?;
         let layers = (0..s.layers).map(|i| weights.layer(i, &s)).collect::<std::result::Result<_, _>>()?;
         let final_norm = weights.vector("output_norm.weight", s.width)?;
-        // Models that tie their head to the embedding have no "output.weight".
-        let head = if weights.file.has("output.weight") { "output.weight" } else { "token_embd.weight" };
-        let head = weights.matrix(&[(head, s.vocabulary)], s.width, None)?;
+        let head = weights.matrix(&[(weights.file.head(), s.vocabulary)], s.width, None)?;
         Ok(Self { shape: s, device: device.clone(), embedding, layers, final_norm, head })
     }
 
@@ -91,16 +118,7 @@ impl Transformer {
     }
 
     pub(super) fn new_cache(&self, capacity: usize) -> Result<KvCache> {
-        let s = &self.shape;
-        let zeros = || Tensor::zeros((s.kv_heads, capacity, s.head_width), DType::F32, &self.device);
-        let layers = (0..s.layers).map(|_| Ok((zeros()?, zeros()?))).collect::<Result<_>>()?;
-        let half = s.head_width / 2;
-        let angle = |i: usize| (i / half) as f32 / s.rope_base.powf((i % half) as f32 / half as f32);
-        let table = |f: fn(f32) -> f32| {
-            let values: Vec<f32> = (0..capacity * half).map(|i| f(angle(i))).collect();
-            Tensor::from_vec(values, (capacity, half), &self.device)
-        };
-        Ok(KvCache { layers, rope: (table(f32::cos)?, table(f32::sin)?), len: 0, capacity })
+        KvCache::new(&self.shape, capacity, &self.device)
     }
 
     /// Runs `tokens` (at least one, fitting the cache). Returns the logits after the last one when asked.
@@ -108,64 +126,87 @@ impl Transformer {
         let m = tokens.len();
         let ids = Tensor::new(tokens, &self.device)?;
         let mut x = self.embedding.embedding(&ids)?;
-        let mask = self.mask(m, cache.len)?;
-        let eps = self.shape.norm_eps;
+        let place = cache.place(m)?;
         for (layer, kv) in self.layers.iter().zip(&cache.layers) {
-            let normed = rms_norm(&x, &layer.attention_norm, eps)?;
-            x = (x + self.attention(layer, &normed, kv, cache, mask.as_ref())?)?;
-            let normed = rms_norm(&x, &layer.feed_norm, eps)?;
-            let hidden = candle_nn::ops::swiglu(&layer.gate_up.forward(&normed)?)?;
-            x = (x + layer.down.forward(&hidden)?)?;
+            x = layer.forward(&self.shape, &x, kv, &place, &mut |_| Ok(()))?;
         }
         cache.len += m;
         if !want_logits {
             return Ok(None);
         }
-        let last = rms_norm(&x.narrow(0, m - 1, 1)?.contiguous()?, &self.final_norm, eps)?;
+        let last = rms_norm(&x.narrow(0, m - 1, 1)?.contiguous()?, &self.final_norm, self.shape.norm_eps)?;
         Ok(Some(self.head.forward(&last)?.squeeze(0)?.to_vec1()?))
     }
+}
 
+/// Keys and values of one layer.
+pub(super) type Kept = (Tensor, Tensor);
+
+/// Where new tokens stand.
+pub(super) struct Place {
+    /// Tokens before them.
+    before: usize,
+    cos: Tensor,
+    sin: Tensor,
     /// `[m, l]`: 0 where token i may look at token j, else −∞. None when there is nothing to hide.
-    fn mask(&self, m: usize, p: usize) -> Result<Option<Tensor>> {
-        if m == 1 {
-            return Ok(None);
-        }
-        let l = p + m;
-        let values: Vec<f32> = (0..m * l).map(|i| if i % l <= p + i / l { 0.0 } else { f32::NEG_INFINITY }).collect();
-        Tensor::from_vec(values, (m, l), &self.device).map(Some)
+    mask: Option<Tensor>,
+}
+
+impl Layer {
+    /// Reads one layer in f32, onto the processor.
+    pub(super) fn load_dense(file: &mut GgufFile, i: usize, s: &Shape) -> std::result::Result<Self, LlmError> {
+        Weights { file, device: &Device::Cpu, dense: true }.layer(i, s)
     }
 
-    fn attention(
+    /// `x`: `[m, width]`; the tokens' keys and values go into `kept`, behind those that are there. `watch` is shown what the matrices are multiplied with: q, k
+    /// and v; output; gate and up; down.
+    pub(super) fn forward(
         &self,
-        layer: &Layer,
+        s: &Shape,
         x: &Tensor,
-        (keys, values): &(Tensor, Tensor),
-        cache: &KvCache,
-        mask: Option<&Tensor>,
+        kept: &Kept,
+        place: &Place,
+        watch: &mut dyn FnMut([&Tensor; 4]) -> Result<()>,
     ) -> Result<Tensor> {
-        let (h, g, w) = (self.shape.heads, self.shape.kv_heads, self.shape.head_width);
-        let (m, p) = (x.dim(0)?, cache.len);
+        let normed = rms_norm(x, &self.attention_norm, s.norm_eps)?;
+        let mixed = self.attention(s, &normed, kept, place)?;
+        let x = (x + self.output.forward(&mixed)?)?;
+        let feed = rms_norm(&x, &self.feed_norm, s.norm_eps)?;
+        let hidden = candle_nn::ops::swiglu(&self.gate_up.forward(&feed)?)?;
+        watch([&normed, &mixed, &feed, &hidden])?;
+        x + self.down.forward(&hidden)?
+    }
+
+    fn attention(&self, s: &Shape, x: &Tensor, (keys, values): &Kept, place: &Place) -> Result<Tensor> {
+        let (h, g, w) = (s.heads, s.kv_heads, s.head_width);
+        let (m, p) = (x.dim(0)?, place.before);
         let l = p + m;
-        let qkv = layer.qkv.forward(x)?;
+        let qkv = self.qkv.forward(x)?;
         // [m, n * w] → [1, n, m, w]
         let heads = |from: usize, n: usize| {
             qkv.narrow(1, from * w, n * w)?.reshape((1, m, n, w))?.transpose(1, 2)?.contiguous()
         };
-        let cos = cache.rope.0.narrow(0, p, m)?;
-        let sin = cache.rope.1.narrow(0, p, m)?;
-        let turn = if self.shape.family == Family::Llama { rope_i } else { rope };
-        let q = (turn(&heads(0, h)?, &cos, &sin)? * (1.0 / (w as f64).sqrt()))?;
-        keys.slice_set(&turn(&heads(h, g)?, &cos, &sin)?.squeeze(0)?, 1, p)?;
+        let turn = |heads: &Tensor| match s.family {
+            Family::Llama => rope_i(heads, &place.cos, &place.sin),
+            Family::Qwen2 => rope(heads, &place.cos, &place.sin),
+        };
+        let q = (turn(&heads(0, h)?)? * (1.0 / (w as f64).sqrt()))?;
+        keys.slice_set(&turn(&heads(h, g)?)?.squeeze(0)?, 1, p)?;
         values.slice_set(&heads(h + g, g)?.squeeze(0)?, 1, p)?;
         // The heads that share one kv head stand together, so all of a group is one product: [g, h/g * m, w] × [g, w, l].
         let q = q.reshape((g, h / g * m, w))?;
         let scores = q.matmul(&keys.narrow(1, 0, l)?.transpose(1, 2)?)?;
-        let scores = match mask {
+        let scores = match &place.mask {
             Some(mask) => scores.reshape((h, m, l))?.broadcast_add(mask)?.reshape((g, h / g * m, l))?,
             None => scores,
         };
         let mixed = softmax_last_dim(&scores)?.matmul(&values.narrow(1, 0, l)?)?;
-        layer.output.forward(&mixed.reshape((h, m, w))?.transpose(0, 1)?.reshape((m, h * w))?)
+        mixed.reshape((h, m, w))?.transpose(0, 1)?.reshape((m, h * w))
+    }
+
+    /// The squared length of each column of the way down.
+    pub(super) fn down_energy(&self) -> Result<Vec<f32>> {
+        self.down.dense()?.sqr()?.sum(0)?.to_vec1()
     }
 }
 
@@ -186,8 +227,7 @@ impl Weights<'_> {
     }
 
     fn vector(&mut self, name: &str, n: usize) -> std::result::Result<Tensor, LlmError> {
-        let read = self.file.tensor(name, &[n], self.device)?.dequantize(self.device);
-        read.map_err(|e| self.failed(name, &e))
+        self.file.floats(name, &[n], self.device)
     }
 
     fn matrix(
@@ -198,12 +238,8 @@ impl Weights<'_> {
     ) -> std::result::Result<Linear, LlmError> {
         let read = parts.iter().map(|(name, rows)| self.file.tensor(name, &[*rows, inputs], &Device::Cpu));
         let read = read.collect::<std::result::Result<Vec<_>, _>>()?;
-        #[cfg(test)]
-        if self.dense {
-            return Linear::join_dense(&read, bias, self.device).map_err(|e| self.failed(parts[0].0, &e));
-        }
-        debug_assert!(!self.dense, "only in tests");
-        Linear::join(&read, bias, self.device).map_err(|e| self.failed(parts[0].0, &e))
+        let join = if self.dense { Linear::join_dense } else { Linear::join };
+        join(&read, bias, self.device).map_err(|e| self.failed(parts[0].0, &e))
     }
 
     fn layer(&mut self, i: usize, s: &Shape) -> std::result::Result<Layer, LlmError> {

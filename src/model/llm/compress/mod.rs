@@ -12,11 +12,12 @@ mod write;
 
 use std::path::Path;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
-use self::layers::{Columns, Head, Layer, Seen, embed, failed};
+use self::layers::{Columns, Head, Seen, embed, failed};
 use super::gguf::{GgufFile, Shape};
 use super::tokenizer::GgufTokenizer;
+use super::transformer::{KvCache, Layer};
 use super::{DeviceChoice, LanguageModel, Llm, LlmError};
 use crate::base::Clock;
 
@@ -168,19 +169,26 @@ fn look(
 ) -> Result<Looked, LlmError> {
     let all = [taught, held].concat();
     let mut states = embed(file, shape, &all)?;
+    // Of one layer at a time, and each sequence from its beginning.
+    let cache = KvCache::new(&Shape { layers: 1, ..*shape }, SEQUENCE, &Device::Cpu);
+    let (cache, place) = cache.and_then(|c| c.place(SEQUENCE).map(|p| (c, p))).map_err(|e| failed(file, &e))?;
     let mut seen = Vec::new();
     for i in 0..shape.layers {
         told(i);
-        let layer = Layer::load(file, i, shape)?;
+        let layer = Layer::load_dense(file, i, shape)?;
         let mut run = || {
             let mut sums = Seen::default();
             for (at, x) in states.iter_mut().enumerate() {
-                let counted = (at < taught.len()).then_some(&mut sums);
-                *x = layer.forward(shape, x, counted)?;
+                let counted = at < taught.len();
+                let mut watch = |inputs: [&Tensor; 4]| if counted { sums.inputs(inputs) } else { Ok(()) };
+                let out = layer.forward(shape, x, cache.of(0), &place, &mut watch)?;
+                if counted {
+                    sums.passed(x, &out)?;
+                }
+                *x = out;
             }
             let columns = sums.columns()?;
-            let lengths: Vec<f32> = layer.down.sqr()?.sum(0)?.to_vec1()?;
-            let energy = columns.down.iter().zip(&lengths).map(|(h, w)| h * w).collect();
+            let energy = columns.down.iter().zip(layer.down_energy()?).map(|(h, w)| h * w).collect();
             Ok((columns, energy))
         };
         seen.push(run().map_err(|e| failed(file, &e))?);
@@ -227,8 +235,9 @@ fn speeds((from, to): (&Path, &Path), tokens: &[u32], clock: &dyn Clock) -> Resu
     let (mut before, mut after) = (load(from)?, load(to)?);
     let mut best = [Speed::default(); 2];
     for _ in 0..2 {
-        for (llm, best) in [&mut before, &mut after].into_iter().zip(&mut best) {
-            let (prefill, decode) = speed(llm, tokens, clock).map_err(|e| LlmError::Threads(e.to_string()))?;
+        for ((path, llm), best) in [(from, &mut before), (to, &mut after)].into_iter().zip(&mut best) {
+            let wrong = |e: super::ModelError| LlmError::Corrupt { path: path.to_owned(), reason: e.to_string() };
+            let (prefill, decode) = speed(llm, tokens, clock).map_err(wrong)?;
             *best = (best.0.max(prefill), best.1.max(decode));
         }
     }

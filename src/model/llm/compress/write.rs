@@ -1,5 +1,6 @@
 //! The new file: metadata with the sizes that changed, tensors that stay as they are, matrices cut and rounded.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -8,12 +9,9 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 
-use super::layers::{failed, floats};
+use super::layers::failed;
 use super::quantize::{BLOCK, to_q4_0, to_q8_0};
 use super::{Format, GgufFile, LlmError, Made, Plan, Shape, Tell};
-
-/// ggml's `LLAMA_FTYPE_MOSTLY_…`, which readers show to people.
-const FILE_TYPES: [(Format, u32); 2] = [(Format::Q4_0, 2), (Format::Q8_0, 7)];
 
 pub(super) fn write(
     file: &mut GgufFile,
@@ -52,21 +50,21 @@ pub(super) fn write(
 }
 
 /// Everything that the file said, but the sizes that changed.
-fn metadata(file: &GgufFile, plan: &Plan, layers: usize) -> Result<Vec<(String, Value)>, LlmError> {
+fn metadata(file: &GgufFile, plan: &Plan, layers: usize) -> Result<BTreeMap<String, Value>, LlmError> {
     let arch = file.text("general.architecture")?.to_owned();
     let count = |n: usize| Value::U32(u32::try_from(n).unwrap_or(u32::MAX));
-    let file_type = FILE_TYPES.iter().find(|(f, _)| *f == plan.wanted.format).map_or(0, |(_, n)| *n);
+    // ggml's `LLAMA_FTYPE_MOSTLY_…`, which readers show to people.
+    let file_type = match plan.wanted.format {
+        Format::Q4_0 => 2,
+        Format::Q8_0 => 7,
+    };
     let changed = [
         (format!("{arch}.block_count"), count(layers)),
         (format!("{arch}.feed_forward_length"), count(plan.channels.first().map_or(0, Vec::len))),
         ("general.file_type".to_owned(), Value::U32(file_type)),
     ];
-    let mut all: Vec<(String, Value)> = file.metadata().map(|(k, v)| (k.clone(), v.clone())).collect();
-    for (key, value) in changed {
-        all.retain(|(k, _)| *k != key);
-        all.push((key, value));
-    }
-    all.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut all: BTreeMap<String, Value> = file.metadata().map(|(k, v)| (k.clone(), v.clone())).collect();
+    all.extend(changed);
     Ok(all)
 }
 
@@ -102,7 +100,7 @@ fn layer(
         ("ffn_down.weight", [shape.width, wide], &down, cols),
     ];
     for (part, dims, weights, cut) in parts {
-        let whole = floats(file, &from(part), &dims)?;
+        let whole = file.floats(&from(part), &dims, &Device::Cpu)?;
         let made = cut(whole).and_then(|t| rounded(&t, weights, plan.wanted.format));
         out.push((to(part), made.map_err(|e| failed(file, &e))?));
     }
