@@ -97,6 +97,8 @@ impl Team {
         // SAFETY: `turn` is even, since `&mut self` lets one job run at a time, and the last one waited until nobody was inside.
         unsafe { *shared.job.get() = Job { run: call::<F>, with: std::ptr::from_ref(work).cast(), parts } };
         shared.next.store(0, SeqCst);
+        // A job whose caller gave up, too, has not looked.
+        shared.panicked.store(false, SeqCst);
         shared.turn.fetch_add(1, SeqCst);
         let end = End(shared);
         if shared.asleep.load(SeqCst) > 0 {
@@ -104,7 +106,7 @@ impl Team {
         }
         shared.take(work, parts);
         drop(end);
-        assert!(!shared.panicked.swap(false, SeqCst), "a helper panicked: this is a bug");
+        assert!(!shared.panicked.load(SeqCst), "a helper panicked: this is a bug");
     }
 }
 
