@@ -103,13 +103,11 @@ impl Admission {
             // Whatever is left of the load is of those who have gone.
             self.assumed = 0.0;
         }
-        let one = self.demand(ledger);
-        let load = self.load(ledger, sessions, now, one) + one;
-        let forecast = Forecast { share: one, ..self.forecast(ledger, load) };
+        let forecast = self.outlook(ledger, sessions, now);
         if sessions > 0 && !self.fits(&forecast) {
-            return Err(Refusal { forecast, retry_after: self.retry_after(ledger, sessions, now, one) });
+            return Err(Refusal { forecast, retry_after: self.retry_after(ledger, sessions, now) });
         }
-        self.assumed = self.assumed * fade(now.since(self.at)) + one;
+        self.assumed = self.faded(now) + forecast.share;
         self.at = now;
         Ok(forecast)
     }
@@ -118,12 +116,20 @@ impl Admission {
     #[must_use]
     pub fn outlook(&self, ledger: &Ledger, sessions: usize, now: MediaTime) -> Forecast {
         let one = self.demand(ledger);
-        Forecast { share: one, ..self.forecast(ledger, self.load(ledger, sessions, now, one) + one) }
+        let load = self.load(ledger, sessions, now, one) + one;
+        let d = self.config.demand;
+        let stages = [(Work::Speech, d.speech_s), (Work::Prefill, d.prompt_tokens), (Work::Decode, 1.0)];
+        let known = stages.iter().filter_map(|(work, units)| ledger.costs.expect(*work, *units));
+        let alone = known.reduce(|a, b| a + b);
+        let look = ledger.costs.dearest_look().unwrap_or_default();
+        // The newcomer's own demand is part of the load, as it is of what others find.
+        let slower = 1.0 / (1.0 - load).max(0.01);
+        Forecast { load, alone, turn: alone.map(|t| t.mul_f64(slower) + look), budget: self.budget, share: one }
     }
 
     /// Somebody who was let in at `since`, for a load of `share`, is gone: what is still assumed of it is no more.
     pub fn leave(&mut self, share: f64, since: MediaTime, now: MediaTime) {
-        self.assumed = (self.assumed * fade(now.since(self.at)) - share * fade(now.since(since))).max(0.0);
+        self.assumed = (self.faded(now) - share * fade(now.since(since))).max(0.0);
         self.at = now;
     }
 
@@ -141,18 +147,12 @@ impl Admission {
     fn load(&self, ledger: &Ledger, sessions: usize, now: MediaTime, one: f64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a number of sessions")]
         let silent = one * SILENT * sessions as f64;
-        ledger.urgent.at(now).max(silent) + self.assumed * fade(now.since(self.at))
+        ledger.urgent.at(now).max(silent) + self.faded(now)
     }
 
-    fn forecast(&self, ledger: &Ledger, load: f64) -> Forecast {
-        let d = self.config.demand;
-        let stages = [(Work::Speech, d.speech_s), (Work::Prefill, d.prompt_tokens), (Work::Decode, 1.0)];
-        let known = stages.iter().filter_map(|(work, units)| ledger.costs.expect(*work, *units));
-        let alone = known.reduce(|a, b| a + b);
-        let look = ledger.costs.dearest_look().unwrap_or_default();
-        // The newcomer's own demand is part of the load, as it is of what others find.
-        let slower = 1.0 / (1.0 - load).max(0.01);
-        Forecast { load, alone, turn: alone.map(|t| t.mul_f64(slower) + look), budget: self.budget, share: 0.0 }
+    /// What is left by now of the load of those who were let in.
+    fn faded(&self, now: MediaTime) -> f64 {
+        self.assumed * fade(now.since(self.at))
     }
 
     fn fits(&self, forecast: &Forecast) -> bool {
@@ -164,11 +164,10 @@ impl Admission {
     }
 
     /// Load fades by itself once nobody asks for anything; what silent sessions keep of it does not. The wait until it has faded enough.
-    fn retry_after(&self, ledger: &Ledger, sessions: usize, now: MediaTime, one: f64) -> Duration {
+    fn retry_after(&self, ledger: &Ledger, sessions: usize, now: MediaTime) -> Duration {
         let mut wait = RETRY.0;
         while wait < RETRY.1 {
-            let later = now + wait;
-            if self.fits(&self.forecast(ledger, self.load(ledger, sessions, later, one) + one)) {
+            if self.fits(&self.outlook(ledger, sessions, now + wait)) {
                 return wait;
             }
             wait += Duration::from_secs(1);

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use super::ConfigError;
@@ -285,6 +284,7 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
             "too small: `dialogue.prompt_tokens` and `dialogue.max_output_tokens` together must fit".into(),
         );
     }
+    let manifest = Manifest::of(&c.models.dir).map_err(|e| e.to_string());
     for (key, role, name) in [
         ("models.llm", Role::Llm, &c.models.llm),
         ("models.asr", Role::Asr, &c.models.asr),
@@ -293,11 +293,11 @@ fn cross_check(c: &Config, r: &Reader<'_>) -> Vec<String> {
         ("models.ocr", Role::Ocr, &c.models.ocr),
         ("models.embedder", Role::Embedder, &c.models.embedder),
     ] {
-        if let Err(text) = check_model(&c.models.dir, role, name) {
+        if let Err(text) = check_model(&manifest, role, name) {
             refuse(key, text);
         }
     }
-    if let Some(Err(text)) = c.models.voice.as_ref().map(|name| check_model(&c.models.dir, Role::Voice, name)) {
+    if let Some(Err(text)) = c.models.voice.as_ref().map(|name| check_model(&manifest, Role::Voice, name)) {
         refuse("models.voice", text);
     }
     problems
@@ -350,8 +350,8 @@ fn ice_problem(ice: &Ice) -> Option<(&'static str, String)> {
 }
 
 /// A name must be one of the manifest, with the right role.
-fn check_model(dir: &Path, role: Role, name: &str) -> Result<(), String> {
-    let manifest = Manifest::of(dir).map_err(|e| e.to_string())?;
+fn check_model(manifest: &Result<Manifest, String>, role: Role, name: &str) -> Result<(), String> {
+    let manifest = manifest.as_ref().map_err(Clone::clone)?;
     let model = manifest.find(name).map_err(|e| e.to_string())?;
     if model.role == role {
         return Ok(());

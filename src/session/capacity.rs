@@ -66,7 +66,7 @@ impl Sessions {
     /// Lets one more in beside those there are, of which it has a place already. Whoever is away makes room, as it does where places are short.
     pub(super) async fn carry(&self) -> Result<Option<Assumed>, SessionError> {
         let mut fits = self.fits();
-        if fits.is_err() && self.lighten().await {
+        if fits.is_err() && self.lighten(None).await {
             fits = self.fits();
         }
         fits.map_err(|(reason, error)| {

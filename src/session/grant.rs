@@ -243,6 +243,24 @@ impl Drop for Taken {
     }
 }
 
+/// A use that is taken, and given back unless the session comes about.
+pub(super) struct Use(pub(super) Option<Arc<Grant>>);
+
+impl Use {
+    /// There is a session.
+    pub(super) fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        if let Some(grant) = self.0.take() {
+            grant.give_back();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::actor::Msg;
 use super::capacity::{Assumed, Capacity, Standing, capacity};
-use super::grant::{Grant, Places, Taken};
+use super::grant::{Grant, Places, Taken, Use};
 use super::memories::Begun;
 use super::ports::{Room, port};
 use super::stay::Away;
@@ -159,9 +159,12 @@ impl Sessions {
     }
 
     /// As [`Self::admit`], for a session that begins: it counts as one use of a client secret that has few.
-    async fn admit_new(&self, grant: &Arc<Grant>) -> Result<Admission, SessionError> {
-        let admission = self.admit(grant).await?;
-        if grant.use_up() { Ok(admission) } else { Err(SessionError::UsedUp) }
+    async fn admit_new(&self, grant: &Arc<Grant>) -> Result<(Admission, Use), SessionError> {
+        if !grant.use_up() {
+            return Err(SessionError::UsedUp);
+        }
+        let used = Use(Some(Arc::clone(grant)));
+        Ok((self.admit(grant).await?, used))
     }
 
     pub(super) fn id(&self, kind: IdKind) -> String {
@@ -189,7 +192,7 @@ impl Sessions {
             return self.resume_call(token, offer, &options).await;
         }
         let call_id = self.call_id(options.call_name.as_deref())?;
-        let admission = self.admit_new(&options.grant).await?;
+        let (admission, used) = self.admit_new(&options.grant).await?;
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         let (audio_track, has_video) = call::media_of(offer);
@@ -201,7 +204,6 @@ impl Sessions {
         let (mut accepted, answer) = match call::accept(&self.0.services, held.media.clone(), offer).await {
             Ok(accepted) => accepted,
             Err(e) => {
-                held.grant.give_back();
                 held.ended.cancel();
                 return Err(e);
             }
@@ -218,6 +220,7 @@ impl Sessions {
         call::start(accepted, theirs, &self.0.tasks, held.ended.clone());
         *lock(&held.call) = Some(call_id.clone());
         self.remember(&call_id, held.entry(peer))?;
+        used.keep();
         Ok(Call { call_id, answer })
     }
 
@@ -289,7 +292,7 @@ impl Sessions {
     }
 
     async fn open_wired(&self, options: OpenOptions, video: VideoState) -> Result<(ClientPort, MediaIn), SessionError> {
-        let admission = self.admit_new(&options.grant).await?;
+        let (admission, used) = self.admit_new(&options.grant).await?;
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         setup.video = video;
@@ -305,6 +308,7 @@ impl Sessions {
             held.trace.clone(),
         );
         let _ = held.inbox.send(Msg::Attach(ours)).await;
+        used.keep();
         Ok((theirs, held.media))
     }
 

@@ -169,9 +169,9 @@ impl Sessions {
                 other => return other,
             };
             names -= 1;
-            let full = || (name.clone(), most);
-            let away = self.send_away(Some(&name)).await.ok_or_else(full)?;
-            tokio::time::timeout(PATIENCE, away.closed.cancelled()).await.map_err(|_| full())?;
+            if !self.lighten(Some(&name)).await {
+                return Err((name, most));
+            }
         }
     }
 
@@ -182,9 +182,9 @@ impl Sessions {
         tokio::time::timeout(PATIENCE, place).await.ok()?.ok()
     }
 
-    /// Time of the device and memory that a session gives up whose client is away. False: nobody is.
-    pub(super) async fn lighten(&self) -> bool {
-        let Some(away) = self.send_away(None).await else { return false };
+    /// What a session gives up whose client is away, of those counted under this name where one is given. False: nobody is, or it does not end.
+    pub(super) async fn lighten(&self, name: Option<&str>) -> bool {
+        let Some(away) = self.send_away(name).await else { return false };
         tokio::time::timeout(PATIENCE, away.closed.cancelled()).await.is_ok()
     }
 

@@ -89,6 +89,8 @@ pub(super) struct State {
     /// Capture times of the newest pictures, and when each came out of the decoder.
     decoded_at: VecDeque<(MediaTime, MediaTime)>,
     newest: Option<RgbFrame>,
+    /// Number of the newest picture that has one.
+    numbered: Option<u64>,
     /// Time between the last two pictures.
     gap: Duration,
     asked: Vec<(LookId, bool)>,
@@ -112,6 +114,7 @@ impl State {
             waiting: None,
             decoded_at: VecDeque::new(),
             newest: None,
+            numbered: None,
             gap: Duration::ZERO,
             asked: Vec::new(),
             video: VideoState::None,
@@ -166,8 +169,11 @@ impl Watcher {
     }
 
     async fn on_frame(&mut self, frame: RgbFrame) {
-        // The decoder numbers every picture, and gives those that it has converted.
-        let passed = self.state.newest.as_ref().map_or(0, |last| frame.id.0.saturating_sub(last.id.0 + 1));
+        // The decoder numbers every picture, and gives those that it has converted. Pictures that clients send have no numbers.
+        let passed = self.state.numbered.map_or(0, |last| frame.id.0.saturating_sub(last + 1));
+        if frame.id.0 > 0 || self.state.numbered.is_none() {
+            self.state.numbered = Some(frame.id.0);
+        }
         self.state.decoded += 1 + passed;
         self.state.dropped += passed;
         if self.state.video != VideoState::Live {
