@@ -45,11 +45,18 @@ pub(crate) struct Guess {
     news: Vec<EngineEvent>,
 }
 
+impl Guess {
+    /// Whether it is the beginning of an answer to exactly this.
+    fn is_for(&self, prompt: &Prompt, max_tokens: u32) -> bool {
+        self.prompt == *prompt && self.max_tokens == max_tokens
+    }
+}
+
 impl Conversation {
     /// Begins an answer to what was said so far, if it may be all, and discards the one that was begun to something else.
     pub(crate) fn guess(&mut self, now: MediaTime, out: &mut Vec<Output>) {
         let Some((prompt, max_tokens)) = self.guessable(now, out) else { return self.discard_guess(out) };
-        if self.guess.as_ref().is_some_and(|g| g.prompt == prompt && g.max_tokens == max_tokens) {
+        if self.guess.as_ref().is_some_and(|g| g.is_for(&prompt, max_tokens)) {
             return;
         }
         self.discard_guess(out);
@@ -139,7 +146,7 @@ impl Conversation {
         max_tokens: u32,
         out: &mut Vec<Output>,
     ) -> Option<(String, Vec<EngineEvent>)> {
-        let guess = self.guess.take_if(|g| g.prompt == *prompt && g.max_tokens == max_tokens);
+        let guess = self.guess.take_if(|g| g.is_for(prompt, max_tokens));
         let Some(Guess { work_id, news, .. }) = guess else {
             self.discard_guess(out);
             return None;

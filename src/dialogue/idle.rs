@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use super::Output;
 use super::conversation::Conversation;
-use super::recall_turn::Plan;
 use crate::base::MediaTime;
-use crate::budget::TurnTiming;
 use crate::wire::{IdKind, ResponseRequest, ServerBody, SessionKind, TurnKind};
 
 /// What is said into the silence. A small model that is asked to go on by itself makes something up.
@@ -68,10 +66,7 @@ impl Conversation {
         let (audio_start_ms, audio_end_ms) = (self.stream_ms(since), self.stream_ms(now));
         self.send(ServerBody::TimeoutTriggered { audio_start_ms, audio_end_ms, item_id: item_id.clone() }, out);
         self.commit_item(item_id, false, now, out);
-        let id = self.open_answer(ResponseRequest::default(), None, TurnTiming::default(), now, out);
-        if let Some(answer) = self.answers.iter_mut().find(|a| a.id == id) {
-            answer.plan = Plan::Announce(STILL_THERE.to_owned());
-        }
+        let id = self.open_announcement(ResponseRequest::default(), STILL_THERE.to_owned(), now, out);
         self.advance(&id, now, out);
         self.note_quiet(now);
     }

@@ -172,7 +172,8 @@ impl Playout {
 
     /// Throws away what is left; says how far each item was heard.
     pub(crate) fn clear(&mut self, now: MediaTime) -> Vec<Cut> {
-        let now = self.held.take().map_or(now, |at| at.min(now));
+        let now = self.clock(now);
+        self.held = None;
         let mut cuts: Vec<Cut> = Vec::new();
         for piece in std::mem::take(&mut self.pieces) {
             // The first piece that is left of an item says where it stands.

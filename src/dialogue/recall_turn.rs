@@ -254,6 +254,21 @@ impl Conversation {
         self.announce_next(now, out);
     }
 
+    /// Opens an answer that is this sentence and nothing else. It is still to be advanced.
+    pub(crate) fn open_announcement(
+        &mut self,
+        request: ResponseRequest,
+        words: String,
+        now: MediaTime,
+        out: &mut Vec<Output>,
+    ) -> String {
+        let id = self.open_answer(request, None, TurnTiming::default(), now, out);
+        if let Some(answer) = self.answers.iter_mut().find(|a| a.id == id) {
+            answer.plan = Plan::Announce(words);
+        }
+        id
+    }
+
     /// Says what happened when nobody speaks and no answer is under way; until then it waits.
     pub(crate) fn announce_next(&mut self, now: MediaTime, out: &mut Vec<Output>) {
         if self.speaking.is_some() || !self.spoken.is_empty() || self.is_talking() {
@@ -263,10 +278,7 @@ impl Conversation {
         let Fired { watch, because, .. } = fired;
         let metadata = json!({"watch_id": watch.id()});
         let request = ResponseRequest { metadata: Some(metadata), ..ResponseRequest::default() };
-        let id = self.open_answer(request, None, TurnTiming::default(), now, out);
-        if let Some(answer) = self.answers.iter_mut().find(|a| a.id == id) {
-            answer.plan = Plan::Announce(format!("{}.", capital(&because)));
-        }
+        let id = self.open_announcement(request, format!("{}.", capital(&because)), now, out);
         let view = memory_view::watch(&watch);
         self.send_vendor(ServerBody::WatchFired { watch: view.clone(), response_id: id.clone() }, out);
         if view.once {

@@ -144,12 +144,12 @@ impl Remembering {
         }
     }
 
-    /// A point of the process's clock on the memory's.
     /// When an item was said, on the memory's clock.
     pub(crate) fn said_at(&self, item: &Item) -> MediaTime {
         item.said_at.unwrap_or_else(|| self.time(item.at))
     }
 
+    /// A point of the process's clock on the memory's.
     pub(crate) fn time(&self, at: MediaTime) -> MediaTime {
         MediaTime::ZERO + self.setup.elapsed + at.since(self.opened_at)
     }

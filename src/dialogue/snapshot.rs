@@ -110,7 +110,6 @@ impl Snapshot {
     }
 
     fn new(of: &Conversation) -> Self {
-        let watches = super::memory_view::watches(&of.memory.watches).into_iter();
         Self {
             version: VERSION,
             session_id: of.config.id.clone(),
@@ -119,7 +118,7 @@ impl Snapshot {
             session: serde_json::to_value(&of.config).unwrap_or_default(),
             items: Vec::new(),
             answers: of.answers.iter().map(SavedAnswer::of).collect(),
-            watches: watches.collect(),
+            watches: super::memory_view::watches(&of.memory.watches),
         }
     }
 }

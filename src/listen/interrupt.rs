@@ -195,10 +195,8 @@ impl Judge {
     #[must_use]
     pub fn is_doubtful(&self) -> bool {
         let Some(e) = self.newest.filter(|_| self.verdict == Verdict::Open) else { return false };
-        let span = e.at.since(e.onset).saturating_sub(e.silent);
-        let dense = e.near.as_secs_f32() >= self.config.dense * span.as_secs_f32();
         let pitched = e.near < self.config.doubt_pitched || e.pitched * DOUBT_PITCHED >= e.near;
-        e.near >= self.config.doubt * (1 << self.passed.min(3)) && dense && pitched
+        e.near >= self.config.doubt * (1 << self.passed.min(3)) && self.is_dense(e) && pitched
     }
 
     /// It was doubted for as long as anybody can be kept waiting.
@@ -240,10 +238,9 @@ impl Judge {
         self.newest = Some(e);
         self.most = (self.most.0.max(e.near), self.most.1.max(e.pitched));
         let alone = match self.reading {
-            None => self.config.voice_alone,
-            _ if self.own => self.config.voice_alone,
-            Some((Read::Nothing, _)) => self.config.wordless,
-            Some(_) => self.config.one_word,
+            Some((Read::Nothing, _)) if !self.own => self.config.wordless,
+            Some(_) if !self.own => self.config.one_word,
+            _ => self.config.voice_alone,
         };
         // Signs of listening follow each other; each reading says how far they went.
         let needed = self.harmless_until + alone;
@@ -257,11 +254,15 @@ impl Judge {
         self.verdict
     }
 
-    /// Near voice without great gaps, with a pitch.
-    fn is_voice(&self, e: Evidence) -> bool {
+    /// Near voice without great gaps.
+    fn is_dense(&self, e: Evidence) -> bool {
         let span = e.at.since(e.onset).saturating_sub(e.silent);
-        let near = e.near.as_secs_f32();
-        e.pitched.as_secs_f32() >= self.config.pitched_share * near && near >= self.config.dense * span.as_secs_f32()
+        e.near.as_secs_f32() >= self.config.dense * span.as_secs_f32()
+    }
+
+    /// The same, with a pitch.
+    fn is_voice(&self, e: Evidence) -> bool {
+        e.pitched.as_secs_f32() >= self.config.pitched_share * e.near.as_secs_f32() && self.is_dense(e)
     }
 
     /// An early reading of the first `near` of the stretch. `ours` is what we are saying aloud, empty when nothing is.

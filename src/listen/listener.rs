@@ -297,19 +297,17 @@ impl Listener {
     }
 
     fn on_frame(&mut self, frame: usize, heard: &mut Heard) {
-        let p = self.model.probability(&self.held[self.judged - frame..self.judged]);
+        let newest = &self.held[self.judged - frame..self.judged];
+        let p = self.model.probability(newest);
         if let State::Gathering { start } = self.state {
             let thresholds = (self.config.start_threshold, self.config.stop_threshold);
             self.gathered.hear(p, thresholds, frame, self.judged);
             return self.gather(start, heard);
         }
         let quiet = matches!(self.state, State::Quiet);
-        let speaking = matches!(self.state, State::Speaking { .. });
-        let theirs = !speaking || {
-            let newest = &self.held[self.judged - frame..self.judged];
-            self.voicing.may_be_theirs(newest, self.config.farther_db)
-        };
-        let voiced = theirs && p >= if quiet { self.config.start_threshold } else { self.config.stop_threshold };
+        let threshold = if quiet { self.config.start_threshold } else { self.config.stop_threshold };
+        let theirs = || !self.is_speaking() || self.voicing.may_be_theirs(newest, self.config.farther_db);
+        let voiced = p >= threshold && theirs();
         let from = self.judged.saturating_sub(PITCH_SAMPLES.max(frame));
         let at = self.time_of(self.judged);
         self.voicing.hear(&self.held[from..self.judged], frame, voiced, at);

@@ -23,12 +23,6 @@ fn discarded(out: &[Output]) -> usize {
     guesses(out).iter().filter(|o| matches!(o, GuessOrder::Discard { .. })).count()
 }
 
-fn told(out: &[Output]) -> String {
-    let all = events(out);
-    let deltas = all.iter().filter(|e| e["type"] == "response.output_text.delta");
-    deltas.filter_map(|e| e["delta"].as_str()).collect()
-}
-
 impl Talk {
     /// The person has said this so far and pauses; so many samples of it.
     fn pauses(&mut self, count: usize, words: &str) -> Vec<Output> {

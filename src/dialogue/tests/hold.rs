@@ -18,12 +18,6 @@ fn orders(out: &[Output]) -> Vec<HoldOrder> {
     out.iter().filter_map(|o| if let Output::Hold(order) = o { Some(*order) } else { None }).collect()
 }
 
-fn told(out: &[Output]) -> String {
-    let all = events(out);
-    let deltas = all.iter().filter(|e| e["type"] == "response.output_text.delta");
-    deltas.filter_map(|e| e["delta"].as_str()).collect()
-}
-
 impl Talk {
     fn word(&mut self, id: &str, word: &str) -> Vec<Output> {
         self.engine(id, EngineEvent::Delta { text: word.to_owned() })

@@ -112,3 +112,10 @@ pub(super) fn code_of(out: &[Output]) -> String {
     let error = events(out).into_iter().find(|e| e["type"] == "error").expect("an error event");
     error["error"]["code"].as_str().expect("code").to_owned()
 }
+
+/// The words of answers that clients were told.
+pub(super) fn told(out: &[Output]) -> String {
+    let all = events(out);
+    let deltas = all.iter().filter(|e| e["type"] == "response.output_text.delta");
+    deltas.filter_map(|e| e["delta"].as_str()).collect()
+}
