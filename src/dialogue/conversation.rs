@@ -91,8 +91,7 @@ pub struct Conversation {
     /// The look at the newest frame that is under way.
     pub(crate) live_look: Option<LookId>,
     next_look: u64,
-    warmed: Option<Prompt>,
-    warm_again_at: Option<MediaTime>,
+    warmth: Warmth,
     scene_sent_at: Option<MediaTime>,
     pub(crate) memory: Remembering,
 
@@ -102,6 +101,15 @@ pub struct Conversation {
     pub(crate) playing: Option<At>,
     /// Since when nobody has said anything.
     pub(crate) quiet: Quiet,
+}
+
+/// What the prompt cache was last made to hold.
+#[derive(Default)]
+struct Warmth {
+    prompt: Option<Prompt>,
+    again_at: Option<MediaTime>,
+    /// Warm-ups since somebody last spoke or was answered: the more, the rarer they become.
+    idle: u32,
 }
 
 impl Conversation {
@@ -147,8 +155,7 @@ impl Conversation {
             scene: None,
             live_look: None,
             next_look: 0,
-            warmed: None,
-            warm_again_at: None,
+            warmth: Warmth::default(),
             scene_sent_at: None,
             memory: Remembering::new(setup.memory, now),
             playout: Playout::new(setup.voice_track),
@@ -216,7 +223,7 @@ impl Conversation {
     #[must_use]
     pub fn next_deadline(&self) -> Option<MediaTime> {
         let answers = self.answers.iter().map(Answer::deadline);
-        let due = answers.chain(self.warm_again_at).chain(self.memory_deadline());
+        let due = answers.chain(self.warmth.again_at).chain(self.memory_deadline());
         let due = due.chain(self.barge_deadline()).chain(self.hold_deadline());
         due.chain(self.aloud_deadline()).chain(self.idle_deadline()).min()
     }
@@ -279,8 +286,8 @@ impl Conversation {
         for id in due {
             self.advance(&id, now, out);
         }
-        if self.warm_again_at.is_some_and(|at| at <= now) {
-            self.warm_again_at = None;
+        if self.warmth.again_at.is_some_and(|at| at <= now) {
+            self.warmth.again_at = None;
             self.warm(now, out);
         }
         self.memory_time_passed(now, out);
@@ -394,23 +401,35 @@ impl Conversation {
 
     /// Has the cache take in what will stand before the next question, while nobody waits for it.
     pub(crate) fn warm(&mut self, now: MediaTime, out: &mut Vec<Output>) {
-        if self.answers.is_empty() && self.warm_again_at.is_none_or(|at| now >= at) {
+        let waited = self.is_asking() && self.warmth.idle > 1;
+        if self.answers.is_empty() && self.warmth.again_at.is_none_or(|at| now >= at || waited) {
             self.warm_at_once(now, out);
         }
     }
 
     pub(crate) fn warm_at_once(&mut self, now: MediaTime, out: &mut Vec<Output>) {
         let prompt = self.warm_prompt(now);
-        if self.warmed.as_ref() != Some(&prompt) {
-            self.warmed = Some(prompt.clone());
-            self.warm_again_at = Some(now + self.limits.warm_every);
-            out.push(Output::Warm { prompt, soon: self.speaking.is_some() || self.reading.is_some() });
+        if self.warmth.prompt.as_ref() == Some(&prompt) {
+            return;
         }
+        let soon = self.is_asking();
+        self.warmth.idle = if soon { 0 } else { self.warmth.idle + 1 };
+        // A scene changes all the time; whoever speaks leaves time enough to take in the newest.
+        let gap = self.limits.warm_every * (1 << self.warmth.idle.saturating_sub(1).min(3));
+        self.warmth.prompt = Some(prompt.clone());
+        self.warmth.again_at = Some(now + gap);
+        out.push(Output::Warm { prompt, soon });
+    }
+
+    /// Somebody speaks, or his words are still being recognised.
+    const fn is_asking(&self) -> bool {
+        self.speaking.is_some() || self.reading.is_some()
     }
 
     /// The prompt cache holds something else now.
     pub(crate) fn forget_warmed(&mut self) {
-        self.warmed = None;
+        self.warmth.prompt = None;
+        self.warmth.idle = 0;
     }
 
     pub(crate) fn event(&mut self, body: ServerBody) -> ServerEvent {

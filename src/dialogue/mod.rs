@@ -13,6 +13,7 @@ mod answer_words;
 mod barge;
 mod client;
 mod conversation;
+mod eyes;
 mod frames;
 mod ground;
 mod ground_more;

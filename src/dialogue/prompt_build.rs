@@ -99,6 +99,14 @@ impl Asked {
         this
     }
 
+    /// What is asked of somebody who sees this.
+    pub(crate) fn ask(&self, sight: Sight<'_>) -> Ask {
+        match sight {
+            Sight::None => question::analyse_without_pictures(&self.question, !self.turns.is_empty()),
+            _ => question::analyse(&self.question),
+        }
+    }
+
     /// Whether it asks what something says.
     pub(crate) fn reads(&self) -> bool {
         question::analyse(&self.question) == Ask::Read
@@ -158,7 +166,7 @@ pub(crate) struct Basis<'a> {
 pub(crate) fn build(basis: Basis<'_>) -> Built {
     let Basis { asked, sight, now, .. } = basis;
     let spoken_of = asked.turns.last().map(|(q, a)| format!("{q} {a}")).unwrap_or_default();
-    let ground = ground::ground(&question::analyse(&asked.question), sight, &spoken_of, now);
+    let ground = ground::ground(&asked.ask(sight), sight, &spoken_of, now);
     build_on(ground, basis)
 }
 

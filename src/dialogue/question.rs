@@ -1,5 +1,6 @@
 //! What a question asks for. English; anything else is answered openly from all facts.
 
+use super::eyes;
 use super::question_rules::RULES;
 use crate::watch::Colour;
 
@@ -105,13 +106,14 @@ pub enum Ask {
 /// Finds out what is asked.
 #[must_use]
 pub fn analyse(text: &str) -> Ask {
-    let words = words(text);
-    if words.is_empty() {
-        return Ask::Nothing;
-    }
-    let q = Words { joined: format!(" {} ", words.join(" ")), words };
-    let other = if q.is_about_the_picture() { Ask::Open } else { Ask::General };
-    RULES.iter().find_map(|rule| rule(&q)).unwrap_or(other)
+    Words::of(text).map_or(Ask::Nothing, |q| q.ask())
+}
+
+/// The same of somebody who shows no picture: only what certainly is about one is. `spoken`: something was said before, which "it" may stand for.
+pub(crate) fn analyse_without_pictures(text: &str, spoken: bool) -> Ask {
+    let Some(q) = Words::of(text) else { return Ask::Nothing };
+    let ask = q.ask();
+    if ask == Ask::Chat || eyes::takes_eyes(&q, &ask, spoken) { ask } else { Ask::General }
 }
 
 /// Lower-case words without punctuation, contractions written out.
@@ -159,6 +161,18 @@ pub(crate) struct Words {
 }
 
 impl Words {
+    /// `None` when there are none.
+    fn of(text: &str) -> Option<Self> {
+        let words = words(text);
+        (!words.is_empty()).then(|| Self { joined: format!(" {} ", words.join(" ")), words })
+    }
+
+    fn ask(&self) -> Ask {
+        let other = if self.is_about_the_picture() || eyes::points(self, true) { Ask::Open } else { Ask::General };
+        let ask = RULES.iter().find_map(|rule| rule(self)).unwrap_or(other);
+        if ask != Ask::Chat && eyes::is_of_the_world(self, &ask) { Ask::General } else { ask }
+    }
+
     /// Whether any of the phrases stands in it, as whole words.
     pub(crate) fn any(&self, phrases: &str) -> bool {
         phrases.split('|').any(|p| self.joined.contains(&format!(" {p} ")))

@@ -147,8 +147,8 @@ impl Conversation {
 
     /// What is to be seen now also tells a little of what was: what went out of view, what changed.
     fn shows_what_was(&self, asked: &Asked, now: MediaTime) -> bool {
-        let ask = question::analyse(&asked.question);
-        ground(&ask, self.sight(asked), "", now).grounding == Grounding::Supported
+        let sight = self.sight(asked);
+        ground(&asked.ask(sight), sight, "", now).grounding == Grounding::Supported
     }
 
     /// `What is my locker number?` cannot be seen; but it may have been told.
@@ -162,8 +162,9 @@ impl Conversation {
         if !mine || routed.content.is_empty() {
             return None;
         }
-        let ask = question::analyse(&asked.question);
-        let seen = ground(&ask, self.sight(asked), "", now).grounding;
+        let sight = self.sight(asked);
+        let ask = asked.ask(sight);
+        let seen = ground(&ask, sight, "", now).grounding;
         // What is in view answers a question that names it; "what is my doctor called" only happens to sound like "what is this".
         let open = matches!(ask, question::Ask::Identify | question::Ask::General | question::Ask::Open);
         if seen == Grounding::Supported && !open {

@@ -303,14 +303,24 @@ fn vendor_events_go_only_to_those_who_asked() {
 fn the_cache_is_warmed_while_nobody_waits_and_not_more_often_than_allowed() {
     let warmed = |out: &[Output]| out.iter().filter(|o| matches!(o, Output::Warm { .. })).count();
     let mut t = Talk::seeing();
-    let mut n = 0;
-    for i in 0..100_u32 {
-        let mut facts = (*cup(t.now)).clone();
-        facts.objects[0].label = format!("thing{i}");
-        n += warmed(&t.put(Input::Scene(Arc::new(facts))));
-        t.after(100);
-    }
-    assert!((5..=11).contains(&n), "{n} in ten seconds");
+    let mut scene = 0;
+    let mut changes = |t: &mut Talk, times: usize| -> usize {
+        let mut n = 0;
+        for _ in 0..times {
+            scene += 1;
+            let mut facts = (*cup(t.now)).clone();
+            facts.objects[0].label = format!("thing{scene}");
+            n += warmed(&t.put(Input::Scene(Arc::new(facts))));
+            t.after(100);
+        }
+        n
+    };
+    // A second between the first two, eight between the last.
+    let n = changes(&mut t, 400);
+    assert!((6..=10).contains(&n), "{n} in forty seconds");
+    assert_eq!(warmed(&t.put(Input::SpeechStarted { at: t.now })), 1, "whoever speaks will ask");
+    let n = changes(&mut t, 40);
+    assert!((3..=5).contains(&n), "{n} in four seconds of speech");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::dialogue::prompt_build::Asked;
 use crate::dialogue::recall_turn::Plan;
 use crate::dialogue::recollect::Recollected;
 use crate::dialogue::route::Route;
-use crate::dialogue::{Finish, Output, ToolOutcome, question};
+use crate::dialogue::{Finish, Output, ToolOutcome};
 use crate::wire::{
     FunctionKind, IdKind, ItemStatus, ItemView, ResponseRequest, ResponseStatus, ServerBody, Tool, ToolChoice,
     ToolMode, WireError, code,
@@ -157,8 +157,8 @@ impl Conversation {
         if routed.command.is_some() || !matches!(routed.route, Route::Now | Route::NotVisual) {
             return true;
         }
-        let ask = question::analyse(&asked.question);
-        let known = ground(&ask, self.sight(asked), "", now).grounding;
+        let sight = self.sight(asked);
+        let known = ground(&asked.ask(sight), sight, "", now).grounding;
         matches!(known, Grounding::Supported | Grounding::Partial)
     }
 
