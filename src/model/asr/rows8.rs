@@ -6,8 +6,7 @@
 
 use candle_core::{Result, Tensor};
 
-/// Elements summed side by side: the compiler keeps them in vector registers.
-const LANES: usize = 32;
+use crate::model::kernels::{self, Level};
 
 /// Rows of 8-bit levels, each row with its own scale.
 pub(super) struct Rows8 {
@@ -38,25 +37,13 @@ impl Rows8 {
             candle_core::bail!("a vector of {width} for rows of {}", self.width);
         }
         let x: Vec<f32> = x.contiguous()?.flatten_all()?.to_vec1()?;
-        let mut y = Vec::with_capacity(time * self.scales.len());
-        for vector in x.chunks_exact(width) {
-            let rows = self.levels.chunks_exact(width).zip(&self.scales);
-            y.extend(rows.map(|(row, scale)| dot(row, vector) * scale));
+        let (rows, level) = (self.scales.len(), Level::best());
+        let mut y = vec![0.0; time * rows];
+        for (vector, y) in x.chunks_exact(width.max(1)).zip(y.chunks_exact_mut(rows.max(1))) {
+            kernels::rows8(level, &self.levels, &self.scales, vector, y);
         }
-        Tensor::from_vec(y, (time, self.scales.len()), &candle_core::Device::Cpu)
+        Tensor::from_vec(y, (time, rows), &candle_core::Device::Cpu)
     }
-}
-
-fn dot(row: &[i8], x: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let (rows, xs) = (row.chunks_exact(LANES), x.chunks_exact(LANES));
-    let rest: f32 = rows.remainder().iter().zip(xs.remainder()).map(|(&a, b)| f32::from(a) * b).sum();
-    for (a, b) in rows.zip(xs) {
-        for (sum, (&a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum = f32::from(a).mul_add(*b, *sum);
-        }
-    }
-    sums.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]

@@ -1,16 +1,13 @@
 //! A depthwise convolution over (pixels, channels): every tap is one run of multiply-adds over neighbouring channels.
 //!
 //! Floor 2. In: f32 (rows·columns, channels). Out: the same, smaller by the stride. Loses: nothing.
-//! Plain Rust that the compiler turns into vector code; a block of channels stays in registers over all taps.
+//! A block of channels stays in registers over all taps (`kernels::taps`).
 
 use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape};
 
-/// Channels whose sums stay in registers. The widths of EfficientNet-Lite are multiples of 48, but for the first of 32.
-const BLOCK: usize = 48;
-/// The same for what is left.
-const SMALL: usize = 16;
+use crate::model::kernels::{self, Level};
 
 /// Where the taps of a convolution fall.
 #[derive(Debug, Clone, Copy)]
@@ -67,54 +64,20 @@ impl Depthwise {
     fn run(&self, x: &[f32]) -> Vec<f32> {
         let w = &self.window;
         let mut out = vec![0.0_f32; w.to.0 * w.to.1 * self.channels];
+        let (level, mut taps) = (Level::best(), Vec::with_capacity(w.kernel * w.kernel));
         for (i, pixel) in out.chunks_exact_mut(self.channels).enumerate() {
             let (ys, y0) = w.inside(i / w.to.1, w.pads.0, w.from.0);
             let (xs, x0) = w.inside(i % w.to.1, w.pads.1, w.from.1);
-            let taps = Taps { ys, xs, y0, x0 };
-            let mut at = 0;
-            while at + BLOCK <= self.channels {
-                self.block::<BLOCK>(x, &taps, at, pixel);
-                at += BLOCK;
+            taps.clear();
+            for (dy, ky) in ys.enumerate() {
+                let row = (y0 + dy) * w.from.1 + x0;
+                let columns = xs.clone().enumerate();
+                taps.extend(columns.map(|(dx, kx)| ((row + dx) * self.channels, (ky * w.kernel + kx) * self.channels)));
             }
-            while at + SMALL <= self.channels {
-                self.block::<SMALL>(x, &taps, at, pixel);
-                at += SMALL;
-            }
-            while at < self.channels {
-                self.block::<1>(x, &taps, at, pixel);
-                at += 1;
-            }
+            kernels::taps(level, x, &self.weight, &taps, &self.bias, self.limits, pixel);
         }
         out
     }
-
-    /// `N` channels from `at` on of one output pixel.
-    fn block<const N: usize>(&self, x: &[f32], taps: &Taps, at: usize, pixel: &mut [f32]) {
-        let c = self.channels;
-        let mut sums = [0.0_f32; N];
-        sums.copy_from_slice(&self.bias[at..at + N]);
-        for (dy, ky) in taps.ys.clone().enumerate() {
-            for (dx, kx) in taps.xs.clone().enumerate() {
-                let from = ((taps.y0 + dy) * self.window.from.1 + taps.x0 + dx) * c + at;
-                let tap = (ky * self.window.kernel + kx) * c + at;
-                for ((sum, x), w) in sums.iter_mut().zip(&x[from..from + N]).zip(&self.weight[tap..tap + N]) {
-                    *sum = x.mul_add(*w, *sum);
-                }
-            }
-        }
-        let (low, high) = self.limits;
-        for (to, sum) in pixel[at..at + N].iter_mut().zip(sums) {
-            *to = sum.max(low).min(high);
-        }
-    }
-}
-
-/// The taps of one output pixel that lie inside the picture.
-struct Taps {
-    ys: Range<usize>,
-    xs: Range<usize>,
-    y0: usize,
-    x0: usize,
 }
 
 impl CustomOp1 for Depthwise {

@@ -2,6 +2,8 @@
 //!
 //! A `Level` can only be had by asking the processor, so whoever holds one may run its instructions.
 
+use std::sync::OnceLock;
+
 /// Which kernels to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level(pub(super) Kind);
@@ -57,7 +59,8 @@ impl Level {
     /// The fastest.
     #[must_use]
     pub fn best() -> Self {
-        Self::all().pop().unwrap_or(Self::scalar())
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(|| Self::all().pop().unwrap_or(Self::scalar()))
     }
 
     /// Its name, for people.

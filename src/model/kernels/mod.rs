@@ -34,4 +34,4 @@ pub use level::Level;
 pub use pack::{Bits, Block, Packed};
 pub use product::{Product, Side, gated, multiply};
 pub use team::Team;
-pub use vector::turn;
+pub use vector::{rows8, taps, turn};

@@ -292,6 +292,32 @@ fn norms_are_one_and_turned_pairs_keep_their_length() {
 }
 
 #[test]
+fn rows_of_8_bits_and_taps_are_plain_sums_at_every_level() {
+    for level in Level::all() {
+        for (rows, width) in [(1, 1), (3, 31), (5, 32), (7, 100), (4, 288)] {
+            let mut numbers = Numbers(level.name().len() as u64 + 1);
+            let levels: Vec<i8> = (0..rows * width).map(|_| numbers.next() as i8).collect();
+            let (scales, x) = (numbers.reals(rows), numbers.reals(width));
+            let mut out = vec![9.0; rows];
+            rows8(level, &levels, &scales, &x, &mut out);
+            for (r, out) in out.iter().enumerate() {
+                let plain = levels[r * width..][..width].iter().zip(&x).map(|(a, b)| f64::from(*a) * f64::from(*b));
+                let plain = plain.sum::<f64>() * f64::from(scales[r]);
+                assert!((f64::from(*out) - plain).abs() < 1e-3 * width as f64, "{} {width}", level.name());
+            }
+            let at: Vec<_> = (0..rows).map(|t| (t * width, (rows - 1 - t) * width)).collect();
+            let (x, w, bias) = (numbers.reals(rows * width), numbers.reals(rows * width), numbers.reals(width));
+            let mut out = vec![9.0; width];
+            taps(level, &x, &w, &at, &bias, (-0.5, 0.5), &mut out);
+            for (c, out) in out.iter().enumerate() {
+                let plain = bias[c] + at.iter().map(|(from, tap)| x[from + c] * w[tap + c]).sum::<f32>();
+                assert!((out - plain.clamp(-0.5, 0.5)).abs() < 1e-5, "{} {width}", level.name());
+            }
+        }
+    }
+}
+
+#[test]
 fn each_part_of_a_job_is_done_once_whoever_sleeps() {
     let mut team = Team::new(4).unwrap();
     for parts in (0..300).chain([10_000]) {

@@ -45,6 +45,82 @@ fn swish_body<const FMA: bool>(gate: &mut [f32], up: &[f32]) {
 }
 
 by_level!(
+    /// `out[r] = Σ levels[r] · x · scales[r]`: a matrix of 8-bit rows, a scale for each, times one vector of `x.len()` values.
+    pub fn rows8(level, levels: &[i8], scales: &[f32], x: &[f32], out: &mut [f32]) = rows8_body
+);
+
+#[inline(always)]
+fn rows8_body<const FMA: bool>(levels: &[i8], scales: &[f32], x: &[f32], out: &mut [f32]) {
+    /// Elements summed side by side: the compiler keeps them in vector registers.
+    const LANES: usize = 32;
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    for ((row, scale), out) in levels.chunks_exact(x.len().max(1)).zip(scales).zip(out) {
+        let mut sums = [0.0f32; LANES];
+        let (rows, rest) = row.as_chunks::<LANES>();
+        for (a, b) in rows.iter().zip(xs) {
+            for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+                *sum = madd::<FMA>(f32::from(*a), *b, *sum);
+            }
+        }
+        let rest: f32 = rest.iter().zip(x_rest).map(|(a, b)| f32::from(*a) * b).sum();
+        *out = (sums.iter().sum::<f32>() + rest) * scale;
+    }
+}
+
+by_level!(
+    /// `out[c] = bias[c] + Σ x[from + c] · w[tap + c]` over the `(from, tap)` of `taps`, held within `limits`: a pixel of a depthwise convolution.
+    pub fn taps(level, x: &[f32], w: &[f32], taps: &[(usize, usize)], bias: &[f32], limits: (f32, f32), out: &mut [f32]) = taps_body
+);
+
+#[inline(always)]
+fn taps_body<const FMA: bool>(
+    x: &[f32],
+    w: &[f32],
+    taps: &[(usize, usize)],
+    bias: &[f32],
+    limits: (f32, f32),
+    out: &mut [f32],
+) {
+    let mut at = 0;
+    // Blocks whose sums stay in registers over all taps: the widths of EfficientNet-Lite are multiples of 48, but for the first of 32.
+    while at + 48 <= out.len() {
+        block::<FMA, 48>(x, w, taps, at, bias, limits, out);
+        at += 48;
+    }
+    while at + 16 <= out.len() {
+        block::<FMA, 16>(x, w, taps, at, bias, limits, out);
+        at += 16;
+    }
+    while at < out.len() {
+        block::<FMA, 1>(x, w, taps, at, bias, limits, out);
+        at += 1;
+    }
+}
+
+/// `N` channels from `at` on.
+#[inline(always)]
+fn block<const FMA: bool, const N: usize>(
+    x: &[f32],
+    w: &[f32],
+    taps: &[(usize, usize)],
+    at: usize,
+    bias: &[f32],
+    (low, high): (f32, f32),
+    out: &mut [f32],
+) {
+    let mut sums = [0.0_f32; N];
+    sums.copy_from_slice(&bias[at..at + N]);
+    for (from, tap) in taps {
+        for ((sum, x), w) in sums.iter_mut().zip(&x[from + at..][..N]).zip(&w[tap + at..][..N]) {
+            *sum = madd::<FMA>(*x, *w, *sum);
+        }
+    }
+    for (to, sum) in out[at..at + N].iter_mut().zip(sums) {
+        *to = sum.max(low).min(high);
+    }
+}
+
+by_level!(
     /// `out = x / sqrt(mean(x²) + eps) * weight` for each token of `weight.len()` values (RMSNorm, arXiv:1910.07467).
     pub(super) fn rms_norm(level, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_body
 );
