@@ -85,6 +85,19 @@ pub fn at_level(sound: &[f32], dbfs: f32) -> Vec<f32> {
     sound.iter().map(|v| (v * gain).clamp(-1.0, 1.0)).collect()
 }
 
+/// When speech begins in `sound`, in milliseconds: the first three blocks of 16 ms in a row that are no more than 20 dB below its voice. What
+/// comes before in a recording is its room and its breath, 22 to 30 dB below.
+pub fn begins_after(sound: &[f32]) -> u64 {
+    const BLOCK: usize = 256;
+    let loudest = sound.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    let voiced: Vec<f32> = sound.iter().copied().filter(|v| v.abs() > loudest / 20.0).collect();
+    let power = |s: &[f32]| s.iter().map(|v| v * v).sum::<f32>() / s.len().max(1) as f32;
+    let least = power(&voiced) / 100.0;
+    let loud: Vec<bool> = sound.chunks(BLOCK).map(|block| power(block) >= least).collect();
+    let block = loud.windows(3).position(|three| three.iter().all(|l| *l)).unwrap_or(0);
+    (block * BLOCK / 16) as u64
+}
+
 /// A cough: one or two bursts of noise that rise in 15 ms and fall off, brighter at first.
 pub fn cough(ms: usize, bursts: usize, dbfs: f32, seed: u32) -> Vec<f32> {
     let mut chance = Chance::new(seed);

@@ -1,7 +1,7 @@
 //! The scenes. These were looked at while thresholds were chosen; so were those of the first draw of `held_out.rs`; those of the second were not.
 
 use super::held_out;
-use super::sound::{Chance, at_level, cough, mix, room, say};
+use super::sound::{Chance, at_level, begins_after, cough, mix, room, say};
 
 /// How loud the person is, dBFS.
 pub(crate) const PERSON: f32 = -24.0;
@@ -96,10 +96,13 @@ impl Maker {
             mix(&mut played, ANSWER_MS + 200, &say(self.cast.ours, self.cast.answer, -20.0));
             back = at_level(&room(&played, 0, seed), PERSON + level);
         }
+        let kind = interrupts.map_or(Kind::Harmless, |at| {
+            let soft = events.iter().find(|e| e.at == at).map_or(0, |e| begins_after(&e.sound));
+            Kind::Interrupts { onset: at + soft }
+        });
         for event in events {
             mix(&mut microphone, event.at, &event.sound);
         }
-        let kind = interrupts.map_or(Kind::Harmless, |onset| Kind::Interrupts { onset });
         self.list.push(Scene { name: name.into(), kind, held_out, microphone, played, back, delay_ms });
     }
 
@@ -108,8 +111,8 @@ impl Maker {
     }
 }
 
-/// All scenes.
-pub(crate) fn all() -> Vec<Scene> {
+/// All scenes, or those that may be looked at.
+pub(crate) fn all(with_held_out: bool) -> Vec<Scene> {
     let mut m = Maker { list: Vec::new(), cast: CAST, held_out: false, seed: 1 };
     signs(&mut m);
     coughs(&mut m);
@@ -117,7 +120,9 @@ pub(crate) fn all() -> Vec<Scene> {
     echoes(&mut m);
     interruptions(&mut m);
     m.list.extend(held_out::all(false));
-    m.list.extend(held_out::all(true));
+    if with_held_out {
+        m.list.extend(held_out::all(true));
+    }
     m.list
 }
 

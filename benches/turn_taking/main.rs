@@ -5,8 +5,8 @@
 //! the real recogniser, and what a reading takes on this machine passes in the dialogue too, one reading at a time. The plain endpointer is
 //! the same server with `server_vad`. Voices are synthesized (espeak-ng; every second is our own where `kokoro-82m` is installed).
 //!
-//! The rules were written with one part of the dialogues; the other was drawn before they were last changed and never run while they were
-//! (`--half tuned` leaves it out).
+//! The rules were written with the first part of the dialogues; the second was drawn before they were changed and never run while they were,
+//! the third was written when they had been changed for the last time (`--half tuned` leaves both out).
 //! `--asr-ms N`: a reading takes N ms of the dialogue's time. `--verbose` tells what was read. `--data DIR` holds `speech/jfk.flac`.
 #![allow(
     clippy::disallowed_methods,
@@ -23,7 +23,7 @@ mod stage;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use scenes::Dialogue;
+use scenes::{Dialogue, Set};
 use sightline::model::asr::load_recogniser;
 use sound::percentile;
 use stage::{Outcome, play};
@@ -37,9 +37,9 @@ fn main() -> ExitCode {
     let value = |flag: &str| words.iter().position(|w| w == flag).and_then(|i| words.get(i + 1));
     let asr_ms = value("--asr-ms").map(|n| n.parse().expect("a number"));
     let data = value("--data").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
-    let halves: &[bool] = match value("--half").map(String::as_str) {
-        Some("tuned") => &[false],
-        _ => &[false, true],
+    let sets: &[Set] = match value("--half").map(String::as_str) {
+        Some("tuned") => &[Set::Tuned],
+        _ => &[Set::Tuned, Set::HeldOut, Set::SecondDraw],
     };
     let models = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| "models".into(), PathBuf::from);
     let name = "moonshine-tiny";
@@ -56,15 +56,15 @@ fn main() -> ExitCode {
         "{name}; a reading takes {took}; our own voice: {}\n",
         if ours.is_some() { "yes" } else { "not installed" }
     );
-    println!("{:<9} {:>22} {:>22}  dialogue", "", "sightline", "500 ms of silence");
+    println!("{:<11} {:>22} {:>22}  dialogue", "", "sightline", "500 ms of silence");
     let mut all = Vec::new();
-    for half in halves {
-        for dialogue in scenes::of_half(*half, &mut ours, &data) {
+    for set in sets {
+        for dialogue in scenes::of_set(*set, &mut ours, &data) {
             let mine = play(&dialogue, OURS, false, &mut *asr, asr_ms);
             let theirs = play(&dialogue, PLAIN, true, &mut *asr, asr_ms);
-            let set = if dialogue.held_out { "held out" } else { "tuned" };
             println!(
-                "{set:<9} {:>22} {:>22}  {}",
+                "{:<11} {:>22} {:>22}  {}",
+                set.label(),
                 verdict(&dialogue, &mine),
                 verdict(&dialogue, &theirs),
                 dialogue.name
@@ -76,13 +76,10 @@ fn main() -> ExitCode {
         }
     }
     println!();
-    for (set, half) in [("tuned", Some(false)), ("held out", Some(true)), ("all", None)] {
-        let part: Vec<_> = all.iter().filter(|(d, ..)| half.is_none_or(|h| d.held_out == h)).collect();
-        if part.is_empty() {
-            continue;
-        }
+    for set in sets.iter().copied().map(Some).chain([None]) {
+        let part: Vec<_> = all.iter().filter(|(d, ..)| set.is_none_or(|s| d.set == s)).collect();
         let pauses: usize = part.iter().map(|(d, ..)| d.pauses).sum();
-        println!("{set}: {} dialogues, {pauses} pauses in mid-thought", part.len());
+        println!("{}: {} dialogues, {pauses} pauses in mid-thought", set.map_or("all", Set::label), part.len());
         println!("  sightline          {}", summary(part.iter().map(|(d, m, _)| (d, m))));
         println!("  500 ms of silence  {}", summary(part.iter().map(|(d, _, t)| (d, t))));
     }

@@ -15,10 +15,28 @@ const BEGINS_MS: u64 = 700;
 /// Silence after the last word: longer than anybody is waited for.
 const AFTER_MS: u64 = 4_600;
 
+/// Which dialogues.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Set {
+    Tuned,
+    HeldOut,
+    SecondDraw,
+}
+
+impl Set {
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Tuned => "tuned",
+            Self::HeldOut => "held out",
+            Self::SecondDraw => "second draw",
+        }
+    }
+}
+
 /// One microphone.
 pub(crate) struct Dialogue {
     pub name: String,
-    pub held_out: bool,
+    pub set: Set,
     pub microphone: Vec<f32>,
     /// When the person begins to speak, begins the last stretch, and has said the last word, in milliseconds.
     pub begins: u64,
@@ -100,6 +118,66 @@ const TUNED: &[&str] = &[
     "How about | the photo in the frame?",
     "This is my new bicycle | and that is the old one.",
     "I have a question | what is this button for?",
+    "What is the name of this street?",
+    "I am hungry.",
+    "Who painted that?",
+    "It is raining again.",
+    "Turn the music down.",
+    "How far is it to the station?",
+    "We had pizza for lunch.",
+    "The blue one.",
+    "Does the dog need water?",
+    "My daughter is six years old.",
+    "Check the oven please.",
+    "That looks delicious.",
+    "Why is the floor wet?",
+    "She lives in a small village.",
+    "Not today.",
+    "Find my wallet.",
+    "Could you spell that for me?",
+    "I finished the report on Friday.",
+    "Whose coat is hanging there?",
+    "There are two birds on the roof.",
+    "Have you seen my umbrella?",
+    "He does not like coffee.",
+    "Which train goes to the airport?",
+    "Maybe later.",
+    "I wanted to call you but | the battery was empty.",
+    "Do you think that | it will snow tonight?",
+    "How many of the | windows are broken?",
+    "It was somewhere between | the kitchen and the hall.",
+    "My favourite colour is | dark green.",
+    "Since we moved here | the children sleep better.",
+    "Can you help me | to find the right page?",
+    "He asked me if | I could bring the tools.",
+    "The meeting starts at | half past nine.",
+    "Look at the man who | is sitting on the bench.",
+    "We could take the bus or | walk along the river.",
+    "Please tell me | how to open this jar.",
+    "I know that | this plant needs more light.",
+    "What happens if | I press this switch?",
+    "On the table next to the lamp | there is an envelope.",
+    "Are there any | clean glasses left?",
+    "They said they would | come back on Monday.",
+    "So what I mean is | we need a bigger box.",
+    "Although it is late | I want to finish this.",
+    "Where exactly did you | see the ladder?",
+    "You should ask your | neighbour about it.",
+    "For dinner I want | rice and vegetables.",
+    "Once the water boils | put the eggs in.",
+    "The old man with the | white beard is my uncle.",
+    "Read out the number on | the back of the card.",
+    "She is the one who | fixed my computer.",
+    "If nobody answers | try the other door.",
+    "It smells like | something is burning.",
+    "Hmm | which of them is heavier?",
+    "Does anybody know | when the shop opens?",
+    "I have been to Spain and | to Italy this year.",
+    "Compare this one with | the picture I showed you.",
+    "We bought bread | milk and some cheese.",
+    "I am not sure | but I think it was Tuesday.",
+    "Would you say that | this shirt is too big?",
+    "The first letter is | a capital M.",
 ];
 
 /// Written before the rules were last changed, and never run while they were.
@@ -140,6 +218,70 @@ const HELD_OUT: &[&str] = &[
     "You can see it | on the top shelf.",
 ];
 
+/// Written after the rules were last changed.
+const SECOND_DRAW: &[&str] = &[
+    "What time does the museum close?",
+    "Is this the right size?",
+    "I think we have met before.",
+    "Tell me the price of the lamp.",
+    "No thanks.",
+    "The elevator is out of order.",
+    "Where can I wash my hands?",
+    "Are those real flowers?",
+    "We are leaving at noon.",
+    "Switch on the heater please.",
+    "Who wrote this letter?",
+    "It was cold last night.",
+    "On the left.",
+    "Can I use this cable for my camera?",
+    "My brother works in a bank.",
+    "How old is that tree?",
+    "Describe the woman at the counter.",
+    "The soup needs a little salt.",
+    "Did anyone call me?",
+    "Look under the bed.",
+    "I would rather | stay at home tonight.",
+    "What did the | doctor say about it?",
+    "Can you find out if | the pharmacy is open?",
+    "My password begins with | the letter R.",
+    "We were on our way to | the airport then.",
+    "Do you remember | what colour the car was?",
+    "It hurts when | I lift my arm.",
+    "Please read this | but skip the first part.",
+    "The train was late so | we missed the show.",
+    "Is that the same man who | was here before?",
+    "Let me think | maybe it was in March.",
+    "I need two eggs | a cup of flour and some butter.",
+    "How do I know | when it is done?",
+    "While you were out | a parcel came for you.",
+    "Her phone number is | six oh two four one one.",
+    "There should be a | screw on the floor.",
+    "Could you move the | camera to the right?",
+    "He is taller than | his older brother.",
+    "I am calling because | my order has not arrived.",
+    "Can we go | to the other room now?",
+    "Somewhere near the | bus stop I lost a glove.",
+    "What I like most is | the view from here.",
+    "Unless it rains | we will eat outside.",
+    "Is it possible to | print this page?",
+    "I have never seen | such a big spider.",
+    "Tell me about | the painting over the sofa.",
+    "They live in a house with | a red roof.",
+    "Well I suppose | it could be broken.",
+    "Which one of these is | the cheapest?",
+    "Yesterday evening | somebody rang the bell.",
+    "Er | can you hear me?",
+    "Should I put the | salt in first?",
+    "My appointment is on | Thursday at three.",
+    "The man told me to | wait outside.",
+    "Where do you think | she put the scissors?",
+    "After you turn left | go straight on.",
+    "He wanted to know why | the door was open.",
+    "Add milk | sugar and a pinch of cinnamon.",
+    "This looks more like | a toy to me.",
+    "Would it be better if | I used the other hand?",
+];
+
 const TUNED_VOICES: &[&str] =
     &["en-us+m3", "en-gb+f2", "en-us+f4", "en-gb-scotland+m2", "en-us+m7", "en-gb+f3", "en-us+f1", "en-gb+m4"];
 const HELD_OUT_VOICES: &[&str] = &["en-us+m1", "en-gb+f5", "en-us+f2", "en-gb+m8"];
@@ -156,12 +298,15 @@ pub(crate) fn our_voice(models: &Path) -> OurVoice {
     Kokoro::load(&models.join("kokoro-82m"), &Threads::new(2)).ok()
 }
 
-/// All dialogues of one half.
-pub(crate) fn of_half(held_out: bool, ours: &mut OurVoice, data: &Path) -> Vec<Dialogue> {
-    let (texts, voices) = if held_out { (HELD_OUT, HELD_OUT_VOICES) } else { (TUNED, TUNED_VOICES) };
-    let mut list: Vec<_> =
-        texts.iter().enumerate().map(|(i, text)| dialogue(i, text, voices, held_out, ours)).collect();
-    if !held_out {
+/// All dialogues of one set.
+pub(crate) fn of_set(set: Set, ours: &mut OurVoice, data: &Path) -> Vec<Dialogue> {
+    let (texts, voices) = match set {
+        Set::Tuned => (TUNED, TUNED_VOICES),
+        Set::HeldOut => (HELD_OUT, HELD_OUT_VOICES),
+        Set::SecondDraw => (SECOND_DRAW, HELD_OUT_VOICES),
+    };
+    let mut list: Vec<_> = texts.iter().enumerate().map(|(i, text)| dialogue(i, text, voices, set, ours)).collect();
+    if set == Set::Tuned {
         list.extend(recording(data));
     }
     list
@@ -173,8 +318,8 @@ fn spoken(voice: &str, text: &str, ours: Option<&mut Kokoro>) -> Vec<f32> {
     trimmed(&resample(&speech.samples, speech.rate_hz as usize), PERSON)
 }
 
-fn dialogue(i: usize, text: &str, voices: &[&str], held_out: bool, ours: &mut OurVoice) -> Dialogue {
-    let mut chance = Chance::new(u32::try_from(i).unwrap_or(0) * 2 + u32::from(held_out) * 1_001 + 100);
+fn dialogue(i: usize, text: &str, voices: &[&str], set: Set, ours: &mut OurVoice) -> Dialogue {
+    let mut chance = Chance::new(u32::try_from(i).unwrap_or(0) * 2 + set as u32 * 1_001 + 100);
     let room = ROOMS[i % ROOMS.len()];
     let voice = voices[i % voices.len()];
     // Every second dialogue is in our own voice, if it is there: a recogniser hears it more as it hears people.
@@ -211,7 +356,7 @@ fn dialogue(i: usize, text: &str, voices: &[&str], held_out: bool, ours: &mut Ou
     let name = format!("\"{text}\" ({who}, {room})");
     let is_finished = ending(&text.replace('|', "")) == Ending::Finished;
     let (begins, pauses) = (BEGINS_MS, parts.len() - 1);
-    Dialogue { name, held_out, microphone, begins, last_stretch, ends: at, pauses, is_finished }
+    Dialogue { name, set, microphone, begins, last_stretch, ends: at, pauses, is_finished }
 }
 
 /// The one recording with pauses in mid-thought that there is: "… my fellow Americans | ask not … for you | ask what you can do …".
@@ -227,7 +372,7 @@ fn recording(data: &Path) -> Option<Dialogue> {
     let name = "a recorded speech with pauses (jfk.flac)".to_owned();
     Some(Dialogue {
         name,
-        held_out: false,
+        set: Set::Tuned,
         microphone,
         begins: first as u64 / 16,
         last_stretch: 8_100,

@@ -65,7 +65,8 @@ impl Stage<'_> {
                 Output::Read(ReadOrder::Hurry) => self.so_far = None,
                 Output::Read(ReadOrder::Drop) => self.give_up(now),
                 Output::Read(ReadOrder::NeedSilence { voiced_until, needed }) => {
-                    self.needs.push((voiced_until, needed))
+                    self.out.lines.push(format!("{now} ms: {} ms of silence end it", needed.as_millis()));
+                    self.needs.push((voiced_until, needed));
                 }
                 Output::Read(ReadOrder::Reused { .. }) => self.out.reused += 1,
                 Output::Generate { response_id, .. } => {

@@ -14,6 +14,8 @@ use crate::wire::{ItemRole, ServerBody};
 const UNHEARD: Duration = Duration::from_millis(700);
 /// A stretch of voice with no more than this behind it has just begun.
 const JUST_BEGUN: Duration = Duration::from_millis(160);
+/// Silence after which a sound that the listener never called speech was none.
+const STIRRED: Duration = Duration::from_millis(96);
 
 /// Speech during an answer, still going on.
 #[derive(Debug, Clone)]
@@ -72,10 +74,11 @@ impl Conversation {
 
     /// Speech began: true when it has to prove itself first.
     pub(crate) fn begin_barge(&mut self, item_id: &str, at: MediaTime, now: MediaTime) -> bool {
+        let stirring = self.stirring.take();
         if !self.is_talking() {
             return false;
         }
-        let judge = Judge::new(InterruptConfig::default(), at);
+        let judge = stirring.unwrap_or_else(|| Judge::new(InterruptConfig::default(), at));
         let item_id = item_id.to_owned();
         self.barge = Some(Barge { item_id, judge, announced: false, unheard: Some(now + UNHEARD), reading: false });
         true
@@ -91,6 +94,7 @@ impl Conversation {
         out: &mut Vec<Output>,
     ) {
         self.barge_into_own_speech(evidence);
+        self.stir(evidence, at);
         let Some(barge) = &mut self.barge else { return };
         barge.unheard = None;
         let verdict = barge.judge.hear(evidence, at);
@@ -101,6 +105,18 @@ impl Conversation {
             out.push(Output::Overhear { item_id: barge.item_id.clone(), near: e.near, sound });
         }
         self.judged(verdict, now, out);
+    }
+
+    /// Near sound that the listener does not call speech yet: the answer waits from its first moments on.
+    fn stir(&mut self, evidence: Option<Evidence>, at: MediaTime) {
+        let interrupts = self.config.audio.input.turn_detection.as_ref().is_some_and(|t| t.interrupt_response);
+        let free = self.speaking.is_none() && self.barge.is_none() && interrupts && self.is_talking();
+        let judge = self.stirring.take();
+        self.stirring = evidence.filter(|e| free && e.near <= JUST_BEGUN && e.silent < STIRRED).map(|e| {
+            let mut judge = judge.unwrap_or_else(|| Judge::new(InterruptConfig::default(), e.onset));
+            judge.hear(Some(e), at);
+            judge
+        });
     }
 
     /// A voice that sounded before the answer began, a television say, hides the beginning of another.

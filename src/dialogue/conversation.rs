@@ -16,7 +16,7 @@ use super::remember::Remembering;
 use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
 use crate::base::{MediaTime, Pcm};
 use crate::budget::{Deadlines, Ladder, Step, TurnTiming};
-use crate::listen::Utterance;
+use crate::listen::{Judge, Utterance};
 use crate::watch::SceneFacts;
 use crate::wire::{
     At, ClientEvent, Extension, IdGen, IdKind, ItemStatus, Names, ServerBody, ServerEvent, SessionConfig, SessionPatch,
@@ -69,6 +69,8 @@ pub struct Conversation {
     pub(crate) guess: Option<Guess>,
     /// The speech now going on began during an answer and has not proved to be an interruption.
     pub(crate) barge: Option<Barge>,
+    /// Near sound during an answer that may become speech.
+    pub(crate) stirring: Option<Judge>,
     /// What of an answer is held back meanwhile.
     pub(crate) hold: Hold,
     /// Such speech that has ended; its words are being read. At most `limits.pending`.
@@ -143,6 +145,7 @@ impl Conversation {
             reading: None,
             guess: None,
             barge: None,
+            stirring: None,
             hold: Hold::default(),
             asides: Vec::new(),
             over_answer: false,

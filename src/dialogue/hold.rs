@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::conversation::Conversation;
 use super::{EngineEvent, Output, Voiced};
 use crate::base::MediaTime;
+use crate::listen::Judge;
 
 /// Nothing is held back for longer, whatever the listener says or does not say.
 const LONGEST: Duration = Duration::from_millis(1_400);
@@ -73,12 +74,14 @@ impl Conversation {
     /// Holds back or goes on, as the judge of what is being said thinks. Speech that has ended is not doubted any more: its words take longer
     /// than anybody should be kept waiting.
     pub(crate) fn hold_or_go_on(&mut self, now: MediaTime, out: &mut Vec<Output>) {
-        if self.hold_deadline().is_some_and(|at| at <= now)
-            && let Some(barge) = &mut self.barge
-        {
-            barge.let_pass();
+        if self.hold_deadline().is_some_and(|at| at <= now) {
+            self.stirring = None;
+            if let Some(barge) = &mut self.barge {
+                barge.let_pass();
+            }
         }
-        let wanted = self.barge.as_ref().is_some_and(super::barge::Barge::is_doubtful) && self.is_talking();
+        let stirs = self.stirring.as_ref().is_some_and(Judge::is_doubtful);
+        let wanted = (stirs || self.barge.as_ref().is_some_and(super::barge::Barge::is_doubtful)) && self.is_talking();
         match (wanted, self.holds_back()) {
             (true, false) => {
                 self.hold.since = Some(now);

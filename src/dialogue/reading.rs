@@ -240,7 +240,7 @@ impl Conversation {
 
     /// What is being said is thrown away.
     pub(crate) fn forget_speech(&mut self, out: &mut Vec<Output>) {
-        (self.speaking, self.barge) = (None, None);
+        (self.speaking, self.barge, self.stirring) = (None, None, None);
         self.drop_reading(out);
     }
 

@@ -77,7 +77,7 @@ impl Conversation {
         timing.start(Stage::Total, now);
         timing.start(Stage::Asr, now);
         // The client says itself that something was said.
-        self.barge = None;
+        (self.barge, self.stirring) = (None, None);
         self.take_utterance(SpokenTurn::new(item_id, &utterance, false, timing), utterance, now, out);
     }
 

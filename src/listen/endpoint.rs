@@ -27,7 +27,9 @@ pub enum Eagerness {
 pub enum Ending {
     /// A question or a request with all that belongs to it.
     Finished,
-    /// A whole sentence after which more may come, or words of which nothing can be told.
+    /// A statement that is long enough to have all that belongs to it, or "yes": more may come.
+    Told,
+    /// Words of which nothing can be told: short statements, parts of sentences, what was misread.
     Statement,
     /// Probably in mid-thought: a clause that leans on another, a number told in part, a preposition.
     Leaning,
@@ -40,6 +42,8 @@ pub enum Ending {
 pub struct Patience {
     /// After [`Ending::Finished`]: less than it takes to read the words, so that their reading decides.
     pub finished: Duration,
+    /// After [`Ending::Told`].
+    pub told: Duration,
     /// After [`Ending::Statement`].
     pub statement: Duration,
     /// After [`Ending::Leaning`].
@@ -55,18 +59,19 @@ impl Eagerness {
     #[must_use]
     pub const fn patience(self) -> Patience {
         match self {
-            Self::Low => Patience::of_ms(400, 1_000, 1_400, 2_400, 4_000),
-            Self::Medium => Patience::of_ms(120, 440, 700, 1_200, 2_000),
-            Self::High => Patience::of_ms(80, 320, 500, 700, 1_000),
+            Self::Low => Patience::of_ms(400, 1_000, 1_400, 1_600, 2_400, 4_000),
+            Self::Medium => Patience::of_ms(120, 520, 700, 950, 1_400, 1_700),
+            Self::High => Patience::of_ms(80, 320, 500, 600, 700, 1_000),
         }
     }
 }
 
 impl Patience {
     /// From the shortest to the longest.
-    const fn of_ms(finished: u64, statement: u64, unread: u64, leaning: u64, hanging: u64) -> Self {
+    const fn of_ms(finished: u64, told: u64, unread: u64, statement: u64, leaning: u64, hanging: u64) -> Self {
         Self {
             finished: Duration::from_millis(finished),
+            told: Duration::from_millis(told),
             statement: Duration::from_millis(statement),
             leaning: Duration::from_millis(leaning),
             hanging: Duration::from_millis(hanging),
@@ -79,8 +84,8 @@ impl Patience {
     pub fn after(&self, words: &str, sure: bool) -> Duration {
         match (ending(words), sure) {
             (Ending::Finished, true) => self.finished,
-            (Ending::Finished, false) | (Ending::Statement, true) => self.statement,
-            (Ending::Statement, false) => self.unread,
+            (Ending::Finished, false) | (Ending::Told, true) => self.told,
+            (Ending::Told, false) | (Ending::Statement, _) => self.statement,
             (Ending::Leaning, _) => self.leaning,
             (Ending::Hanging, _) => self.hanging,
         }
@@ -100,13 +105,21 @@ pub fn ending(text: &str) -> Ending {
     if (1..=2).contains(&words.len()) && !ends_with(all, HANGING) && weigh(last) == Interjection::Stop {
         return Ending::Finished;
     }
-    if text.ends_with([',', '-', '…', ':', ';', '—']) || text.ends_with("..") || hangs(all, words, last) {
+    if text.ends_with(['-', '…', '—']) || text.ends_with("..") || hangs(all, words, last) {
         return Ending::Hanging;
     }
+    // A sentence of so many words that seems to lack its end is more often one that was misread.
     if leans(all, words, last) {
-        return Ending::Leaning;
+        return if words.len() < CLAUSE { Ending::Leaning } else { Ending::Statement };
     }
-    if polite && words.len() > 1 || is_complete(last, words) { Ending::Finished } else { Ending::Statement }
+    // Recognisers end a sentence with a comma when its voice does not fall: that tells little.
+    if text.ends_with([',', ':', ';']) {
+        return Ending::Statement;
+    }
+    if polite && words.len() > 1 || is_complete(last, words) {
+        return Ending::Finished;
+    }
+    if is_told(&said, words) { Ending::Told } else { Ending::Statement }
 }
 
 /// Without the words of politeness behind it, and whether there were any.
@@ -157,7 +170,7 @@ fn hangs(all: &[String], words: &[String], raw: &str) -> bool {
     }
     let asks = raw.ends_with('?') || begins_with(words, QUESTIONS) > 0;
     // "I think that" goes on, "I know that" and "do that" may not.
-    let that = !asks && last == "that" && all.len() > 2 && ends_with(&all[..all.len() - 1], CLAIMS);
+    let that = !raw.ends_with('?') && last == "that" && all.len() > 2 && ends_with(&all[..all.len() - 1], CLAIMS);
     let of = !raw.ends_with('?') && matches!(last, "of" | "to") && !(asks && words.len() > 3);
     ends_with(all, HANGING) || ends_with(all, OPEN_TAILS) || that || of || OPEN_WHOLE.iter().any(whole)
 }
@@ -236,6 +249,14 @@ fn is_complete(raw: &str, words: &[String]) -> bool {
         2 => (asks && raw.ends_with('?')) && PRONOUNS.contains(&words[1].as_str()),
         _ => asks || requests || raw.ends_with('?'),
     }
+}
+
+/// Whether a statement has a subject, a verb and enough behind them, or is "yes" and the like: `words` of `said` without what stands before a sentence.
+fn is_told(said: &[String], words: &[String]) -> bool {
+    let Some(first) = words.first().map(String::as_str) else { return !said.is_empty() };
+    let verb = |w: &String| AUXILIARIES.contains(&w.as_str()) || w.len() > 3 && w.ends_with("ed");
+    let told = STATERS.contains(&first) || DETERMINERS.contains(&first) && words.iter().skip(2).any(verb);
+    words.len() >= if told { TOLD } else { LONG }
 }
 
 #[cfg(test)]

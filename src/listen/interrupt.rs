@@ -15,6 +15,10 @@ const WHOLE_AFTER: Duration = Duration::from_millis(160);
 const WORD: Duration = Duration::from_millis(120);
 /// Voice beyond signs of listening after which the answer is held back again.
 const DOUBT_AGAIN: Duration = Duration::from_millis(160);
+/// The same while they are still speaking when the signs have been read.
+const GOES_ON: Duration = Duration::from_millis(96);
+/// Silence within a word.
+const GAP: Duration = Duration::from_millis(48);
 /// One part in so many of near sound must have a pitch for it to be doubted on: a cough has less than a tenth.
 const DOUBT_PITCHED: u32 = 5;
 
@@ -275,11 +279,13 @@ impl Judge {
         let whole = e.silent >= WHOLE_AFTER && e.near <= near + Duration::from_millis(48);
         self.words = plain(words);
         let slowly = near >= WORD.saturating_mul(u32::try_from(self.words.len()).unwrap_or(u32::MAX));
+        // "Wait, wait, wait" in a quarter of a second: recognisers go round in circles where they have little to go by.
+        let looped = !slowly && self.words.windows(3).any(|w| w[0] == w[1] && w[1] == w[2]);
         let read = if is_our_own(words, ours) {
             Read::OurOwn
         } else {
             match weigh(words) {
-                Interjection::Stop if self.is_voice(e) => return self.prove(Proof::StopWord),
+                Interjection::Stop if self.is_voice(e) && !looped => return self.prove(Proof::StopWord),
                 Interjection::Turn | Interjection::Content(2..) if slowly && self.is_voice(e) => {
                     self.own = true;
                     // Recognisers read much into half a word, and something else into the next half.
@@ -296,7 +302,12 @@ impl Judge {
         self.reading = Some((read, near));
         if matches!(read, Read::Backchannel | Read::OurOwn) {
             self.harmless_until = near;
-            self.verdict = Verdict::Passing(self.harmless());
+            if read == Read::Backchannel && e.silent < GAP && e.near >= near + GOES_ON {
+                // They spoke on while it was read: what else they say is not known.
+                self.opened = e.at;
+            } else {
+                self.verdict = Verdict::Passing(self.harmless());
+            }
         }
         self.verdict
     }

@@ -124,13 +124,43 @@ fn silence_between_two_doubts_is_not_doubt() {
     assert!(matches!(orders(&t.voice(240))[..], [HoldOrder::Begin, ..]));
 }
 
+#[test]
+fn the_answer_waits_for_near_sound_before_it_is_known_to_be_speech_and_goes_on_when_it_was_none() {
+    let (mut t, id, _) = answering();
+    let onset = t.now;
+    let mut out = t.voice_on(onset, 64);
+    assert_eq!(orders(&out), [HoldOrder::Begin]);
+    assert_eq!(told(&t.word(&id, " a cup")), "", "held back");
+    t.after(120);
+    let near = Duration::from_millis(64);
+    let over = Evidence { onset, at: t.now, near, pitched: near, silent: Duration::from_millis(120) };
+    out = t.put(Input::Voice { evidence: Some(over), at: t.now, sound: None });
+    assert!(matches!(orders(&out)[..], [HoldOrder::End { .. }]), "a click: {out:?}");
+    assert_eq!(told(&out), " a cup");
+    // The same that is speech is doubted on without a break.
+    let onset = t.now;
+    out = t.voice_on(onset, 64);
+    out.extend(t.put(Input::SpeechStarted { at: onset }));
+    out.extend(t.voice_on(onset, 120));
+    assert_eq!(orders(&out), [HoldOrder::Begin]);
+    // Nobody waits for long where the listener says nothing more.
+    let (mut t, _, _) = answering();
+    let since = t.now;
+    t.voice_on(since, 64);
+    while t.c.holds_back() {
+        t.now = t.c.next_deadline().expect("it is waited for");
+        t.put(Input::Tick);
+    }
+    assert!(t.now.since(since) <= Duration::from_millis(1_600));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Words, voice, silence and readings in any order: a whole answer was told whole and in order; of one that was stopped the item keeps what
     /// was told, which is a beginning of it.
     #[test]
-    fn nothing_is_lost_and_nothing_is_kept_that_was_not_told(steps in proptest::collection::vec(0_u8..8, 1..60)) {
+    fn nothing_is_lost_and_nothing_is_kept_that_was_not_told(steps in proptest::collection::vec(0_u8..9, 1..60)) {
         let (mut t, id, begins) = answering();
         let (mut out, mut all, mut last) = (Vec::new(), String::new(), Vec::new());
         for (i, step) in steps.into_iter().enumerate() {
@@ -146,6 +176,7 @@ proptest! {
                     t.after(300);
                     t.put(Input::Voice { evidence: None, at: t.now, sound: None })
                 }
+                7 => t.voice_on(t.now, 64),
                 6 => t.put(Input::SpeechStopped { utterance: utterance(t.now.as_millis()), decided: t.now }),
                 _ if last.iter().any(|o| matches!(o, Output::Overhear { .. })) => {
                     let words = if i % 3 == 0 { "Stop." } else { "Mm-hm." };

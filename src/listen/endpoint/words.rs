@@ -5,8 +5,8 @@ pub(super) const HANGING: &[&str] = &[
     "a", "an", "the", "my", "your", "our", "their", "its", "every", "and", "or", "but", "nor", "because", "cause",
     "if", "whether", "although", "though", "unless", "until", "while", "since", "than", "um", "umm", "uh", "er", "erm",
     "ah", "hmm", "hm", "i", "we", "he", "she", "they", "im", "ive", "ill", "id", "youre", "theyre", "whats", "wheres",
-    "whos", "theres", "thats", "lets", "very", "quite", "which", "whose", "gonna", "wanna", "gotta", "when", "where",
-    "what", "how", "who", "why",
+    "itll", "youll", "theyll", "weve", "youve", "theyve", "whos", "theres", "thats", "lets", "very", "quite", "which",
+    "whose", "gonna", "wanna", "gotta", "when", "where", "what", "how", "who", "why",
 ];
 
 /// Nor with these.
@@ -179,8 +179,23 @@ pub(super) const BEFORE: &[&str] = &[
 /// More of them.
 pub(super) const LONG_BEFORE: &[&str] = &["all right", "excuse me", "sightline", "thank you"];
 
+/// Beginnings of statements: a subject, which a verb follows.
+pub(super) const STATERS: &[&str] = &[
+    "i", "im", "ive", "it", "its", "this", "that", "thats", "these", "those", "there", "theres", "we", "weve", "you",
+    "youre", "he", "hes", "she", "shes", "they", "theyre",
+];
+
+/// Beginnings of subjects of several words.
+pub(super) const DETERMINERS: &[&str] = &["the", "a", "an", "my", "your", "our", "his", "her", "their"];
+
+/// Words of a statement that is whole.
+pub(super) const TOLD: usize = 5;
+
+/// Words that are whole, whatever they were: people stop to think earlier.
+pub(super) const LONG: usize = 7;
+
 /// Digits of a number that may be all of it.
-pub(super) const WHOLE_NUMBER: usize = 7;
+pub(super) const WHOLE_NUMBER: usize = 4;
 
 /// Names of digits and numbers.
 pub(super) const NUMBERS: &[&str] = &[

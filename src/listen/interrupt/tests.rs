@@ -51,6 +51,19 @@ fn a_stop_word_stops_at_once() {
 }
 
 #[test]
+fn an_order_read_faster_than_anybody_says_it_again_and_again_is_not_believed_at_once() {
+    let read_at = |t: u64| {
+        move |j: &mut Judge, now: u64| {
+            if now == t {
+                j.read("Wait, wait, wait.", ms(t - 80), "");
+            }
+        }
+    };
+    assert_eq!(real_at(&voice(&mut judge(), 480, 0.8, &mut read_at(320))), None);
+    assert_eq!(real_at(&voice(&mut judge(), 480, 0.8, &mut read_at(480))), Some(480));
+}
+
+#[test]
 fn words_of_ones_own_stop_it_once_they_are_read_again_or_the_voice_is_over() {
     for words in ["Thou can't", "what is", "yeah but", "blue one"] {
         let course = voice(&mut judge(), 1_000, 0.8, &mut |j, t| {
@@ -124,6 +137,17 @@ fn a_sign_of_listening_passes_while_it_is_still_sounding() {
     assert_eq!(real_at(&course), None);
     let passed = course.iter().find(|(_, v)| *v == Verdict::Passing(Harmless::Backchannel)).expect("passes");
     assert_eq!(passed.0, 360, "play-out goes on at once");
+}
+
+#[test]
+fn who_spoke_on_while_a_sign_of_listening_was_read_is_waited_for() {
+    let course = voice(&mut judge(), 600, 0.8, &mut |j, t| {
+        if t == 400 {
+            j.read("Okay.", ms(280), "");
+        }
+    });
+    assert!(course.iter().filter(|(t, _)| *t <= 600).all(|(_, v)| *v == Verdict::Open), "{course:?}");
+    assert_eq!(course.last().expect("some").1, Verdict::Passing(Harmless::Backchannel), "it was all");
 }
 
 #[test]
