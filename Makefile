@@ -150,6 +150,21 @@ benches/peers/.venv/.ready: benches/peers/requirements.txt
 	CMAKE_ARGS=-DGGML_NATIVE=ON benches/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+# What a machine carries, and what sessions cost each other. Each wants an idle machine and espeak-ng.
+LOAD = SIGHTLINE_BIN=$(CURDIR)/$(BIN) .venv/bin/python benches/load
+
+.PHONY: bench-neighbours
+bench-neighbours: build models .venv/.ready ## from a question to its first word, alone and beside sessions that flood, reconnect, or come new (LOADED="--rounds 3" for less)
+	$(LOAD)/neighbours.py --data $(abspath $(DATA)) $(LOADED)
+
+.PHONY: bench-scaling
+bench-scaling: build models .venv/.ready ## 1, 2, 4, 8 calls with camera and microphone: latency by stage, processor, memory, refusals (LOADED="--admission measured" for one row)
+	$(LOAD)/scaling.py --data $(abspath $(DATA)) $(LOADED)
+
+.PHONY: bench-gates
+bench-gates: build models .venv/.ready ## looks that the gates of watch.gates save on clips, and what that costs, beside looks at random
+	$(LOAD)/gates.py --data $(abspath $(DATA)) $(LOADED)
+
 .PHONY: voice
 voice: ## what our recognisers understand of the voice, and how fast it speaks (`sightline models pull kokoro-82m` first)
 	$(CARGO) test --release --locked --lib voice::tests -- --nocapture --test-threads=1

@@ -29,10 +29,11 @@ RATE, STEP_S = 24_000, 0.04
 TURNS = {"server_vad": {"type": "server_vad"}, "semantic_vad": {"type": "semantic_vad"}}
 
 
-def spoken(words: str, folder: pathlib.Path) -> bytes:
+def spoken(words: str, folder: pathlib.Path, rate: int = RATE) -> bytes:
+    """espeak-ng's voice, 16-bit mono, without the silence around it."""
     path = folder / "question.wav"
     subprocess.run(["espeak-ng", "-v", "en-gb+f2", "-s", "160", "-w", path, words], check=True, timeout=30)
-    sound = pcm(path, RATE)
+    sound = pcm(path, rate)
     loud = [i for i in range(0, len(sound), 2) if abs(int.from_bytes(sound[i : i + 2], "little", signed=True)) > 300]
     return sound[loud[0] : loud[-1] + 2]
 
