@@ -165,6 +165,10 @@ bench-scaling: build models .venv/.ready ## 1, 2, 4, 8 calls with camera and mic
 bench-gates: build models .venv/.ready ## looks that the gates of watch.gates save on clips, and what that costs, beside looks at random
 	$(LOAD)/gates.py --data $(abspath $(DATA)) $(LOADED)
 
+.PHONY: bench-hour
+bench-hour: models ## time to the first token in the second minute of watching and after an hour, in virtual time
+	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench hour -- $(LOADED)
+
 .PHONY: voice
 voice: ## what our recognisers understand of the voice, and how fast it speaks (`sightline models pull kokoro-82m` first)
 	$(CARGO) test --release --locked --lib voice::tests -- --nocapture --test-threads=1

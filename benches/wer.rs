@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
     let models = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| "models".into(), PathBuf::from);
     for name in ["moonshine-tiny", "whisper-tiny.en"] {
-        let mut asr = match load_recogniser(&models.join(name)) {
+        let asr = match load_recogniser(&models.join(name)) {
             Ok(asr) => asr,
             Err(e) => {
                 println!("{name}: left out: {e}");

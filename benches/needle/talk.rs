@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sightline::base::{Clock, MediaTime};
@@ -39,6 +39,19 @@ pub struct Talk {
     /// Words of speech that were written down, with their virtual time.
     pub heard: Vec<(Duration, String)>,
     latest: Option<Seen>,
+    /// What is there of the next prompt is taken into the cache, as it is in a session.
+    pub warms: bool,
+    /// The first words of the newest answer.
+    pub first: Option<First>,
+}
+
+/// When the first words of an answer came from the model, and after how many tokens of prompt, of which so many were in the cache.
+#[derive(Debug, Clone, Copy)]
+#[allow(dead_code, reason = "told by `make bench-hour`")]
+pub struct First {
+    pub at: Instant,
+    pub prompt: usize,
+    pub cached: usize,
 }
 
 fn time(at: Duration) -> MediaTime {
@@ -57,7 +70,7 @@ impl Talk {
         let config = if remembers { Config::default() } else { Config::default().live_only() };
         setup.memory = MemorySetup { memory: Memory::new(config), enabled: remembers, ..MemorySetup::default() };
         let (conversation, _) = Conversation::open(setup, MediaTime::ZERO);
-        Self { conversation, engine, clock, facts_only, heard: Vec::new(), latest: None }
+        Self { conversation, engine, clock, facts_only, heard: Vec::new(), latest: None, warms: false, first: None }
     }
 
     pub async fn see(&mut self, seen: &Seen, at: Duration) {
@@ -80,7 +93,11 @@ impl Talk {
     pub async fn ask(&mut self, question: &str, at: Duration) -> Answer {
         let content = json!([{"type": "input_text", "text": question}]);
         let item = json!({"type": "message", "role": "user", "content": content});
-        let event = json!({"type": "response.create", "response": {"conversation": "none", "input": [item]}});
+        self.tell(&json!({"type": "response.create", "response": {"conversation": "none", "input": [item]}}), at).await
+    }
+
+    /// What a client says.
+    pub async fn tell(&mut self, event: &serde_json::Value, at: Duration) -> Answer {
         let event = ClientEvent::parse(&event.to_string()).expect("an event");
         let out = self.conversation.handle(Input::Client(event), time(at));
         self.act(out, at).await
@@ -122,6 +139,10 @@ impl Talk {
                     }
                     continue;
                 }
+                Output::Warm { prompt, soon } if self.warms => {
+                    let _ = self.engine.warm(prompt, soon).await;
+                    continue;
+                }
                 _ => continue,
             };
             todo.extend(self.conversation.handle(input, time(at)));
@@ -130,7 +151,7 @@ impl Talk {
     }
 
     async fn generate(
-        &self,
+        &mut self,
         prompt: sightline::dialogue::Prompt,
         max_tokens: u32,
         deadline: MediaTime,
@@ -144,9 +165,14 @@ impl Talk {
         let request = GenerateRequest { prompt, max_tokens: max_tokens as usize, sampling, stop: Vec::new(), deadline };
         let mut news = self.engine.generate(request, CancellationToken::new()).await.expect("the model answers");
         let mut events = vec![begun];
+        self.first = None;
         while let Some(event) = news.recv().await {
-            if let GenerateEvent::Delta { text, .. } = event {
-                events.push(EngineEvent::Delta { text });
+            match event {
+                GenerateEvent::Started { prompt_tokens: prompt, cached_tokens: cached, .. } => {
+                    self.first = Some(First { at: Instant::now(), prompt, cached });
+                }
+                GenerateEvent::Delta { text, .. } => events.push(EngineEvent::Delta { text }),
+                GenerateEvent::Done { .. } => {}
             }
         }
         events.push(done);

@@ -130,7 +130,7 @@ impl Desk {
         self.cool(key.index, scheduler);
         let seat = &mut self.seats[key.index];
         let answer = Generation::new(job, Arc::clone(&self.codec));
-        scheduler.add((answer.kind(), key.index as u64), now);
+        scheduler.add((answer.kind(), key.index as u64), key.index, now);
         seat.answer = Some(answer);
         Ok(())
     }
@@ -146,21 +146,30 @@ impl Desk {
         if self.claim(key, scheduler, now) && self.seats[key.index].answer.is_none() {
             self.cool(key.index, scheduler);
             self.seats[key.index].warm = Some((rendered, kind));
-            scheduler.add((kind, key.index as u64), now);
+            scheduler.add((kind, key.index as u64), key.index, now);
         }
     }
 
-    /// The latest at which the next step of an answer can begin, if the first word of it is to be in time.
-    pub(super) fn first_word_due(&self, costs: &CostModel) -> Option<MediaTime> {
-        let due = |seat: &Seat| {
+    /// The latest at which the next step of an answer can begin, if the first word of it is to be in time; of the seats for which others are
+    /// held back.
+    pub(super) fn first_word_due(&self, costs: &CostModel, counts: impl Fn(usize) -> bool) -> Option<MediaTime> {
+        let due = |(index, seat): (usize, &Seat)| {
             let answer = seat.answer.as_ref().filter(|a| a.is_silent() && !a.is_ahead())?;
             let tokens = &answer.job.rendered.tokens;
             let known = common(&seat.held, tokens).max(common(&self.system, tokens));
+            if !counts(index) {
+                return None;
+            }
             #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
             let left = costs.at_most(Work::Prefill, (tokens.len() - known) as f64).unwrap_or_default();
             Some(answer.job.request.deadline.saturating_sub(left))
         };
-        self.seats.iter().filter_map(due).min()
+        self.seats.iter().enumerate().filter_map(due).min()
+    }
+
+    /// Whether more of the seat's answer is there than anybody can have read.
+    pub(super) fn is_early(&self, seat: usize, now: MediaTime) -> bool {
+        self.seats.get(seat).and_then(|s| s.answer.as_ref()).is_some_and(|a| a.is_early(now))
     }
 
     /// Lets answers whose queue has drained, whose caller has gone, or that are waited for by now, run again.
@@ -169,7 +178,7 @@ impl Desk {
             let runs = |a: &mut Generation| a.gone() || (!a.is_ahead() && a.has_room(&self.waker));
             if seat.answer.as_mut().is_some_and(runs) {
                 scheduler.remove((Kind::Ahead, index as u64));
-                scheduler.add((Kind::Answer, index as u64), now);
+                scheduler.add((Kind::Answer, index as u64), index, now);
             }
         }
     }
@@ -238,7 +247,7 @@ impl Desk {
         match self.advance(index, &mut answer, now) {
             Ok(None) => {
                 if !answer.is_enough() && answer.has_room(&self.waker) {
-                    scheduler.add((answer.kind(), id), now);
+                    scheduler.add((answer.kind(), id), index, now);
                 }
                 self.seats[index].answer = Some(answer);
             }
@@ -304,7 +313,7 @@ impl Desk {
             Ok(true) => {}
             Ok(false) => {
                 self.seats[index].warm = Some((rendered, kind));
-                scheduler.add((kind, id), now);
+                scheduler.add((kind, id), index, now);
             }
             Err(fault) => {
                 tracing::error!(reason = fault.0, "prefilling ahead failed");

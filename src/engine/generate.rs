@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::MediaTime;
+use crate::dialogue::CALL_OPEN;
 use crate::model::llm::{Sampler, TextStream};
 use crate::model::{Rendered, TextCodec};
 
@@ -18,6 +19,10 @@ use super::schedule::Kind;
 
 /// Tokens that are made of an answer nobody waits for yet.
 const AHEAD_TOKENS: usize = 12;
+/// Tokens that may be there at once before an answer is early: the first clause, which a voice waits for.
+const FIRST_TOKENS: f64 = 8.0;
+/// Tokens a second that nobody reads faster: three times as fast as people talk.
+const READ_PER_S: f64 = 12.0;
 /// Places in the reply queue that a step may need: `Started`, the prefix and the first words, `Done`.
 const EVENTS_PER_STEP: usize = 4;
 
@@ -217,6 +222,16 @@ impl Generation {
             decode: self.first_token.map_or(Duration::ZERO, |t| now.since(t)),
         });
         self.output_tokens
+    }
+
+    /// More of it is there than anybody can have read. A call of a function is worth nothing before it is whole.
+    pub(super) fn is_early(&self, now: MediaTime) -> bool {
+        let is_read = !self.job.request.prompt.answer_prefix.contains(CALL_OPEN);
+        self.first_token.is_some_and(|first| {
+            #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+            let ahead = self.output_tokens as f64 - READ_PER_S * now.since(first).as_secs_f64();
+            is_read && ahead > FIRST_TOKENS
+        })
     }
 
     /// Nothing of it is there yet.

@@ -1,6 +1,6 @@
 //! The engine as the rest of the process sees it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -14,12 +14,13 @@ use crate::model::TextCodec;
 use crate::model::voice::Speech;
 
 use super::EngineError;
+use super::fair::Usage;
 use super::generate::GenerateJob;
 use super::requests::{
     EngineConfig, EngineParts, EngineStats, GenerateEvent, GenerateRequest, PerceiveRequest, Perceived, TranscribeDone,
 };
 use super::schedule::Kind;
-use super::senses::{EmbedJob, PerceiveJob, TranscribeJob, Whole};
+use super::senses::{EmbedJob, PerceiveJob, TranscribeJob};
 use super::slots::{SlotKey, SlotTable};
 use super::voice::{self, SpeakJob};
 use super::worker::{Command, Worker};
@@ -34,13 +35,11 @@ pub(super) struct Shared {
     pub ledger: Mutex<Ledger>,
     /// Bytes of one slot's cache.
     pub session_bytes: u64,
+    /// What each slot had of the device lately.
+    pub usage: Mutex<Usage>,
     /// When the session of each slot is expected to end its turn.
     pub expected: Mutex<Vec<Option<MediaTime>>>,
     pub stopping: AtomicBool,
-    /// Finished utterances that wait to be recognised.
-    pub utterances: AtomicUsize,
-    /// Of them, by slot, those whose reading is under way or waits to be taken up as theirs.
-    pub hurried: Vec<AtomicUsize>,
     codec: Option<Arc<dyn TextCodec>>,
     speech: bool,
     experts: Vec<&'static str>,
@@ -97,10 +96,9 @@ impl Engine {
             stats: Mutex::new(EngineStats { slots: config.slots, ..EngineStats::default() }),
             ledger: Mutex::default(),
             session_bytes,
+            usage: Mutex::new(Usage::new(config.slots)),
             expected: Mutex::new(vec![None; config.slots]),
             stopping: AtomicBool::new(false),
-            utterances: AtomicUsize::new(0),
-            hurried: (0..config.slots).map(|_| AtomicUsize::new(0)).collect(),
             codec: parts.language.as_ref().map(|l| l.codec()),
             speech: parts.transcriber.is_some(),
             experts: parts.experts.iter().map(|e| e.name()).collect(),
@@ -109,8 +107,9 @@ impl Engine {
             config,
         });
         let voice = parts.voice.take().map(|voice| voice::start(voice, Arc::clone(&shared))).transpose()?;
-        let worker = Worker::new(parts, Arc::clone(&shared), queue, commands.downgrade());
-        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run());
+        let (weak, its) = (commands.downgrade(), Arc::clone(&shared));
+        let work = move || Worker::new(parts, its, queue, weak).run();
+        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(work);
         let thread = thread.map_err(EngineError::Thread)?;
         let handle = EngineHandle { shared: Arc::clone(&shared), commands: commands.clone(), voice };
         Ok((Self { thread: Some(thread), shared, commands }, handle))
@@ -339,6 +338,13 @@ impl EngineSession {
         }
     }
 
+    /// Whether this session lately had clearly more of the device than would be its part if one more came: where it is late, that is its own doing.
+    #[must_use]
+    pub fn hogs(&self) -> bool {
+        let taken = lock(&self.engine.shared.slots).taken();
+        lock(&self.engine.shared.usage).hogs(self.key.index, taken, self.engine.now())
+    }
+
     /// Turns 16 kHz mono speech into text. A missed deadline is counted; speech is never dropped for it.
     ///
     /// # Errors
@@ -348,15 +354,14 @@ impl EngineSession {
             return Err(EngineError::NoSpeech);
         }
         let (reply, answer) = oneshot::channel();
-        let whole = Some(Whole::new(&self.engine.shared, None));
         self.expect_turn(None);
-        let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, whole };
+        let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, seat: self.key.index };
         self.engine.send(Command::Transcribe(job)).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
-    /// Turns speech that goes on into the text it is so far. Finished utterances of any session and answers go first, and a finished utterance
-    /// stops it, to be begun again later. A newer call takes the place of an older one that has not begun; dropping the future stops it.
+    /// Turns speech that goes on into the text it is so far. Finished utterances and answers go first, and a finished utterance
+    /// that comes meanwhile is recognised in a pause of it. A newer call takes the place of an older one that has not begun; dropping the future stops it.
     ///
     /// # Errors
     /// As [`Self::transcribe`]; [`EngineError::Superseded`] when a newer call came.
@@ -365,18 +370,17 @@ impl EngineSession {
             return Err(EngineError::NoSpeech);
         }
         let (reply, answer) = oneshot::channel();
-        let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, whole: None };
+        let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, seat: self.key.index };
         self.engine.send(Command::Read(self.key, job)).await?;
         answer.await.map_err(|_| EngineError::Superseded)?
     }
 
-    /// What [`Self::read_so_far`] is reading has turned out to be the whole utterance: from now on it goes ahead like one, and is not stopped
-    /// where it has begun.
+    /// What [`Self::read_so_far`] is reading has turned out to be the whole utterance: from now on it goes ahead like one.
     ///
     /// # Errors
     /// [`EngineError::Stopped`].
     pub async fn hurry_reading(&self) -> Result<(), EngineError> {
-        self.engine.send(Command::Hurry(self.key, Whole::new(&self.engine.shared, Some(self.key.index)))).await
+        self.engine.send(Command::Hurry(self.key)).await
     }
 
     /// What a look by all experts has cost lately; nothing as long as none has looked.
@@ -391,7 +395,8 @@ impl EngineSession {
     /// [`EngineError::Stopped`]. An expert that fails, or whose turn comes after the deadline, is named in `missed`.
     pub async fn perceive(&self, frame: RgbFrame, request: PerceiveRequest) -> Result<Perceived, EngineError> {
         let (reply, answer) = oneshot::channel();
-        let job = PerceiveJob::new(frame, request, &self.engine.shared.experts, self.engine.now(), reply);
+        let job =
+            PerceiveJob::new((frame, self.key.index), request, &self.engine.shared.experts, self.engine.now(), reply);
         self.engine.send(Command::Perceive(Box::new(job))).await?;
         answer.await.map_err(|_| EngineError::Stopped)
     }
@@ -419,7 +424,7 @@ impl EngineSession {
             return Err(EngineError::NoEmbedder);
         }
         let (reply, answer) = oneshot::channel();
-        self.engine.send(Command::Embed(EmbedJob { text, deadline, urgent, reply })).await?;
+        self.engine.send(Command::Embed(EmbedJob { text, deadline, urgent, reply, seat: self.key.index })).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 }

@@ -7,11 +7,14 @@
 //!
 //! The loop is gather → step → scatter (`worker.rs`): take every waiting command, let `schedule.rs` choose one bounded step (a chunk of
 //! prefill, one token, one utterance, one expert, one text), run it, hand out what came of it. It blocks only when there is nothing to do.
+//! Whose step it is goes by what each session had of the device lately, too (`fair.rs`); an utterance has pauses (`pauses.rs`).
 
 mod desk;
 mod error;
+mod fair;
 mod generate;
 mod handle;
+mod pauses;
 mod requests;
 mod schedule;
 mod senses;

@@ -5,6 +5,10 @@
 //! and prefilling ahead otherwise comes last. Within answers and within prefilling the sessions take turns; others go first come, first served.
 //! Nothing below speech may starve: work that has waited longer than its patience gets one step ahead of its turn.
 //!
+//! That order holds among sessions that ask for no more than their part. Urgent work *yields* to all other urgent work when its session had
+//! more than its part of the device lately (see `fair.rs`) and more than whoever else waits, or when it is the rest of an answer that is ahead
+//! of its reader; after [`MOST_YIELDED`] it gets a step all the same. So one session's flood is behind everybody else's questions.
+//!
 //! A step is not broken off once it runs. So work that can wait is not begun when, by what such work has cost lately, it would still run when
 //! something more important is due ([`Hold`]); for [`MOST_HELD`] at most, since what is known of the present must not grow old either.
 
@@ -68,6 +72,11 @@ impl Kind {
         !matches!(self, Self::Background | Self::Warm)
     }
 
+    /// Whether it is done for a question that is not there yet.
+    const fn is_guess(self) -> bool {
+        matches!(self, Self::Partial | Self::Ahead)
+    }
+
     /// How long work of this kind waits before it goes ahead once. None: never ahead.
     const fn patience(self) -> Option<Duration> {
         match self {
@@ -122,12 +131,82 @@ impl Hold {
 /// A piece of work that wants the device: its kind and a number that the worker understands.
 pub(super) type Task = (Kind, u64);
 
+/// Seconds of the device by which a session that had more than its part may be ahead of another before its urgent work yields.
+const MORE: f64 = 0.5;
+/// The same for those who only guess what will be asked, on top.
+const GUESS: f64 = 0.5;
+/// In the pauses of an utterance that takes so long, work runs that takes half of it at most.
+const LONG: Duration = Duration::from_millis(500);
+/// How long work yields before it gets one step: longer than a first word takes.
+pub(super) const MOST_YIELDED: Duration = Duration::from_secs(1);
+
+/// How one piece of work stands to others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Weight {
+    /// What it will hardly take longer than; nothing where nothing is known.
+    pub(super) takes: Duration,
+    /// Seconds that its session had of the device lately, this piece included.
+    pub(super) had: f64,
+    /// That is more than its part.
+    pub(super) over: bool,
+    /// More of the answer is there than anybody can have read.
+    pub(super) early: bool,
+}
+
+/// A piece of work in its queue.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    id: u64,
+    /// The seat of its session.
+    seat: usize,
+    /// It was begun and goes on.
+    begun: bool,
+}
+
+/// The piece of one kind whose turn it would be, among those that yield or among the others.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    kind: Kind,
+    at: usize,
+    id: u64,
+    takes: Duration,
+    yields: bool,
+}
+
+impl Weight {
+    /// `least`: what the session had of those who wait that had least.
+    pub(super) fn yields(&self, least: f64) -> bool {
+        self.early || self.over && self.had > least + MORE
+    }
+}
+
+impl Candidate {
+    /// Least first.
+    fn rank(&self) -> (u8, Kind) {
+        match (self.kind.is_urgent(), self.yields) {
+            (true, false) => (0, self.kind),
+            (true, true) => (1, self.kind),
+            (false, _) => (2, self.kind),
+        }
+    }
+}
+
+/// A step that has pauses, in which other work may run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Running {
+    pub(super) kind: Kind,
+    /// As it was when it began.
+    pub(super) weight: Weight,
+}
+
 /// The queues.
 #[derive(Debug, Default)]
 pub(super) struct Scheduler {
-    queues: [VecDeque<u64>; KINDS],
+    queues: [VecDeque<Entry>; KINDS],
     /// Since when each kind has had work and got no step.
     waiting: [Option<MediaTime>; KINDS],
+    /// Since when work has yielded.
+    yielding: Option<MediaTime>,
     /// What was held back last, of each kind.
     held: [Option<u64>; KINDS],
     /// Kinds of which something was held back and not told yet.
@@ -135,25 +214,25 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Adds work at the end of its queue. Work that is already there stays where it is.
-    pub(super) fn add(&mut self, (kind, id): Task, now: MediaTime) {
+    /// Adds work of the session at `seat` at the end of its queue. Work that is already there stays where it is.
+    pub(super) fn add(&mut self, (kind, id): Task, seat: usize, now: MediaTime) {
         let queue = &mut self.queues[kind as usize];
-        if !queue.contains(&id) {
-            queue.push_back(id);
+        if !queue.iter().any(|e| e.id == id) {
+            queue.push_back(Entry { id, seat, begun: false });
             self.waiting[kind as usize].get_or_insert(now);
         }
     }
 
     /// Puts work that was begun back at the front, so that it is finished before other work of its kind.
-    pub(super) fn resume(&mut self, (kind, id): Task, now: MediaTime) {
-        self.queues[kind as usize].push_front(id);
+    pub(super) fn resume(&mut self, (kind, id): Task, seat: usize, now: MediaTime) {
+        self.queues[kind as usize].push_front(Entry { id, seat, begun: true });
         self.waiting[kind as usize].get_or_insert(now);
     }
 
     /// Removes work; nothing happens when it is not there.
     pub(super) fn remove(&mut self, (kind, id): Task) {
         let queue = &mut self.queues[kind as usize];
-        queue.retain(|x| *x != id);
+        queue.retain(|e| e.id != id);
         if queue.is_empty() {
             self.waiting[kind as usize] = None;
         }
@@ -163,40 +242,97 @@ impl Scheduler {
         self.queues.iter().all(VecDeque::is_empty)
     }
 
-    /// Takes the next piece of work that may begin now; `takes` says how long a piece will hardly take longer than. `None` while there is
-    /// work: it is held back, until a moment of `hold` has passed.
-    pub(super) fn next(&mut self, now: MediaTime, hold: Hold, takes: impl Fn(Task) -> Duration) -> Option<Task> {
-        let mut held = [false; KINDS];
-        let kind = loop {
-            let kind = self.choose(now, held)?;
-            let head = *self.queues[kind as usize].front()?;
-            let waited = self.waiting[kind as usize].map_or(Duration::ZERO, |since| now.since(since));
-            let in_time = hold.of(kind).is_none_or(|by| now + takes((kind, head)) <= by);
+    /// Takes the next piece of work that may begin now; `weigh` is told the seat too. `None` while there is work: it is held back, until a
+    /// moment of `hold` has passed.
+    pub(super) fn next(&mut self, now: MediaTime, hold: Hold, weigh: impl Fn(Task, usize) -> Weight) -> Option<Task> {
+        let mut ready = self.candidates(None, weigh);
+        let chosen = loop {
+            let chosen = self.choose(now, &ready)?;
+            let (kind, slot) = (chosen.kind, chosen.kind as usize);
+            let waited = self.waiting[slot].map_or(Duration::ZERO, |since| now.since(since));
+            let in_time = hold.of(kind).is_none_or(|by| now + chosen.takes <= by);
             if in_time || waited >= MOST_HELD {
-                break kind;
+                break chosen;
             }
-            held[kind as usize] = true;
-            if self.held[kind as usize].replace(head) != Some(head) {
+            ready.retain(|c| c.kind != kind);
+            if self.held[slot].replace(chosen.id) != Some(chosen.id) {
                 self.deferred.push(kind);
             }
         };
-        let queue = &mut self.queues[kind as usize];
-        let id = queue.pop_front()?;
-        self.held[kind as usize] = None;
-        self.waiting[kind as usize] = (!queue.is_empty()).then_some(now);
-        Some((kind, id))
+        self.held[chosen.kind as usize] = None;
+        if chosen.rank().0 == 1 || !ready.iter().any(|c| c.rank().0 == 1) {
+            self.yielding = None;
+        } else {
+            self.yielding.get_or_insert(now);
+        }
+        Some(self.take(chosen, now))
     }
 
-    /// Whose turn it is, those apart that are held back.
-    fn choose(&self, now: MediaTime, held: [bool; KINDS]) -> Option<Kind> {
-        let ready = |k: &Kind| !self.queues[*k as usize].is_empty() && !held[*k as usize];
-        let first = Kind::ALL.into_iter().find(ready)?;
-        let impatient = |k: Kind| {
-            let since = self.waiting[k as usize].filter(|_| ready(&k))?;
-            let over = now.since(since).checked_sub(k.patience()?)?;
-            (first >= k.overtakes() && k > first).then_some((over, k))
+    /// Takes what may run in a pause of a step that is under way: a finished utterance before the reading of an unfinished one, whatever the
+    /// step would yield to if it began now, and in those that take very long what is short.
+    pub(super) fn next_within(
+        &mut self,
+        running: Running,
+        now: MediaTime,
+        weigh: impl Fn(Task, usize) -> Weight,
+    ) -> Option<Task> {
+        let ready = self.candidates(Some(running), &weigh);
+        let least = self.least(&weigh);
+        let yields = running.weight.yields(least);
+        let passes = |c: &&Candidate| {
+            let sooner = running.kind == Kind::Partial && c.kind == Kind::Speech;
+            let short = running.weight.takes >= LONG && c.takes * 2 <= running.weight.takes;
+            if c.rank().0 == 0 { yields || sooner || short } else { c.rank().0 == 1 && yields && sooner }
         };
-        Some(Kind::ALL.into_iter().filter_map(impatient).max_by_key(|(over, _)| *over).map_or(first, |(_, k)| k))
+        let chosen = *ready.iter().filter(passes).min_by_key(|c| c.rank())?;
+        Some(self.take(chosen, now))
+    }
+
+    fn take(&mut self, chosen: Candidate, now: MediaTime) -> Task {
+        let queue = &mut self.queues[chosen.kind as usize];
+        queue.remove(chosen.at);
+        self.waiting[chosen.kind as usize] = (!queue.is_empty()).then_some(now);
+        (chosen.kind, chosen.id)
+    }
+
+    /// What the session would have had that had least of those with urgent work: others are compared with it.
+    pub(super) fn least(&self, weigh: impl Fn(Task, usize) -> Weight) -> f64 {
+        let urgent = Kind::ALL.into_iter().filter(|k| k.is_urgent());
+        let all = urgent.flat_map(|k| self.queues[k as usize].iter().map(move |e| (k, e)));
+        let had = all.map(|(k, e)| weigh((k, e.id), e.seat).had + if k.is_guess() { GUESS } else { 0.0 });
+        had.fold(f64::INFINITY, f64::min)
+    }
+
+    /// Of each kind, whose turn it would be, among those who need not yield and among those who do: what was begun, then who came first.
+    fn candidates(&self, running: Option<Running>, weigh: impl Fn(Task, usize) -> Weight) -> Vec<Candidate> {
+        let urgent = self.least(&weigh).min(running.map_or(f64::INFINITY, |r| r.weight.had));
+        let of_kind = |kind: Kind| {
+            let queue = &self.queues[kind as usize];
+            let weights: Vec<Weight> = queue.iter().map(|e| weigh((kind, e.id), e.seat)).collect();
+            let least =
+                if kind.is_urgent() { urgent } else { weights.iter().map(|w| w.had).fold(f64::INFINITY, f64::min) };
+            [false, true].map(|side| {
+                let all = queue.iter().zip(&weights).enumerate().filter(|(_, (_, w))| w.yields(least) == side);
+                let (at, (e, w)) = all.min_by_key(|(_, (e, _))| !e.begun)?;
+                Some(Candidate { kind, at, id: e.id, takes: w.takes, yields: side })
+            })
+        };
+        Kind::ALL.into_iter().flat_map(of_kind).flatten().collect()
+    }
+
+    /// Whose turn it is.
+    fn choose(&self, now: MediaTime, ready: &[Candidate]) -> Option<Candidate> {
+        let first = ready.iter().min_by_key(|c| c.rank())?;
+        if first.rank().0 == 0 && self.yielding.is_some_and(|since| now.since(since) >= MOST_YIELDED) {
+            let yielding = ready.iter().filter(|c| c.rank().0 == 1).min_by_key(|c| c.kind);
+            return Some(*yielding.unwrap_or(first));
+        }
+        let impatient = |c: &Candidate| {
+            let over = now.since(self.waiting[c.kind as usize]?).checked_sub(c.kind.patience()?)?;
+            (first.kind >= c.kind.overtakes() && c.kind > first.kind).then_some((over, !c.yields))
+        };
+        let overtaking = ready.iter().filter_map(|c| Some((impatient(c)?, c))).max_by_key(|(over, _)| *over);
+        Some(*overtaking.map_or(first, |(_, c)| c))
     }
 
     /// Kinds of which something was held back since the last call, once for each piece.
@@ -206,173 +342,4 @@ impl Scheduler {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{Hold, KINDS, Kind, Scheduler, Task};
-    use crate::base::MediaTime;
-
-    impl Scheduler {
-        /// Nothing is due.
-        fn free(&mut self, now: MediaTime) -> Option<Task> {
-            self.next(now, Hold::default(), |_| Duration::ZERO)
-        }
-    }
-
-    fn at(ms: u64) -> MediaTime {
-        MediaTime::from_millis(ms)
-    }
-
-    #[test]
-    fn the_more_urgent_kind_goes_first() {
-        let mut s = Scheduler::default();
-        for kind in Kind::ALL.into_iter().rev() {
-            s.add((kind, 1), at(0));
-        }
-        let order: Vec<Kind> = std::iter::from_fn(|| s.free(at(0))).map(|t| t.0).collect();
-        assert_eq!(order, Kind::ALL);
-        assert!(s.is_empty());
-    }
-
-    #[test]
-    fn answers_take_turns_and_begun_perception_is_finished_first() {
-        let mut s = Scheduler::default();
-        s.add((Kind::Answer, 1), at(0));
-        s.add((Kind::Answer, 2), at(0));
-        let mut order = Vec::new();
-        for _ in 0..4 {
-            let task = s.free(at(0)).unwrap();
-            order.push(task.1);
-            s.add(task, at(0));
-        }
-        assert_eq!(order, [1, 2, 1, 2]);
-        let mut s = Scheduler::default();
-        s.add((Kind::Background, 7), at(0));
-        s.add((Kind::Background, 8), at(0));
-        let task = s.free(at(0)).unwrap();
-        s.resume(task, at(0));
-        assert_eq!(s.free(at(0)), Some((Kind::Background, 7)));
-    }
-
-    /// Runs one answer that never ends beside endless perception, a step taking `ms`; returns how many steps each kind got.
-    fn share(ms: u64, others: &[Kind]) -> [usize; KINDS] {
-        let mut s = Scheduler::default();
-        let mut steps = [0; KINDS];
-        s.add((Kind::Answer, 1), at(0));
-        for kind in others {
-            s.add((*kind, 9), at(0));
-        }
-        for i in 1..=1000 {
-            let task = s.free(at(i * ms)).unwrap();
-            steps[task.0 as usize] += 1;
-            s.add(task, at(i * ms));
-        }
-        steps
-    }
-
-    #[test]
-    fn background_perception_gets_a_share_while_an_answer_streams() {
-        let steps = share(25, &[Kind::Background]);
-        // One step of 25 ms in 400 ms: 1 in 17.
-        assert!((50..=70).contains(&steps[Kind::Background as usize]), "{steps:?}");
-        assert!(steps[Kind::Answer as usize] > 900, "{steps:?}");
-    }
-
-    #[test]
-    fn the_embedding_of_a_question_passes_looks_and_soon_passes_answers() {
-        let mut s = Scheduler::default();
-        s.add((Kind::Question, 1), at(0));
-        let begun = s.free(at(0)).unwrap();
-        s.resume(begun, at(50));
-        s.add((Kind::Embed, 2), at(50));
-        s.add((Kind::Answer, 3), at(50));
-        assert_eq!(s.free(at(50)), Some((Kind::Answer, 3)));
-        s.add((Kind::Answer, 3), at(80));
-        assert_eq!(s.free(at(110)), Some((Kind::Embed, 2)));
-    }
-
-    #[test]
-    fn prefilling_ahead_never_delays_an_answer_but_passes_perception() {
-        assert_eq!(share(100, &[Kind::Warm])[Kind::Warm as usize], 0);
-        let mut s = Scheduler::default();
-        s.add((Kind::Warm, 1), at(0));
-        s.add((Kind::Background, 2), at(0));
-        assert_eq!(s.free(at(900)), Some((Kind::Warm, 1)));
-    }
-
-    #[test]
-    fn nothing_overtakes_speech() {
-        let mut s = Scheduler::default();
-        s.add((Kind::Background, 2), at(0));
-        s.add((Kind::Speech, 1), at(5000));
-        assert_eq!(s.free(at(5000)), Some((Kind::Speech, 1)));
-    }
-
-    #[test]
-    fn removed_work_never_comes_and_work_added_twice_comes_once() {
-        let mut s = Scheduler::default();
-        s.add((Kind::Answer, 1), at(0));
-        s.add((Kind::Answer, 1), at(0));
-        s.add((Kind::Warm, 2), at(0));
-        s.remove((Kind::Warm, 2));
-        assert_eq!(s.free(at(0)), Some((Kind::Answer, 1)));
-        assert_eq!(s.free(at(0)), None);
-    }
-
-    #[test]
-    fn a_look_is_not_begun_when_a_turn_is_expected_before_it_would_end() {
-        let mut s = Scheduler::default();
-        s.add((Kind::Background, 1), at(0));
-        let hold = Hold { turn: Some(at(100)), answer: None };
-        let takes = |task: Task| Duration::from_millis(if task.0 == Kind::Background { 80 } else { 300 });
-        assert_eq!(s.next(at(50), hold, takes), None);
-        assert_eq!(s.next(at(60), hold, takes), None);
-        assert_eq!(s.take_deferred(), [Kind::Background], "counted once");
-        // Reading what is being said is for the turn that is expected.
-        s.add((Kind::Partial, 2), at(60));
-        assert_eq!(s.next(at(60), hold, takes), Some((Kind::Partial, 2)));
-        assert_eq!(s.next(at(10), hold, takes), Some((Kind::Background, 1)), "there was time for it before");
-    }
-
-    #[test]
-    fn what_can_wait_is_held_back_for_a_first_word_and_nothing_else_is() {
-        let kinds = [Kind::Partial, Kind::Ahead, Kind::Background, Kind::Warm];
-        let hold = Hold { answer: Some(at(1_000)), turn: None };
-        let takes = |_| Duration::from_millis(100);
-        for kind in Kind::ALL {
-            let mut s = Scheduler::default();
-            s.add((kind, 1), at(0));
-            assert_eq!(s.next(at(950), hold, takes).is_none(), kinds.contains(&kind), "{kind:?}");
-            // A first word that is late already is not made later.
-            let mut s = Scheduler::default();
-            s.add((kind, 1), at(1_500));
-            assert_eq!(s.next(at(2_000), hold, takes).is_none(), kinds.contains(&kind), "{kind:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_held_back_for_ever() {
-        let mut s = Scheduler::default();
-        s.add((Kind::Background, 1), at(0));
-        s.add((Kind::Answer, 2), at(0));
-        let hold = Hold { answer: Some(at(0)), turn: None };
-        let mut looked_at = None;
-        for now in (0..3_000).step_by(50) {
-            let (kind, id) = s.next(at(now), hold, |_| Duration::from_millis(100)).unwrap();
-            if kind == Kind::Background {
-                looked_at = Some(now);
-                break;
-            }
-            s.add((kind, id), at(now));
-        }
-        assert_eq!(looked_at, Some(1_000));
-    }
-
-    #[test]
-    fn work_of_unknown_cost_is_never_held_back_for_a_turn() {
-        let mut s = Scheduler::default();
-        s.add((Kind::Background, 1), at(0));
-        let hold = Hold { turn: Some(at(100)), answer: None };
-        assert!(s.next(at(90), hold, |_| Duration::ZERO).is_some());
-    }
-}
+mod tests;

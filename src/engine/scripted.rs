@@ -153,7 +153,7 @@ impl Transcribe for ScriptedTranscriber {
         "scripted"
     }
 
-    fn transcribe(&mut self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
+    fn transcribe(&self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
         assert!(!samples.is_empty(), "told to panic");
         note(&self.log, "transcribe".to_owned());
         self.clock.advance(self.cost);
@@ -161,7 +161,7 @@ impl Transcribe for ScriptedTranscriber {
     }
 
     fn transcribe_unless(
-        &mut self,
+        &self,
         samples: &[f32],
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Transcript>, TranscribeError> {

@@ -1,8 +1,8 @@
 //! Speech recognition, perception and embedding: jobs, and one step of each.
 
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -15,7 +15,7 @@ use super::EngineError;
 use super::handle::Shared;
 use super::requests::{PerceiveRequest, Perceived, TranscribeDone};
 use super::schedule::{Kind, Scheduler, Task};
-use super::worker::{count_miss, guarded, note_cost, note_miss};
+use super::worker::{count_miss, guarded, note_cost};
 
 /// An utterance to be recognised.
 pub(super) struct TranscribeJob {
@@ -23,41 +23,8 @@ pub(super) struct TranscribeJob {
     pub deadline: MediaTime,
     pub asked: MediaTime,
     pub reply: oneshot::Sender<Result<TranscribeDone, EngineError>>,
-    /// None while the utterance goes on.
-    pub whole: Option<Whole>,
-}
-
-/// A finished utterance waits to be recognised: readings of unfinished ones give way at once.
-pub(super) struct Whole {
-    shared: Arc<Shared>,
-    /// The slot whose reading it is.
-    reading: Option<usize>,
-}
-
-impl Whole {
-    /// `reading`: the slot in which the utterance is being read already; that reading does not give way.
-    pub(super) fn new(shared: &Arc<Shared>, reading: Option<usize>) -> Self {
-        let new = Self { shared: Arc::clone(shared), reading };
-        // Before the reading could see the utterance that it is.
-        if let Some(hurried) = new.hurried() {
-            hurried.fetch_add(1, Ordering::SeqCst);
-        }
-        shared.utterances.fetch_add(1, Ordering::SeqCst);
-        new
-    }
-
-    fn hurried(&self) -> Option<&AtomicUsize> {
-        self.shared.hurried.get(self.reading?)
-    }
-}
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        self.shared.utterances.fetch_sub(1, Ordering::SeqCst);
-        if let Some(hurried) = self.hurried() {
-            hurried.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
+    /// The seat of its session.
+    pub seat: usize,
 }
 
 /// A text to be embedded.
@@ -66,6 +33,8 @@ pub(super) struct EmbedJob {
     pub deadline: MediaTime,
     pub urgent: bool,
     pub reply: oneshot::Sender<Result<Vec<f32>, EngineError>>,
+    /// The seat of its session.
+    pub seat: usize,
 }
 
 /// A frame to be looked at.
@@ -79,11 +48,13 @@ pub(super) struct PerceiveJob {
     started: Option<MediaTime>,
     perceived: Perceived,
     reply: oneshot::Sender<Perceived>,
+    seat: usize,
 }
 
 impl PerceiveJob {
+    /// `seat` is that of its session.
     pub(super) fn new(
-        frame: RgbFrame,
+        (frame, seat): (RgbFrame, usize),
         request: PerceiveRequest,
         experts: &[&'static str],
         asked: MediaTime,
@@ -95,7 +66,7 @@ impl PerceiveJob {
         let missed = unknown.map(|name| (*name, "there is no such expert".to_owned())).collect();
         let perceived = Perceived { missed, ..Perceived::default() };
         let (deadline, urgent) = (request.deadline, request.urgent);
-        Self { frame, wanted, deadline, urgent, asked, started: None, perceived, reply }
+        Self { frame, wanted, deadline, urgent, asked, started: None, perceived, reply, seat }
     }
 }
 
@@ -103,7 +74,7 @@ impl PerceiveJob {
 const LEAST_SPEECH_S: f64 = 1.0;
 
 /// Seconds of sound, as they are paid for.
-fn seconds(samples: &[f32]) -> f64 {
+pub(super) fn seconds(samples: &[f32]) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "at most 30 s of samples")]
     let seconds = samples.len() as f64 / f64::from(Pcm::RATE_HZ);
     seconds.max(LEAST_SPEECH_S)
@@ -111,7 +82,7 @@ fn seconds(samples: &[f32]) -> f64 {
 
 /// The recogniser, the experts and the text encoder, and what they have yet to do.
 pub(super) struct Senses {
-    transcriber: Option<Box<dyn Transcribe>>,
+    transcriber: Option<Rc<dyn Transcribe>>,
     experts: Vec<Box<dyn Perceive>>,
     embedder: Option<Box<dyn EmbedText>>,
     shared: Arc<Shared>,
@@ -131,6 +102,7 @@ impl Senses {
         shared: Arc<Shared>,
     ) -> Self {
         let (hearing, reading, looking, embedding) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        let transcriber = transcriber.map(Rc::from);
         Self { transcriber, experts, embedder, shared, hearing, reading, looking, embedding, last_id: 0 }
     }
 
@@ -141,36 +113,36 @@ impl Senses {
 
     pub(super) fn hear(&mut self, job: TranscribeJob, scheduler: &mut Scheduler, now: MediaTime) {
         self.last_id += 1;
+        scheduler.add((Kind::Speech, self.last_id), job.seat, now);
         self.hearing.insert(self.last_id, job);
-        scheduler.add((Kind::Speech, self.last_id), now);
     }
 
     /// A reading of what is still being said takes the place of the one before it, if that has not begun.
     pub(super) fn read(&mut self, slot: usize, job: TranscribeJob, scheduler: &mut Scheduler, now: MediaTime) {
         self.reading.insert(slot as u64, job);
-        scheduler.add((Kind::Partial, slot as u64), now);
+        scheduler.add((Kind::Partial, slot as u64), slot, now);
     }
 
-    /// What is being read has turned out to be the whole utterance: it goes ahead like any other. Nothing happens when it is done already.
-    pub(super) fn hurry(&mut self, slot: usize, whole: Whole, scheduler: &mut Scheduler, now: MediaTime) {
-        if let Some(job) = self.reading.remove(&(slot as u64)) {
-            scheduler.remove((Kind::Partial, slot as u64));
-            self.hear(TranscribeJob { whole: Some(whole), ..job }, scheduler, now);
-        }
+    /// What waits to be read has turned out to be the whole utterance: it goes ahead like any other. False when none waits.
+    pub(super) fn hurry(&mut self, slot: usize, scheduler: &mut Scheduler, now: MediaTime) -> bool {
+        let Some(job) = self.reading.remove(&(slot as u64)) else { return false };
+        scheduler.remove((Kind::Partial, slot as u64));
+        self.hear(job, scheduler, now);
+        true
     }
 
     pub(super) fn look(&mut self, job: PerceiveJob, scheduler: &mut Scheduler, now: MediaTime) {
         self.last_id += 1;
         let kind = if job.urgent { Kind::Question } else { Kind::Background };
+        scheduler.add((kind, self.last_id), job.seat, now);
         self.looking.insert(self.last_id, job);
-        scheduler.add((kind, self.last_id), now);
     }
 
     pub(super) fn embed(&mut self, job: EmbedJob, scheduler: &mut Scheduler, now: MediaTime) {
         self.last_id += 1;
         let kind = if job.urgent { Kind::Embed } else { Kind::Background };
+        scheduler.add((kind, self.last_id), job.seat, now);
         self.embedding.insert(self.last_id, job);
-        scheduler.add((kind, self.last_id), now);
     }
 
     /// What the next step of a job is, and how much of it.
@@ -186,52 +158,20 @@ impl Senses {
         }
     }
 
-    /// Gives way to finished utterances, unless it is one, and stops when nobody waits for it any more.
-    pub(super) fn step_partial(&mut self, slot: u64, scheduler: &mut Scheduler, now: MediaTime) {
-        let Some(job) = self.reading.remove(&slot) else { return };
-        let Some(model) = &mut self.transcriber else { return };
-        let hurried = self.shared.hurried.get(usize::try_from(slot).unwrap_or(usize::MAX));
-        let others_wait = || {
-            let is_one = hurried.is_some_and(|count| count.load(Ordering::SeqCst) > 0);
-            !is_one && self.shared.utterances.load(Ordering::SeqCst) > 0
-        };
-        let stop = || job.reply.is_closed() || others_wait();
-        let read = guarded(&self.shared, "speech", || model.transcribe_unless(&job.samples, &stop));
-        let end = self.shared.clock.now();
-        let done = match read {
-            Ok(Ok(Some(transcript))) => {
-                note_cost(&self.shared, Work::Speech, seconds(&job.samples), end.since(now));
-                Ok(TranscribeDone { transcript, queue: now.since(job.asked), took: end.since(now) })
-            }
-            Ok(Ok(None)) if job.reply.is_closed() => return,
-            Ok(Ok(None)) => {
-                self.reading.insert(slot, job);
-                return scheduler.resume((Kind::Partial, slot), end);
-            }
-            Ok(Err(e)) => Err(e.into()),
-            Err(e) => Err(e),
-        };
-        let _ = job.reply.send(done);
+    /// The utterance of a step, and what recognises it; `None` when nobody waits for it any more.
+    pub(super) fn begin_hearing(&mut self, (kind, id): Task) -> Option<(TranscribeJob, Rc<dyn Transcribe>)> {
+        let jobs = if kind == Kind::Speech { &mut self.hearing } else { &mut self.reading };
+        let job = jobs.remove(&id).filter(|job| !job.reply.is_closed())?;
+        Some((job, Rc::clone(self.transcriber.as_ref()?)))
     }
 
-    pub(super) fn step_speech(&mut self, id: u64, now: MediaTime) {
-        let Some(mut job) = self.hearing.remove(&id) else { return };
-        job.whole = None;
-        let Some(model) = &mut self.transcriber else { return };
-        // Nobody waits for it any more.
-        if job.reply.is_closed() {
-            return;
+    /// The seat of the session that a job is of.
+    pub(super) fn seat_of(&self, (kind, id): Task) -> Option<usize> {
+        match kind {
+            Kind::Speech => self.hearing.get(&id).map(|job| job.seat),
+            Kind::Partial => self.reading.get(&id).map(|job| job.seat),
+            _ => self.embedding.get(&id).map(|job| job.seat).or_else(|| self.looking.get(&id).map(|job| job.seat)),
         }
-        let heard = guarded(&self.shared, "speech", || model.transcribe(&job.samples));
-        let end = self.shared.clock.now();
-        note_cost(&self.shared, Work::Speech, seconds(&job.samples), end.since(now));
-        if end > job.deadline {
-            note_miss(&self.shared);
-        }
-        let done = heard.and_then(|transcript| {
-            Ok(TranscribeDone { transcript: transcript?, queue: now.since(job.asked), took: end.since(now) })
-        });
-        let _ = job.reply.send(done);
     }
 
     /// One text. Something in the background is done however late it is: an event without a vector is found worse for ever after.
@@ -294,8 +234,8 @@ impl Senses {
             job.perceived.took = now.since(started);
             let _ = job.reply.send(job.perceived);
         } else {
+            scheduler.resume((kind, id), job.seat, now);
             self.looking.insert(id, job);
-            scheduler.resume((kind, id), now);
         }
     }
 }

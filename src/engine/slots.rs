@@ -18,11 +18,13 @@ pub(super) struct SlotTable {
     generations: Vec<u64>,
     /// Slots given back since the worker last looked.
     released: Vec<SlotKey>,
+    /// Slots taken since then.
+    seated: Vec<usize>,
 }
 
 impl SlotTable {
     pub(super) fn new(slots: usize) -> Self {
-        Self { holders: vec![None; slots], generations: vec![0; slots], released: Vec::new() }
+        Self { holders: vec![None; slots], generations: vec![0; slots], released: Vec::new(), seated: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -38,6 +40,7 @@ impl SlotTable {
         let index = self.holders.iter().position(Option::is_none)?;
         self.holders[index] = Some(session);
         self.generations[index] += 1;
+        self.seated.push(index);
         Some(SlotKey { index, generation: self.generations[index] })
     }
 
@@ -54,9 +57,9 @@ impl SlotTable {
         self.generations.get(key.index) == Some(&key.generation) && self.holders[key.index].is_some()
     }
 
-    /// What was given back since the last call.
-    pub(super) fn drain_released(&mut self) -> Vec<SlotKey> {
-        std::mem::take(&mut self.released)
+    /// What was given back, and what was taken, since the last call.
+    pub(super) fn drain_changes(&mut self) -> (Vec<SlotKey>, Vec<usize>) {
+        (std::mem::take(&mut self.released), std::mem::take(&mut self.seated))
     }
 }
 
@@ -74,6 +77,6 @@ mod tests {
         let second = table.take(SessionId::new("b")).unwrap();
         table.release(first);
         assert!(table.is_current(second) && !table.is_current(first));
-        assert_eq!((table.taken(), table.drain_released()), (1, vec![first]));
+        assert_eq!((table.taken(), table.drain_changes()), (1, (vec![first], vec![0, 0])));
     }
 }

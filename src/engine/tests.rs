@@ -1,4 +1,5 @@
 mod budget;
+mod fair;
 
 use std::sync::Arc;
 use std::time::Duration;

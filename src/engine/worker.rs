@@ -15,11 +15,13 @@ use crate::model::Rendered;
 
 use super::EngineError;
 use super::desk::Desk;
+use super::fair::Usage;
 use super::generate::GenerateJob;
 use super::handle::{Shared, lock};
+use super::pauses::{self, Paused};
 use super::requests::EngineParts;
-use super::schedule::{Hold, Kind, Scheduler, Task};
-use super::senses::{EmbedJob, PerceiveJob, Senses, TranscribeJob, Whole};
+use super::schedule::{Hold, Kind, Running, Scheduler, Task, Weight};
+use super::senses::{EmbedJob, PerceiveJob, Senses, TranscribeJob};
 use super::slots::SlotKey;
 
 /// Speech, perception and embedding requests taken in at once; more wait in the command queue.
@@ -36,7 +38,7 @@ pub(super) enum Command {
     /// Speech that goes on.
     Read(SlotKey, TranscribeJob),
     /// It has ended as it was when it was last read.
-    Hurry(SlotKey, Whole),
+    Hurry(SlotKey),
     Perceive(Box<PerceiveJob>),
     Embed(EmbedJob),
     /// Something outside the queue changed: a reply queue drained, a slot was given back, the engine stops.
@@ -91,11 +93,13 @@ pub(super) fn note_cost(shared: &Shared, work: Work, units: f64, took: Duration)
 
 /// Everything the thread owns.
 pub(super) struct Worker {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     queue: mpsc::Receiver<Command>,
-    scheduler: Scheduler,
+    pub(super) scheduler: Scheduler,
     desk: Option<Desk>,
-    senses: Senses,
+    pub(super) senses: Senses,
+    /// Utterances that are being recognised, each in a pause of the one before it.
+    pub(super) paused: Vec<Paused>,
     /// All work is held back until this much time has passed, or something comes.
     idle: Option<Duration>,
 }
@@ -110,7 +114,7 @@ impl Worker {
         let waker = Waker::from(Arc::new(Nudge(commands)));
         let desk = parts.language.map(|model| Desk::new(model, Arc::clone(&shared), waker));
         let senses = Senses::new(parts.transcriber, parts.experts, parts.embedder, Arc::clone(&shared));
-        Self { shared, queue, scheduler: Scheduler::default(), desk, senses, idle: None }
+        Self { shared, queue, scheduler: Scheduler::default(), desk, senses, paused: Vec::new(), idle: None }
     }
 
     /// Runs until the engine stops.
@@ -125,6 +129,10 @@ impl Worker {
 
     /// Takes in what waits; blocks when there is nothing to do. False when it is time to stop.
     fn gather(&mut self) -> bool {
+        // The command that tells of it may have been taken in in the midst of a step.
+        if self.shared.stopping.load(Ordering::SeqCst) {
+            return false;
+        }
         let idle = self.idle.take();
         if self.scheduler.is_empty() {
             match self.queue.blocking_recv() {
@@ -139,6 +147,12 @@ impl Worker {
                 None => return false,
             }
         }
+        self.take_all();
+        !self.shared.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Takes in what waits, and does not wait.
+    pub(super) fn take_all(&mut self) {
         while self.senses.len() < MOST_JOBS {
             match self.queue.try_recv() {
                 Ok(command) => self.take(command),
@@ -146,14 +160,16 @@ impl Worker {
             }
         }
         let now = self.shared.clock.now();
+        let (released, seated) = lock(&self.shared.slots).drain_changes();
+        for seat in seated {
+            lock(&self.shared.usage).seat(seat, now);
+        }
         if let Some(desk) = &mut self.desk {
-            let released = lock(&self.shared.slots).drain_released();
             for key in released {
                 desk.release(key, &mut self.scheduler, now);
             }
             desk.unblock(&mut self.scheduler, now);
         }
-        !self.shared.stopping.load(Ordering::SeqCst)
     }
 
     /// The next command, for which it waits so long at most.
@@ -184,7 +200,11 @@ impl Worker {
             }
             (Command::Transcribe(job), _) => self.senses.hear(job, &mut self.scheduler, now),
             (Command::Read(key, job), _) => self.senses.read(key.index, job, &mut self.scheduler, now),
-            (Command::Hurry(key, whole), _) => self.senses.hurry(key.index, whole, &mut self.scheduler, now),
+            (Command::Hurry(key), _) => {
+                if !self.senses.hurry(key.index, &mut self.scheduler, now) {
+                    pauses::hurry(&mut self.paused, key.index);
+                }
+            }
             (Command::Perceive(job), _) => self.senses.look(*job, &mut self.scheduler, now),
             (Command::Embed(job), _) => self.senses.embed(job, &mut self.scheduler, now),
             (Command::Warm(..), None) | (Command::Wake, _) => {}
@@ -193,28 +213,51 @@ impl Worker {
 
     fn step(&mut self) {
         let start = self.shared.clock.now();
-        let Some((kind, id)) = self.next(start) else { return };
+        if let Some(task) = self.next(start) {
+            self.run_step(task, start);
+        }
+    }
+
+    pub(super) fn run_step(&mut self, task: Task, start: MediaTime) {
+        let (kind, id) = task;
+        if matches!(kind, Kind::Speech | Kind::Partial) {
+            return self.step_hearing(task, start);
+        }
+        let seat = self.seat_of(task);
         match (kind, &mut self.desk) {
             (Kind::Answer, Some(desk)) => desk.step_answer(id, &mut self.scheduler, start),
             (Kind::Warm | Kind::Ahead, Some(desk)) => desk.step_warm(id, &mut self.scheduler, start),
-            (Kind::Speech, _) => self.senses.step_speech(id, start),
-            (Kind::Partial, _) => self.senses.step_partial(id, &mut self.scheduler, start),
             (Kind::Embed | Kind::Question | Kind::Background, _) => {
-                self.senses.step((kind, id), &mut self.scheduler, start);
+                self.senses.step(task, &mut self.scheduler, start);
             }
-            (Kind::Answer | Kind::Warm | Kind::Ahead, None) => {}
+            _ => {}
         }
-        self.count_step(kind, start);
+        let now = self.shared.clock.now();
+        self.count_step(kind, seat, now.since(start), now);
+    }
+
+    /// Whose work it is.
+    fn seat_of(&self, (kind, id): Task) -> Option<usize> {
+        match kind {
+            Kind::Answer | Kind::Warm | Kind::Ahead => usize::try_from(id).ok(),
+            _ => self.senses.seat_of((kind, id)),
+        }
     }
 
     /// What to do next. When all there is to do is held back, the worker waits.
     fn next(&mut self, now: MediaTime) -> Option<Task> {
+        let costs = lock(&self.shared.ledger).costs.clone();
+        let turn = lock(&self.shared.expected).iter().flatten().copied().filter(|at| *at > now).min();
         let Self { scheduler, desk, senses, shared, .. } = self;
-        let costs = lock(&shared.ledger).costs.clone();
-        let turn = lock(&shared.expected).iter().flatten().copied().filter(|at| *at > now).min();
-        let hold = Hold { answer: desk.as_ref().and_then(|d| d.first_word_due(&costs)), turn };
+        let usage = lock(&shared.usage);
         let chunk = shared.config.prefill_chunk;
-        let next = scheduler.next(now, hold, |task| takes(task, &costs, senses, chunk));
+        let scale = Scale { costs: &costs, senses, desk: desk.as_ref(), usage: &usage, chunk };
+        let weigh = |task, seat| scale.weigh(task, seat, now);
+        // Nobody is held back for an answer that would yield to them.
+        let least = scheduler.least(weigh);
+        let counts = |seat: usize| !weigh((Kind::Answer, seat as u64), seat).yields(least);
+        let hold = Hold { answer: desk.as_ref().and_then(|d| d.first_word_due(&costs, counts)), turn };
+        let next = scheduler.next(now, hold, weigh);
         for kind in scheduler.take_deferred() {
             lock(&shared.stats).deferred += 1;
             metrics::counter!("sightline_work_deferred_total", "kind" => kind.label()).increment(1);
@@ -225,9 +268,18 @@ impl Worker {
         next
     }
 
-    fn count_step(&self, kind: Kind, start: MediaTime) {
-        let now = self.shared.clock.now();
-        let took = now.since(start);
+    /// What may run in a pause of an utterance.
+    pub(super) fn next_in_pause(&mut self, running: Running, now: MediaTime) -> Option<Task> {
+        let costs = lock(&self.shared.ledger).costs.clone();
+        let Self { scheduler, desk, senses, shared, .. } = self;
+        let usage = lock(&shared.usage);
+        let scale =
+            Scale { costs: &costs, senses, desk: desk.as_ref(), usage: &usage, chunk: shared.config.prefill_chunk };
+        scheduler.next_within(running, now, |task, seat| scale.weigh(task, seat, now))
+    }
+
+    /// Notes what a step took.
+    pub(super) fn count_step(&mut self, kind: Kind, seat: Option<usize>, took: Duration, now: MediaTime) {
         metrics::histogram!("sightline_engine_step_seconds", "kind" => kind.label()).record(took.as_secs_f64());
         let mut stats = lock(&self.shared.stats);
         stats.steps += 1;
@@ -238,15 +290,38 @@ impl Worker {
         if kind.is_urgent() {
             ledger.urgent.add(took, now);
         }
+        drop(ledger);
+        if let Some(seat) = seat {
+            lock(&self.shared.usage).note(seat, took, now);
+        }
     }
 }
 
-/// What a step hardly takes longer than; nothing where nothing is known.
-fn takes((kind, id): Task, costs: &CostModel, senses: &Senses, chunk: usize) -> Duration {
-    #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
-    let cost = match kind {
-        Kind::Warm | Kind::Ahead | Kind::Answer => costs.at_most(Work::Prefill, chunk as f64),
-        _ => senses.work_of((kind, id)).and_then(|(work, units)| costs.at_most(work, units)),
-    };
-    cost.unwrap_or_default()
+/// What work is weighed by.
+struct Scale<'a> {
+    costs: &'a CostModel,
+    senses: &'a Senses,
+    desk: Option<&'a Desk>,
+    usage: &'a Usage,
+    /// Tokens of a step of a prompt.
+    chunk: usize,
+}
+
+impl Scale<'_> {
+    fn weigh(&self, (kind, id): Task, seat: usize, now: MediaTime) -> Weight {
+        let takes = self.takes((kind, id));
+        let early = kind == Kind::Answer && self.desk.is_some_and(|d| d.is_early(seat, now));
+        let had = self.usage.of(seat, now) + takes.as_secs_f64();
+        Weight { takes, had, over: had > self.usage.part(now), early }
+    }
+
+    /// What a step hardly takes longer than; nothing where nothing is known.
+    fn takes(&self, (kind, id): Task) -> Duration {
+        #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+        let cost = match kind {
+            Kind::Warm | Kind::Ahead | Kind::Answer => self.costs.at_most(Work::Prefill, self.chunk as f64),
+            _ => self.senses.work_of((kind, id)).and_then(|(work, units)| self.costs.at_most(work, units)),
+        };
+        cost.unwrap_or_default()
+    }
 }

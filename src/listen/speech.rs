@@ -89,16 +89,16 @@ pub trait Transcribe: Send {
     ///
     /// # Errors
     /// [`TranscribeError`] when the audio is too long or the model fails.
-    fn transcribe(&mut self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
+    fn transcribe(&self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
         Ok(self.transcribe_unless(samples, &|| false)?.unwrap_or_default())
     }
 
-    /// The same, given up with `None` as soon as `stop` says so, which is asked between its steps.
+    /// The same, given up with `None` as soon as `stop` says so, which is asked between its steps. Another utterance may be recognised in there.
     ///
     /// # Errors
     /// As [`Transcribe::transcribe`].
     fn transcribe_unless(
-        &mut self,
+        &self,
         samples: &[f32],
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Transcript>, TranscribeError>;

@@ -367,7 +367,7 @@ impl Actor {
     fn timed(&self, response_id: &str, timing: TurnTiming) {
         work::record_timings(&timing.timings());
         self.trace.turn(response_id, timing);
-        self.step.set(self.conversation.step(), self.clock.now());
+        self.stand(self.conversation.step());
     }
 
     pub(super) fn generate(&mut self, answer: work::Answer) {
@@ -421,6 +421,12 @@ impl Actor {
         metrics::counter!("sightline_degraded_total", "step" => step.label()).increment(1);
         // Shorter answers are the conversation's own doing, refusing is the registry's.
         let _ = self.watch.try_send(WatchCommand::Degrade(step));
+        self.stand(step);
+    }
+
+    /// One that is late because it asks for more than its part keeps nobody out: the engine serves others before it.
+    fn stand(&self, step: Step) {
+        let step = if self.engine.hogs() { step.min(Step::ShorterAnswers) } else { step };
         self.step.set(step, self.clock.now());
     }
 }

@@ -75,12 +75,21 @@ fn lost_frame(reason: LossReason) {
 }
 
 impl Worker {
+    /// What comes of `work`; given up with `None` when the session has ended: what it asked for must not keep others waiting.
+    async fn while_wanted<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.out.closed() => None,
+        }
+    }
+
     pub(super) fn transcribe(&self, item_id: String, sound: Sound) {
         let me = self.clone();
         let span = debug_span!("asr", item_id);
         let task = async move {
-            let result = me.words(sound).await;
-            let _ = me.out.send(Msg::Transcribed { item_id, result }).await;
+            if let Some(result) = me.while_wanted(me.words(sound)).await {
+                let _ = me.out.send(Msg::Transcribed { item_id, result }).await;
+            }
         };
         tokio::spawn(task.instrument(span));
     }
@@ -91,7 +100,7 @@ impl Worker {
         let span = debug_span!("overhear", item_id);
         let task = async move {
             let deadline = me.clock.now() + OVERHEAR;
-            let done = me.engine.transcribe(samples, deadline).await;
+            let Some(done) = me.while_wanted(me.engine.transcribe(samples, deadline)).await else { return };
             let result = done.map(|d| d.transcript.text).map_err(|e| e.to_string());
             let _ = me.out.send(Msg::Overheard { item_id, near, result }).await;
         };
@@ -136,7 +145,7 @@ impl Worker {
         let urgent = matches!(what, EmbedFor::Question(_));
         let task = async move {
             let deadline = me.clock.now() + if urgent { EMBED_QUESTION } else { EMBED_EVENT };
-            let result = me.engine.embed(text, deadline, urgent).await;
+            let Some(result) = me.while_wanted(me.engine.embed(text, deadline, urgent)).await else { return };
             let result = result.map(Arc::from).map_err(|e| e.to_string());
             let _ = me.out.send(Msg::Embedded { what, result }).await;
         };
@@ -146,8 +155,9 @@ impl Worker {
     pub(super) fn look_at_image(&self, look: LookId, data: Bytes) {
         let me = self.clone();
         let task = async move {
-            let result = me.facts_of_image(data).await;
-            let _ = me.out.send(Msg::Looked { look, result }).await;
+            if let Some(result) = me.while_wanted(me.facts_of_image(data)).await {
+                let _ = me.out.send(Msg::Looked { look, result }).await;
+            }
         };
         tokio::spawn(task.instrument(debug_span!("look_at_image", look = look.0)));
     }

@@ -94,7 +94,7 @@ fn small_config() -> serde_json::Value {
 fn a_model_that_knows_nothing_still_ends() {
     let dir = tempfile::tempdir().expect("folder");
     write_small(dir.path(), |_| ());
-    let mut r = load_recogniser(dir.path()).expect("small model");
+    let r = load_recogniser(dir.path()).expect("small model");
     for samples in [1, 100, 16_000, 40 * 16_000] {
         let heard = r.transcribe(&vec![0.5; samples]).expect("recognised");
         assert!(heard.tokens <= 194, "{}", heard.tokens);

@@ -80,7 +80,7 @@ fn synthesized_questions_are_understood() {
         "What was the person doing a minute ago?",
     ];
     let Some(sounds) = questions.iter().map(|q| spoken(q)).collect::<Option<Vec<_>>>() else { return };
-    for mut r in recognisers() {
+    for r in recognisers() {
         let (mut wrong, mut total) = (0, 0);
         for (question, sound) in questions.iter().zip(&sounds) {
             let heard = r.transcribe(sound).expect("recognised").text;
@@ -110,7 +110,7 @@ fn what_is_no_speech_has_no_words() {
         ("tone", hum(440.0)),
         ("clicks", clicks),
     ];
-    for mut r in recognisers() {
+    for r in recognisers() {
         for (what, sound) in &sounds {
             let heard = r.transcribe(sound).expect("recognised");
             assert_eq!(heard.text, "", "{}: {what}", r.name());
@@ -120,7 +120,7 @@ fn what_is_no_speech_has_no_words() {
 
 #[test]
 fn more_than_the_limit_is_refused() {
-    for mut r in recognisers() {
+    for r in recognisers() {
         let refused = r.transcribe(&vec![0.1; 41 * 16_000]);
         assert!(matches!(refused, Err(TranscribeError::TooLong { .. })), "{}", r.name());
     }
@@ -134,7 +134,7 @@ fn how_long_recognition_takes() {
     let long = "There is a red cup on the table, a book next to it, and two people are sitting on the sofa. \
                 What is the person on the left holding in the right hand, and is the door behind them open or closed?";
     let Some(sound) = spoken(long) else { return };
-    for mut r in recognisers() {
+    for r in recognisers() {
         for seconds in [1.5f32, 3.0, 10.0] {
             let part = &sound[..((seconds * 16_000.0) as usize).min(sound.len())];
             let mut times: Vec<_> = (0..9)

@@ -80,7 +80,7 @@ impl Transcribe for Moonshine {
     }
 
     fn transcribe_unless(
-        &mut self,
+        &self,
         samples: &[f32],
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Transcript>, TranscribeError> {

@@ -28,15 +28,18 @@ impl Encoder {
         Ok(Self { conv1, conv2, positions, layers, norm })
     }
 
-    /// `(mels, frames)`, an even number of frames, to `(frames / 2, width)`.
-    pub(super) fn forward(&self, mel: &Tensor) -> Result<Tensor> {
+    /// `(mels, frames)`, an even number of frames, to `(frames / 2, width)`; `None` when `stop` said so before the last layer.
+    pub(super) fn forward_unless(&self, mel: &Tensor, stop: &dyn Fn() -> bool) -> Result<Option<Tensor>> {
         let x = gelu(&conv(&mel.unsqueeze(0)?, &self.conv1, 1)?)?;
         let x = gelu(&conv(&x, &self.conv2, 2)?)?.squeeze(0)?.t()?.contiguous()?;
         let mut x = (&x + self.positions.narrow(0, 0, x.dims()[0])?)?;
         for layer in &self.layers {
+            if stop() {
+                return Ok(None);
+            }
             x = layer.forward(&x)?;
         }
-        self.norm.forward(&x)
+        self.norm.forward(&x).map(Some)
     }
 }
 

@@ -70,10 +70,11 @@ impl Whisper {
         Ok(Self { mel, encoder, decoder, vocabulary, config, special, name: sound::model_name(dir) })
     }
 
-    /// `None` when `stop` said so; it is asked before each token.
+    /// `None` when `stop` said so; it is asked before each layer and each token.
     fn recognise(&self, samples: &[f32], stop: &dyn Fn() -> bool) -> candle_core::Result<Option<Transcript>> {
         let room = LIMIT_S * Pcm::RATE_HZ as usize - samples.len();
-        let hidden = self.encoder.forward(&self.mel.forward(samples, TAIL_SAMPLES.min(room))?)?;
+        let mel = self.mel.forward(samples, TAIL_SAMPLES.min(room))?;
+        let Some(hidden) = self.encoder.forward_unless(&mel, stop)? else { return Ok(None) };
         let mut state = self.decoder.start(&hidden)?;
         let limits = Limits::new(samples.len(), self.config.max_target_positions / 2, MIN_CONFIDENCE);
         let mut greedy = Greedy::new(limits, self.special.end);
@@ -124,7 +125,7 @@ impl Transcribe for Whisper {
     }
 
     fn transcribe_unless(
-        &mut self,
+        &self,
         samples: &[f32],
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Transcript>, TranscribeError> {

@@ -1,0 +1,142 @@
+//! What each session has had of the device lately: pure logic, no clock, no thread.
+//!
+//! Device time is the one thing that sessions compete for, so it is what is counted, as Sheng et al., "Fairness in Serving Large Language Models"
+//! (OSDI 2024) count tokens. Differs: what was had fades, so nobody pays for long for having been alone, and nobody saves up; a session that
+//! comes new begins as the others stand on average, with half a part at most, and with what the one before it in its seat had, so that leaving
+//! and coming back pays nothing.
+
+use std::time::Duration;
+
+use crate::base::MediaTime;
+
+/// What was had fades by 1/e in this time: long enough to tell a talker from a flood over the pause between two questions.
+const LATELY: Duration = Duration::from_secs(8);
+/// Times its part.
+const CLEARLY: f64 = 1.25;
+/// Who had less takes no part, seconds.
+const ACTIVE: f64 = 0.25;
+/// Less is nothing, seconds.
+const NOTHING: f64 = 0.001;
+
+/// Device time of each seat.
+#[derive(Debug)]
+pub(super) struct Usage(Vec<Had>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Had {
+    /// Seconds, as of `at`.
+    seconds: f64,
+    at: MediaTime,
+}
+
+impl Had {
+    fn of(self, now: MediaTime) -> f64 {
+        self.seconds * (-now.since(self.at).as_secs_f64() / LATELY.as_secs_f64()).exp()
+    }
+}
+
+impl Usage {
+    pub(super) fn new(seats: usize) -> Self {
+        Self(vec![Had::default(); seats])
+    }
+
+    /// A seat had the device for so long, up to `now`.
+    pub(super) fn note(&mut self, seat: usize, took: Duration, now: MediaTime) {
+        if let Some(had) = self.0.get_mut(seat) {
+            *had = Had { seconds: had.of(now) + took.as_secs_f64(), at: now };
+        }
+    }
+
+    /// Seconds of the device that a seat had lately; of all seats together no more than the time that counts.
+    pub(super) fn of(&self, seat: usize, now: MediaTime) -> f64 {
+        self.0.get(seat).map_or(0.0, |had| had.of(now))
+    }
+
+    /// Whether a seat, of so many that are taken, had clearly more than would be its part if one more came: it is late by its own doing.
+    pub(super) fn hogs(&self, seat: usize, taken: usize, now: MediaTime) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "a number of seats")]
+        let part = LATELY.as_secs_f64() / (taken + 1) as f64;
+        self.of(seat, now) > CLEARLY * part
+    }
+
+    /// Seconds that are one session's part, of those that had the device lately.
+    pub(super) fn part(&self, now: MediaTime) -> f64 {
+        let active = self.0.iter().filter(|had| had.of(now) > ACTIVE).count().max(2);
+        #[expect(clippy::cast_precision_loss, reason = "a number of seats")]
+        let part = LATELY.as_secs_f64() / active as f64;
+        part
+    }
+
+    /// Somebody new sits down.
+    pub(super) fn seat(&mut self, seat: usize, now: MediaTime) {
+        let most = self.part(now) / 2.0;
+        let others = self.0.iter().enumerate().filter(|(i, _)| *i != seat).map(|(_, had)| had.of(now));
+        let others: Vec<f64> = others.filter(|seconds| *seconds > NOTHING).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a number of seats")]
+        let average = others.iter().sum::<f64>() / others.len().max(1) as f64;
+        if let Some(had) = self.0.get_mut(seat) {
+            *had = Had { seconds: had.of(now).max(average.min(most)), at: now };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> MediaTime {
+        MediaTime::from_millis(ms)
+    }
+
+    #[test]
+    fn what_was_had_fades_and_stays_within_the_time_that_counts() {
+        let mut usage = Usage::new(2);
+        for i in 1..=1_000 {
+            usage.note(0, Duration::from_millis(100), at(i * 100));
+        }
+        let all = usage.of(0, at(100_000));
+        assert!(all > 7.5 && all < 8.5, "{all}");
+        assert!(usage.of(0, at(130_000)) < 0.2);
+        assert_eq!((usage.of(1, at(0)), usage.of(9, at(0))), (0.0, 0.0), "a seat that is not there had nothing");
+        usage.note(9, Duration::from_secs(1), at(0));
+    }
+
+    #[test]
+    fn who_hogs_had_more_than_its_part_beside_one_more() {
+        let mut usage = Usage::new(4);
+        usage.note(0, Duration::from_millis(5_200), at(0));
+        usage.note(1, Duration::from_millis(1_400), at(0));
+        assert!(usage.hogs(0, 1, at(0)) && usage.hogs(0, 4, at(0)));
+        assert!(!usage.hogs(1, 4, at(0)), "four that are busy alike do not");
+        assert!(!usage.hogs(0, 1, at(4_000)), "nor who did once");
+    }
+
+    #[test]
+    fn a_part_is_half_for_one_or_two_and_less_for_more() {
+        let mut usage = Usage::new(4);
+        assert_eq!(usage.part(at(0)), 4.0);
+        for seat in 0..4 {
+            usage.note(seat, Duration::from_millis(300), at(0));
+        }
+        assert_eq!(usage.part(at(0)), 2.0);
+        assert_eq!(usage.part(at(10_000)), 4.0, "who is silent takes no part");
+    }
+
+    #[test]
+    fn who_comes_new_begins_as_the_others_do_and_coming_back_pays_nothing() {
+        let mut usage = Usage::new(4);
+        usage.note(0, Duration::from_secs(1), at(0));
+        usage.note(1, Duration::from_secs(3), at(0));
+        usage.seat(2, at(0));
+        assert_eq!(usage.of(2, at(0)), 2.0);
+        usage.seat(1, at(0));
+        assert_eq!(usage.of(1, at(0)), 3.0, "the seat of a flood is no better after a new start");
+        let mut beside = Usage::new(2);
+        beside.note(0, Duration::from_secs(7), at(0));
+        beside.seat(1, at(0));
+        assert_eq!(beside.of(1, at(0)), 2.0, "beside a flood nobody begins as one");
+        let mut first = Usage::new(2);
+        first.seat(0, at(5));
+        assert_eq!(first.of(0, at(5)), 0.0);
+    }
+}

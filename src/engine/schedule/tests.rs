@@ -1,0 +1,290 @@
+use std::time::Duration;
+
+use super::{GUESS, Hold, KINDS, Kind, LONG, MORE, Running, Scheduler, Task, Weight};
+use crate::base::MediaTime;
+
+impl Scheduler {
+    /// Work of one session.
+    fn put(&mut self, task: Task, now: MediaTime) {
+        self.add(task, 0, now);
+    }
+
+    /// Nothing is due.
+    fn free(&mut self, now: MediaTime) -> Option<Task> {
+        self.due(now, Hold::default(), |_| Duration::ZERO)
+    }
+
+    /// All sessions had as much.
+    fn due(&mut self, now: MediaTime, hold: Hold, takes: impl Fn(Task) -> Duration) -> Option<Task> {
+        self.next(now, hold, |task, _| Weight { takes: takes(task), ..Weight::default() })
+    }
+
+    /// What each seat had of the device is in `had`.
+    fn among(&mut self, now: MediaTime, had: &[f64]) -> Option<Task> {
+        self.next(now, Hold::default(), |_, seat| weight(had[seat]))
+    }
+}
+
+/// Everybody's part is what nobody may be ahead.
+fn weight(had: f64) -> Weight {
+    Weight { had, over: had > MORE, ..Weight::default() }
+}
+
+fn at(ms: u64) -> MediaTime {
+    MediaTime::from_millis(ms)
+}
+
+#[test]
+fn the_more_urgent_kind_goes_first() {
+    let mut s = Scheduler::default();
+    for kind in Kind::ALL.into_iter().rev() {
+        s.put((kind, 1), at(0));
+    }
+    let order: Vec<Kind> = std::iter::from_fn(|| s.free(at(0))).map(|t| t.0).collect();
+    assert_eq!(order, Kind::ALL);
+    assert!(s.is_empty());
+}
+
+#[test]
+fn answers_take_turns_and_begun_perception_is_finished_first() {
+    let mut s = Scheduler::default();
+    s.put((Kind::Answer, 1), at(0));
+    s.put((Kind::Answer, 2), at(0));
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        let task = s.free(at(0)).unwrap();
+        order.push(task.1);
+        s.put(task, at(0));
+    }
+    assert_eq!(order, [1, 2, 1, 2]);
+    let mut s = Scheduler::default();
+    s.put((Kind::Background, 7), at(0));
+    s.put((Kind::Background, 8), at(0));
+    let task = s.free(at(0)).unwrap();
+    s.resume(task, 0, at(0));
+    assert_eq!(s.free(at(0)), Some((Kind::Background, 7)));
+}
+
+/// Runs one answer that never ends beside endless perception, a step taking `ms`; returns how many steps each kind got.
+fn share(ms: u64, others: &[Kind]) -> [usize; KINDS] {
+    let mut s = Scheduler::default();
+    let mut steps = [0; KINDS];
+    s.put((Kind::Answer, 1), at(0));
+    for kind in others {
+        s.put((*kind, 9), at(0));
+    }
+    for i in 1..=1000 {
+        let task = s.free(at(i * ms)).unwrap();
+        steps[task.0 as usize] += 1;
+        s.put(task, at(i * ms));
+    }
+    steps
+}
+
+#[test]
+fn background_perception_gets_a_share_while_an_answer_streams() {
+    let steps = share(25, &[Kind::Background]);
+    // One step of 25 ms in 400 ms: 1 in 17.
+    assert!((50..=70).contains(&steps[Kind::Background as usize]), "{steps:?}");
+    assert!(steps[Kind::Answer as usize] > 900, "{steps:?}");
+}
+
+#[test]
+fn the_embedding_of_a_question_passes_looks_and_soon_passes_answers() {
+    let mut s = Scheduler::default();
+    s.put((Kind::Question, 1), at(0));
+    let begun = s.free(at(0)).unwrap();
+    s.resume(begun, 0, at(50));
+    s.put((Kind::Embed, 2), at(50));
+    s.put((Kind::Answer, 3), at(50));
+    assert_eq!(s.free(at(50)), Some((Kind::Answer, 3)));
+    s.put((Kind::Answer, 3), at(80));
+    assert_eq!(s.free(at(110)), Some((Kind::Embed, 2)));
+}
+
+#[test]
+fn prefilling_ahead_never_delays_an_answer_but_passes_perception() {
+    assert_eq!(share(100, &[Kind::Warm])[Kind::Warm as usize], 0);
+    let mut s = Scheduler::default();
+    s.put((Kind::Warm, 1), at(0));
+    s.put((Kind::Background, 2), at(0));
+    assert_eq!(s.free(at(900)), Some((Kind::Warm, 1)));
+}
+
+#[test]
+fn nothing_overtakes_speech() {
+    let mut s = Scheduler::default();
+    s.put((Kind::Background, 2), at(0));
+    s.put((Kind::Speech, 1), at(5000));
+    assert_eq!(s.free(at(5000)), Some((Kind::Speech, 1)));
+}
+
+#[test]
+fn removed_work_never_comes_and_work_added_twice_comes_once() {
+    let mut s = Scheduler::default();
+    s.put((Kind::Answer, 1), at(0));
+    s.put((Kind::Answer, 1), at(0));
+    s.put((Kind::Warm, 2), at(0));
+    s.remove((Kind::Warm, 2));
+    assert_eq!(s.free(at(0)), Some((Kind::Answer, 1)));
+    assert_eq!(s.free(at(0)), None);
+}
+
+#[test]
+fn a_look_is_not_begun_when_a_turn_is_expected_before_it_would_end() {
+    let mut s = Scheduler::default();
+    s.put((Kind::Background, 1), at(0));
+    let hold = Hold { turn: Some(at(100)), answer: None };
+    let takes = |task: Task| Duration::from_millis(if task.0 == Kind::Background { 80 } else { 300 });
+    assert_eq!(s.due(at(50), hold, takes), None);
+    assert_eq!(s.due(at(60), hold, takes), None);
+    assert_eq!(s.take_deferred(), [Kind::Background], "counted once");
+    // Reading what is being said is for the turn that is expected.
+    s.put((Kind::Partial, 2), at(60));
+    assert_eq!(s.due(at(60), hold, takes), Some((Kind::Partial, 2)));
+    assert_eq!(s.due(at(10), hold, takes), Some((Kind::Background, 1)), "there was time for it before");
+}
+
+#[test]
+fn what_can_wait_is_held_back_for_a_first_word_and_nothing_else_is() {
+    let kinds = [Kind::Partial, Kind::Ahead, Kind::Background, Kind::Warm];
+    let hold = Hold { answer: Some(at(1_000)), turn: None };
+    let takes = |_| Duration::from_millis(100);
+    for kind in Kind::ALL {
+        let mut s = Scheduler::default();
+        s.put((kind, 1), at(0));
+        assert_eq!(s.due(at(950), hold, takes).is_none(), kinds.contains(&kind), "{kind:?}");
+        // A first word that is late already is not made later.
+        let mut s = Scheduler::default();
+        s.put((kind, 1), at(1_500));
+        assert_eq!(s.due(at(2_000), hold, takes).is_none(), kinds.contains(&kind), "{kind:?}");
+    }
+}
+
+#[test]
+fn nothing_is_held_back_for_ever() {
+    let mut s = Scheduler::default();
+    s.put((Kind::Background, 1), at(0));
+    s.put((Kind::Answer, 2), at(0));
+    let hold = Hold { answer: Some(at(0)), turn: None };
+    let mut looked_at = None;
+    for now in (0..3_000).step_by(50) {
+        let (kind, id) = s.due(at(now), hold, |_| Duration::from_millis(100)).unwrap();
+        if kind == Kind::Background {
+            looked_at = Some(now);
+            break;
+        }
+        s.put((kind, id), at(now));
+    }
+    assert_eq!(looked_at, Some(1_000));
+}
+
+#[test]
+fn work_of_unknown_cost_is_never_held_back_for_a_turn() {
+    let mut s = Scheduler::default();
+    s.put((Kind::Background, 1), at(0));
+    let hold = Hold { turn: Some(at(100)), answer: None };
+    assert!(s.due(at(90), hold, |_| Duration::ZERO).is_some());
+}
+
+#[test]
+fn a_flood_yields_to_everybody_else_whatever_it_asks_for_and_is_not_starved() {
+    let had = [MORE * 7.0, 0.2];
+    for flood in [Kind::Speech, Kind::Answer, Kind::Embed, Kind::Question] {
+        for calm in [Kind::Speech, Kind::Answer, Kind::Embed, Kind::Question, Kind::Partial, Kind::Ahead] {
+            let mut s = Scheduler::default();
+            s.add((flood, 1), 0, at(0));
+            s.add((calm, 2), 1, at(5));
+            assert_eq!(s.among(at(5), &had), Some((calm, 2)), "{flood:?} before {calm:?}");
+            assert_eq!(s.among(at(5), &had), Some((flood, 1)));
+        }
+    }
+    let (mut s, mut steps) = (Scheduler::default(), [0, 0]);
+    s.add((Kind::Answer, 0), 0, at(0));
+    s.add((Kind::Answer, 1), 1, at(0));
+    for i in 1..=1_000 {
+        let (kind, id) = s.among(at(i * 25), &had).unwrap();
+        steps[id as usize] += 1;
+        s.add((kind, id), id as usize, at(i * 25));
+    }
+    assert!(steps[0] > 20 && steps[1] > 900, "{steps:?}");
+}
+
+#[test]
+fn among_those_who_had_about_as_much_the_more_urgent_work_goes_first() {
+    let had = [MORE * 0.9, 0.0, MORE + GUESS * 0.9];
+    let mut s = Scheduler::default();
+    s.add((Kind::Answer, 1), 1, at(0));
+    s.add((Kind::Speech, 0), 0, at(0));
+    assert_eq!(s.among(at(0), &had), Some((Kind::Speech, 0)));
+    // A guess goes before an answer of nobody but a flood.
+    let mut s = Scheduler::default();
+    s.add((Kind::Partial, 1), 1, at(0));
+    s.add((Kind::Answer, 2), 2, at(0));
+    assert_eq!(s.among(at(0), &had), Some((Kind::Answer, 2)));
+    s.add((Kind::Answer, 2), 2, at(0));
+    assert_eq!(s.among(at(0), &[0.0, 0.0, MORE + GUESS * 1.1]), Some((Kind::Partial, 1)));
+}
+
+#[test]
+fn of_one_kind_a_calm_session_is_next_however_many_a_flood_has_waiting() {
+    let mut s = Scheduler::default();
+    for id in 0..8 {
+        s.add((Kind::Speech, id), 0, at(0));
+        s.add((Kind::Background, id), 0, at(0));
+    }
+    s.add((Kind::Speech, 9), 1, at(1));
+    s.add((Kind::Background, 9), 1, at(1));
+    let had = [MORE * 3.0, 0.0];
+    assert_eq!(s.among(at(1), &had), Some((Kind::Speech, 9)));
+    while s.among(at(1), &had).is_some_and(|(kind, _)| kind == Kind::Speech) {}
+    assert!(s.queues[Kind::Background as usize].iter().all(|e| e.seat == 0), "the calm one's look was the first");
+}
+
+#[test]
+fn an_answer_ahead_of_its_reader_lets_others_pass_and_goes_before_the_background() {
+    let early = |task: Task, _| Weight { early: task == (Kind::Answer, 1), ..Weight::default() };
+    let mut s = Scheduler::default();
+    for (kind, id) in [(Kind::Answer, 1), (Kind::Answer, 2), (Kind::Partial, 3), (Kind::Background, 4)] {
+        s.add((kind, id), id as usize, at(0));
+    }
+    let order: Vec<Task> = std::iter::from_fn(|| s.next(at(0), Hold::default(), early)).collect();
+    assert_eq!(order, [(Kind::Answer, 2), (Kind::Partial, 3), (Kind::Answer, 1), (Kind::Background, 4)]);
+}
+
+#[test]
+fn in_the_pauses_of_a_long_utterance_runs_what_it_would_yield_to_and_nothing_else() {
+    let long = |had| Running { kind: Kind::Speech, weight: weight(had) };
+    let weigh = |_, seat: usize| weight([MORE * 4.0, 0.0, 0.1][seat]);
+    let full = || {
+        let mut s = Scheduler::default();
+        s.add((Kind::Answer, 0), 0, at(0));
+        s.add((Kind::Answer, 1), 1, at(0));
+        s.add((Kind::Speech, 2), 2, at(0));
+        s.add((Kind::Background, 1), 1, at(0));
+        s
+    };
+    let mut s = full();
+    assert_eq!(s.next_within(long(MORE * 2.0), at(0), weigh), Some((Kind::Speech, 2)));
+    assert_eq!(s.next_within(long(MORE * 2.0), at(0), weigh), Some((Kind::Answer, 1)));
+    assert_eq!(s.next_within(long(MORE * 2.0), at(0), weigh), None, "neither the flood nor the background");
+    assert_eq!(full().next_within(long(0.0), at(0), weigh), None, "it has as much claim as they");
+    let reading = Running { kind: Kind::Partial, weight: weight(0.0) };
+    assert_eq!(full().next_within(reading, at(0), weigh), Some((Kind::Speech, 2)));
+    // What takes half a minute of sound lets pass what is short, whoever it is of.
+    let slow = Running { kind: Kind::Speech, weight: Weight { takes: LONG, ..weight(0.0) } };
+    let short =
+        |task: Task, seat| Weight { takes: if task.0 == Kind::Speech { LONG } else { LONG / 4 }, ..weigh(task, seat) };
+    let mut s = full();
+    assert_eq!(s.next_within(slow, at(0), short), Some((Kind::Answer, 1)));
+    assert_eq!(s.next_within(slow, at(0), short), None, "one that is as long waits");
+}
+
+#[test]
+fn who_had_no_more_than_its_part_yields_to_nobody() {
+    let mut s = Scheduler::default();
+    s.add((Kind::Answer, 1), 0, at(0));
+    s.add((Kind::Embed, 2), 1, at(0));
+    let part = |_, seat: usize| Weight { had: [3.9, 0.0][seat], ..Weight::default() };
+    assert_eq!(s.next(at(0), Hold::default(), part), Some((Kind::Answer, 1)));
+}
