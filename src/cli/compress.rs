@@ -14,7 +14,7 @@ use crate::app::SystemClock;
 use crate::base::ErrorClass;
 use crate::config::Config;
 use crate::model::llm::LlmError;
-use crate::model::llm::compress::{Format, Report, Wanted, compress};
+use crate::model::llm::compress::{Format, Report, TASKS, Wanted, compress};
 use crate::weights::{Digest, Manifest, Role, Store, WeightsError, entry};
 
 #[derive(Debug, Args)]
@@ -36,6 +36,9 @@ pub(super) struct Compress {
     /// Leave out this share of the feed-forward channels, those that add least
     #[arg(long, default_value_t = 0.0, value_name = "0-0.9", value_parser = share)]
     drop_channels: f32,
+    /// Leave out this many query heads of each group that shares its keys, those that add least
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    drop_heads: usize,
 }
 
 impl From<LlmError> for Failure {
@@ -78,7 +81,8 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
     entry(&args.to, Role::Llm, &model.licence, &about, &Digest { size: 1, sha256: "0".repeat(64) })?;
     fs::create_dir_all(&dir).map_err(WeightsError::io("create", &dir))?;
     let to = dir.join("model.gguf");
-    let wanted = Wanted { format: args.format, layers: args.drop_layers, channels: args.drop_channels };
+    let wanted =
+        Wanted { format: args.format, layers: args.drop_layers, channels: args.drop_channels, heads: args.drop_heads };
     let told = std::cell::RefCell::new(String::new());
     let tell = |what: &str, done: usize, all: usize| {
         let mut told = told.borrow_mut();
@@ -113,6 +117,9 @@ fn about(args: &Compress) -> String {
     if args.drop_channels > 0.0 {
         let _ = write!(about, ", {:.0} % of channels fewer", 100.0 * args.drop_channels);
     }
+    if args.drop_heads > 0 {
+        let _ = write!(about, ", {} heads of a group fewer", args.drop_heads);
+    }
     about
 }
 
@@ -127,6 +134,9 @@ fn table(from: &str, to: &str, r: &Report) -> String {
     let bytes = |n: f64| human(n as u64);
     row("size", before, after, &bytes);
     row("perplexity, held out", r.before.perplexity, r.after.perplexity, &|x| format!("{x:.3}"));
+    #[expect(clippy::cast_precision_loss, reason = "a share of some hundred questions")]
+    let percent = |right: usize| 100.0 * right as f64 / TASKS as f64;
+    row("facts read right", percent(r.before.right), percent(r.after.right), &|x| format!("{x:.1} %"));
     row("prompt, tokens a second", r.before.prefill, r.after.prefill, &|x| format!("{x:.0}"));
     row("answer, tokens a second", r.before.decode, r.after.decode, &|x| format!("{x:.1}"));
     let _ = writeln!(out, "same next word at {:.1} % of {} held-out tokens", 100.0 * r.agreement, r.judged);
@@ -135,6 +145,9 @@ fn table(from: &str, to: &str, r: &Report) -> String {
     }
     if r.channels.0 != r.channels.1 {
         let _ = writeln!(out, "feed-forward channels of each layer: {} of {}", r.channels.1, r.channels.0);
+    }
+    if r.heads.0 != r.heads.1 {
+        let _ = writeln!(out, "query heads of each layer: {} of {}", r.heads.1, r.heads.0);
     }
     let _ = writeln!(out, "use it with `--set models.llm={to}`");
     out

@@ -47,6 +47,8 @@ struct Buffers {
     y: Vec<f32>,
     /// `[tokens, queries and keys and values]`.
     qkv: Vec<f32>,
+    /// `[tokens, queries]`: what attention found.
+    mixed: Vec<f32>,
     /// `[tokens, feed_forward]`.
     hidden: Vec<f32>,
     rounded: Activations,
@@ -126,8 +128,8 @@ impl Decoder {
             multiply(&mut p, &layer.sides(), &b.rounded, &mut b.qkv);
             turn(&mut p, &mut b.qkv, (heads.row(), turned), &b.turns, pairs);
             kv.write(cache.len, &b.qkv);
-            kv.attend(&mut p, cache.len, &b.qkv, &mut b.y);
-            b.rounded.round(&mut p, &b.y, shape.width);
+            kv.attend(&mut p, cache.len, &b.qkv, &mut b.mixed);
+            b.rounded.round(&mut p, &b.mixed, shape.queries());
             multiply(&mut p, &[(&layer.output, None)], &b.rounded, &mut b.y);
             b.rounded.norm(&mut p, &mut b.x, Some(&b.y), &layer.feed_norm, eps);
             gated(&mut p, (&layer.gate, &layer.up), &b.rounded, &mut b.hidden);
@@ -154,6 +156,7 @@ impl Decoder {
         b.x.resize(m * s.width, 0.0);
         b.y.resize(m * s.width, 0.0);
         b.qkv.resize(m * self.heads.row(), 0.0);
+        b.mixed.resize(m * s.queries(), 0.0);
         b.hidden.resize(m * s.feed_forward, 0.0);
         for (token, x) in tokens.iter().zip(b.x.chunks_exact_mut(s.width)) {
             self.embedding.row(*token as usize, x);
@@ -200,14 +203,14 @@ impl Weights<'_> {
             let bias = (s.family == Family::Qwen2).then(|| self.vector(&format!("blk.{i}.{part}.bias"), rows));
             Ok::<_, LlmError>(Biased(matrix, bias.transpose()?))
         };
-        let (query, key, value) = (side("attn_q", s.width)?, side("attn_k", kv)?, side("attn_v", kv)?);
+        let (query, key, value) = (side("attn_q", s.queries())?, side("attn_k", kv)?, side("attn_v", kv)?);
         let name = |part: &str| format!("blk.{i}.{part}.weight");
         Ok(Layer {
             attention_norm: self.vector(&name("attn_norm"), s.width)?,
             query,
             key,
             value,
-            output: self.matrix(&name("attn_output"), s.width, s.width)?,
+            output: self.matrix(&name("attn_output"), s.width, s.queries())?,
             feed_norm: self.vector(&name("ffn_norm"), s.width)?,
             gate: self.matrix(&name("ffn_gate"), s.feed_forward, s.width)?,
             up: self.matrix(&name("ffn_up"), s.feed_forward, s.width)?,

@@ -38,6 +38,11 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Values of a token's queries, all heads together.
+    pub(super) const fn queries(&self) -> usize {
+        self.heads * self.head_width
+    }
+
     /// Bytes of keys and values of `tokens` in all layers, at `bytes` for each.
     pub(super) fn kv_bytes(&self, tokens: usize, bytes: usize) -> u64 {
         (self.layers * 2 * self.kv_heads * self.head_width * bytes) as u64 * tokens as u64
@@ -82,6 +87,10 @@ impl GgufFile {
         self.content.metadata.get(key).ok_or_else(|| self.corrupt(format!("metadata key {key:?} is missing")))
     }
 
+    fn has_value(&self, key: &str) -> bool {
+        self.content.metadata.contains_key(key)
+    }
+
     pub(super) fn text(&self, key: &str) -> Result<&str, LlmError> {
         let value = self.value(key)?;
         value.to_string().map(String::as_str).map_err(|_| self.corrupt(format!("metadata key {key:?} is not a text")))
@@ -120,7 +129,15 @@ impl GgufFile {
         let width = self.count(&key("embedding_length"), 1 << 15)?;
         let heads = self.count(&key("attention.head_count"), 1 << 8)?;
         let kv_heads = self.count(&key("attention.head_count_kv"), 1 << 8)?;
-        if width % heads != 0 || heads % kv_heads != 0 || (width / heads) % 2 != 0 {
+        // Stated where heads were taken out; else they share the width.
+        let stated = self.has_value(&key("attention.key_length"));
+        let head_width = if stated {
+            self.count(&key("attention.key_length"), 1 << 12)?
+        } else {
+            width.checked_div(heads).unwrap_or(0)
+        };
+        let shared = stated || width % heads == 0;
+        if !shared || heads % kv_heads != 0 || head_width == 0 || head_width % 2 != 0 {
             return Err(self.corrupt(format!("{heads} heads, {kv_heads} kv heads do not divide a width of {width}")));
         }
         let shape = Shape {
@@ -130,7 +147,7 @@ impl GgufFile {
             feed_forward: self.count(&key("feed_forward_length"), 1 << 17)?,
             heads,
             kv_heads,
-            head_width: width / heads,
+            head_width,
             context: self.count(&key("context_length"), 1 << 24)?,
             vocabulary: self.texts("tokenizer.ggml.tokens")?.len(),
             rope_base: self.real(&key("rope.freq_base")).unwrap_or(10_000.0),

@@ -204,9 +204,10 @@ impl Layer {
         mixed.reshape((h, m, w))?.transpose(0, 1)?.reshape((m, h * w))
     }
 
-    /// The squared length of each column of the way down.
-    pub(super) fn down_energy(&self) -> Result<Vec<f32>> {
-        self.down.dense()?.sqr()?.sum(0)?.to_vec1()
+    /// The squared length of each column of the matrix behind attention, and of the way down.
+    pub(super) fn energies(&self) -> Result<[Vec<f32>; 2]> {
+        let of = |matrix: &Linear| matrix.dense()?.sqr()?.sum(0)?.to_vec1();
+        Ok([of(&self.output)?, of(&self.down)?])
     }
 }
 
@@ -247,7 +248,7 @@ impl Weights<'_> {
         let kv = s.kv_heads * s.head_width;
         let bias = if s.family == Family::Qwen2 {
             let parts = [
-                self.vector(&name("attn_q.bias"), s.width)?,
+                self.vector(&name("attn_q.bias"), s.queries())?,
                 self.vector(&name("attn_k.bias"), kv)?,
                 self.vector(&name("attn_v.bias"), kv)?,
             ];
@@ -259,8 +260,8 @@ impl Weights<'_> {
         let (gate, up) = (name("ffn_gate.weight"), name("ffn_up.weight"));
         Ok(Layer {
             attention_norm: self.vector(&name("attn_norm.weight"), s.width)?,
-            qkv: self.matrix(&[(&q, s.width), (&k, kv), (&v, kv)], s.width, bias)?,
-            output: self.matrix(&[(&name("attn_output.weight"), s.width)], s.width, None)?,
+            qkv: self.matrix(&[(&q, s.queries()), (&k, kv), (&v, kv)], s.width, bias)?,
+            output: self.matrix(&[(&name("attn_output.weight"), s.width)], s.queries(), None)?,
             feed_norm: self.vector(&name("ffn_norm.weight"), s.width)?,
             gate_up: self.matrix(&[(&gate, s.feed_forward), (&up, s.feed_forward)], s.width, None)?,
             down: self.matrix(&[(&name("ffn_down.weight"), s.width)], s.feed_forward, None)?,

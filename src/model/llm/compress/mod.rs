@@ -1,13 +1,15 @@
 //! `models compress`: a smaller, faster model from a larger one, and what that costs, measured.
 //!
 //! Floor 2. In: a GGUF file and a text like what the model will see. Out: another GGUF file and a [`Report`]. The text is cut into sequences: most of them say what matters
-//! ([`layers`]), the rest is held out and judged, by the same slow arithmetic, before and after. Then layers and feed-forward channels go ([`prune`]) and the matrices are
-//! rounded with the error weighed ([`quantize`]). Nothing is trained again, so what is pruned is lost: the report says how much.
+//! ([`layers`]), the rest is held out and judged, by the same slow arithmetic, before and after. Then layers, query heads and feed-forward channels go ([`prune`]) and the matrices are
+//! rounded with the error weighed ([`quantize`]). Nothing is trained again, so what is pruned is lost: the report says how much, by the text and by
+//! questions about facts in the prompt, which is what the model is for here ([`task`]).
 //! Embedding, head, norms and biases stay as they are.
 
 mod layers;
 mod prune;
 mod quantize;
+mod task;
 mod write;
 
 use std::path::Path;
@@ -20,6 +22,8 @@ use super::tokenizer::GgufTokenizer;
 use super::transformer::{KvCache, Layer};
 use super::{DeviceChoice, LanguageModel, Llm, LlmError};
 use crate::base::Clock;
+
+pub use task::TASKS;
 
 /// Tokens of one sequence.
 const SEQUENCE: usize = 256;
@@ -49,6 +53,8 @@ pub struct Wanted {
     pub layers: usize,
     /// Share of the feed-forward channels that go, `0.0..1.0`.
     pub channels: f32,
+    /// How many query heads go of those that share a kv head.
+    pub heads: usize,
 }
 
 /// What a model is like.
@@ -58,6 +64,8 @@ pub struct Measured {
     pub bytes: u64,
     /// On the text that was held out.
     pub perplexity: f64,
+    /// Right answers of [`TASKS`] questions about facts that stand in the prompt (`task`).
+    pub right: usize,
     /// Tokens a second, of a prompt and one by one.
     pub prefill: f64,
     /// See there.
@@ -79,6 +87,8 @@ pub struct Report {
     pub dropped: Vec<usize>,
     /// Feed-forward channels of each layer, before and after.
     pub channels: (usize, usize),
+    /// Query heads of each layer, before and after.
+    pub heads: (usize, usize),
 }
 
 /// Where the work is: `what`, `done` of `all`.
@@ -112,24 +122,25 @@ pub fn compress(
         let smaller = small.shape()?;
         let told = |i: usize| tell("judging the new one", i, smaller.layers);
         let again = look(&mut small, &smaller, (&[], held), &told)?;
-        tell("timing both", 0, 1);
-        Ok((again, speeds((from, to), &sequences[0], clock)?))
+        Ok((again, trial((from, to), &sequences[0], clock, tell)?))
     })();
     // A file that cannot be read again is not left behind.
-    let (again, speeds) = measured.inspect_err(|_| drop(std::fs::remove_file(to)))?;
+    let (again, tried) = measured.inspect_err(|_| drop(std::fs::remove_file(to)))?;
     let same = looked.likeliest.iter().zip(&again.likeliest).filter(|(a, b)| a == b).count();
-    let measured = |path: &Path, looked: &Looked, (prefill, decode): Speed| Measured {
+    let measured = |path: &Path, looked: &Looked, tried: Tried| Measured {
         bytes: std::fs::metadata(path).map_or(0, |m| m.len()),
         perplexity: (looked.surprise / looked.likeliest.len() as f64).exp(),
-        prefill,
-        decode,
+        right: tried.right,
+        prefill: tried.prefill,
+        decode: tried.decode,
     };
     Ok(Report {
-        before: measured(from, &looked, speeds.0),
-        after: measured(to, &again, speeds.1),
+        before: measured(from, &looked, tried[0]),
+        after: measured(to, &again, tried[1]),
         agreement: same as f64 / looked.likeliest.len() as f64,
         judged: looked.likeliest.len(),
         channels: (shape.feed_forward, plan.channels.first().map_or(shape.feed_forward, Vec::len)),
+        heads: (shape.heads, plan.heads.first().map_or(shape.heads, Vec::len)),
         dropped: plan.dropped,
     })
 }
@@ -154,8 +165,8 @@ fn cut(file: &GgufFile, text: &str) -> Result<Vec<Vec<u32>>, LlmError> {
 
 /// What running the texts through a model showed.
 struct Looked {
-    /// Of each layer, by the first texts; and the energy that each feed-forward channel adds.
-    seen: Vec<(Columns, Vec<f32>)>,
+    /// Of each layer, by the first texts; and the energies that each channel of attention and of the feed-forward block adds.
+    seen: Vec<(Columns, [Vec<f32>; 2])>,
     /// By the others: the likeliest token after each, and the sum of the surprises.
     likeliest: Vec<u32>,
     surprise: f64,
@@ -188,8 +199,10 @@ fn look(
                 *x = out;
             }
             let columns = sums.columns()?;
-            let energy = columns.down.iter().zip(layer.down_energy()?).map(|(h, w)| h * w).collect();
-            Ok((columns, energy))
+            let [output, down] = layer.energies()?;
+            let energy = |h: &[f32], w: Vec<f32>| h.iter().zip(w).map(|(h, w)| h * w).collect();
+            let energies = [energy(&columns.output, output), energy(&columns.down, down)];
+            Ok((columns, energies))
         };
         seen.push(run().map_err(|e| failed(file, &e))?);
     }
@@ -209,42 +222,62 @@ struct Plan {
     dropped: Vec<usize>,
     /// Of each layer that was: the channels that stay.
     channels: Vec<Vec<usize>>,
+    /// The query heads that stay.
+    heads: Vec<Vec<usize>>,
     /// Of each layer that was.
     columns: Vec<Columns>,
 }
 
 impl Plan {
-    fn make(shape: &Shape, seen: &[(Columns, Vec<f32>)], wanted: Wanted) -> Self {
+    fn make(shape: &Shape, seen: &[(Columns, [Vec<f32>; 2])], wanted: Wanted) -> Self {
         let influence: Vec<f32> = seen.iter().map(|(c, _)| c.influence).collect();
         let keep = prune::channels_left(shape.feed_forward, wanted.channels, STEP);
+        let heads = |energy: &[f32]| {
+            let score: Vec<f32> = energy.chunks_exact(shape.head_width).map(|head| head.iter().sum()).collect();
+            prune::heads_to_keep(&score, shape.kv_heads, wanted.heads)
+        };
         Self {
             wanted,
             dropped: prune::layers_to_drop(&influence, wanted.layers),
-            channels: seen.iter().map(|(_, energy)| prune::channels_to_keep(energy, keep)).collect(),
+            channels: seen.iter().map(|(_, [_, energy])| prune::channels_to_keep(energy, keep)).collect(),
+            heads: seen.iter().map(|(_, [energy, _])| heads(energy)).collect(),
             columns: seen.iter().map(|(c, _)| c.clone()).collect(),
         }
     }
 }
 
-/// Tokens a second: of a prompt, and one by one.
-type Speed = (f64, f64);
-
-/// Of both, prompt and one by one: each the better of two runs, in turn, so that a machine with other work slows both alike.
-fn speeds((from, to): (&Path, &Path), tokens: &[u32], clock: &dyn Clock) -> Result<(Speed, Speed), LlmError> {
-    let load = |path: &Path| Llm::load(path, DeviceChoice::Cpu);
-    let (mut before, mut after) = (load(from)?, load(to)?);
-    let mut best = [Speed::default(); 2];
-    for _ in 0..2 {
-        for ((path, llm), best) in [(from, &mut before), (to, &mut after)].into_iter().zip(&mut best) {
-            let wrong = |e: super::ModelError| LlmError::Corrupt { path: path.to_owned(), reason: e.to_string() };
-            let (prefill, decode) = speed(llm, tokens, clock).map_err(wrong)?;
-            *best = (best.0.max(prefill), best.1.max(decode));
-        }
-    }
-    Ok((best[0], best[1]))
+/// What a model did: questions that it answered right, tokens a second of a prompt and one by one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tried {
+    right: usize,
+    prefill: f64,
+    decode: f64,
 }
 
-fn speed(llm: &mut Llm, tokens: &[u32], clock: &dyn Clock) -> Result<Speed, super::ModelError> {
+/// Of both. Speeds are the better of two runs, in turn, so that a machine with other work slows both alike.
+fn trial(
+    (from, to): (&Path, &Path),
+    tokens: &[u32],
+    clock: &dyn Clock,
+    tell: Tell<'_>,
+) -> Result<[Tried; 2], LlmError> {
+    let load = |path: &Path| Llm::load(path, DeviceChoice::Cpu);
+    let (mut before, mut after) = (load(from)?, load(to)?);
+    let mut tried = [Tried::default(); 2];
+    for round in 0..2 {
+        for ((path, llm), tried) in [(from, &mut before), (to, &mut after)].into_iter().zip(&mut tried) {
+            let wrong = |e: super::ModelError| LlmError::Corrupt { path: path.to_owned(), reason: e.to_string() };
+            if round == 0 {
+                tried.right = task::right(llm, &|i| tell("asking both", i, TASKS)).map_err(wrong)?;
+            }
+            let (prefill, decode) = speed(llm, tokens, clock).map_err(wrong)?;
+            (tried.prefill, tried.decode) = (tried.prefill.max(prefill), tried.decode.max(decode));
+        }
+    }
+    Ok(tried)
+}
+
+fn speed(llm: &mut Llm, tokens: &[u32], clock: &dyn Clock) -> Result<(f64, f64), super::ModelError> {
     llm.open(0, tokens.len() + NEW)?;
     let took = |began| clock.now().since(began).as_secs_f64().max(1e-6);
     let began = clock.now();

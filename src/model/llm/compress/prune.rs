@@ -1,7 +1,8 @@
-//! What can go: whole layers by how little they change what passes through, feed-forward channels by how little they add.
+//! What can go: whole layers by how little they change what passes through, feed-forward channels and query heads by how little they add.
 //!
 //! Pure. Sources: "ShortGPT" (arXiv:2403.03853), block influence; "Wanda" (arXiv:2306.11695), weight times activation, here for whole channels of the feed-forward block. Ours: a
-//! channel's score is the mean square of its activation times the squared length of its column in the way down, which is the energy that it adds on average.
+//! channel's score is the mean square of its activation times the squared length of its column in the way down, which is the energy that it adds on average; a
+//! head's is the sum of its channels' before the matrix behind attention.
 
 /// The layers to drop, rising: the `count` with the least influence. The first and the last always stay.
 #[must_use]
@@ -24,6 +25,17 @@ pub fn channels_to_keep(score: &[f32], keep: usize) -> Vec<usize> {
     order
 }
 
+/// The query heads that stay, rising, when `drop` of those that share a kv head go from each such group: the ones with the lowest score. One of each group always stays.
+#[must_use]
+pub fn heads_to_keep(score: &[f32], groups: usize, drop: usize) -> Vec<usize> {
+    let each = score.len() / groups.max(1);
+    let keep = each.saturating_sub(drop).max(1);
+    let of = |group: usize| {
+        channels_to_keep(&score[group * each..][..each], keep).into_iter().map(move |h| group * each + h)
+    };
+    (0..groups).flat_map(of).collect()
+}
+
 /// How many of `channels` stay when `share` of them go: a multiple of `step`, at least one step.
 #[must_use]
 #[expect(
@@ -39,7 +51,7 @@ pub fn channels_left(channels: usize, share: f32, step: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{channels_left, channels_to_keep, layers_to_drop};
+    use super::{channels_left, channels_to_keep, heads_to_keep, layers_to_drop};
 
     #[test]
     fn the_least_go_and_the_ends_stay() {
@@ -48,6 +60,15 @@ mod tests {
         assert_eq!(layers_to_drop(&influence, 99), [1, 2, 3, 4]);
         assert!(layers_to_drop(&[0.1, 0.2], 1).is_empty());
         assert_eq!(channels_to_keep(&[0.5, 0.1, 0.9, 0.1], 3), [0, 1, 2]);
+    }
+
+    #[test]
+    fn each_group_loses_as_many_heads() {
+        let score = [0.9, 0.1, 0.8, 0.3, 0.2, 0.4];
+        assert_eq!(heads_to_keep(&score, 2, 1), [0, 2, 3, 5]);
+        assert_eq!(heads_to_keep(&score, 2, 0), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(heads_to_keep(&score, 2, 9), [0, 5]);
+        assert_eq!(heads_to_keep(&score, 6, 1), [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) fn write(
         tell("writing", new, kept.len());
         layer(file, shape, plan, (*old, new), &mut tensors)?;
     }
-    let metadata = metadata(file, plan, kept.len())?;
+    let metadata = metadata(file, shape, plan, kept.len())?;
     let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
     let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(k, v)| (k.as_str(), v)).collect();
     // Under another name until it is whole.
@@ -50,7 +50,7 @@ pub(super) fn write(
 }
 
 /// Everything that the file said, but the sizes that changed.
-fn metadata(file: &GgufFile, plan: &Plan, layers: usize) -> Result<BTreeMap<String, Value>, LlmError> {
+fn metadata(file: &GgufFile, shape: &Shape, plan: &Plan, layers: usize) -> Result<BTreeMap<String, Value>, LlmError> {
     let arch = file.text("general.architecture")?.to_owned();
     let count = |n: usize| Value::U32(u32::try_from(n).unwrap_or(u32::MAX));
     // ggml's `LLAMA_FTYPE_MOSTLY_…`, which readers show to people.
@@ -65,6 +65,14 @@ fn metadata(file: &GgufFile, plan: &Plan, layers: usize) -> Result<BTreeMap<Stri
     ];
     let mut all: BTreeMap<String, Value> = file.metadata().map(|(k, v)| (k.clone(), v.clone())).collect();
     all.extend(changed);
+    let heads = plan.heads.first().map_or(shape.heads, Vec::len);
+    if heads != shape.heads {
+        all.insert(format!("{arch}.attention.head_count"), count(heads));
+        // Without these, readers divide the width by the heads.
+        for kind in ["key", "value"] {
+            all.insert(format!("{arch}.attention.{kind}_length"), count(shape.head_width));
+        }
+    }
     Ok(all)
 }
 
@@ -78,36 +86,47 @@ fn layer(
 ) -> Result<(), LlmError> {
     let from = |part: &str| format!("blk.{old}.{part}");
     let to = |part: &str| format!("blk.{new}.{part}");
-    for part in ["attn_norm.weight", "ffn_norm.weight", "attn_q.bias", "attn_k.bias", "attn_v.bias"] {
+    for part in ["attn_norm.weight", "ffn_norm.weight", "attn_k.bias", "attn_v.bias"] {
         if file.has(&from(part)) {
             out.push((to(part), file.whole(&from(part))?));
         }
     }
-    let (columns, stay) = (&plan.columns[old], &plan.channels[old]);
-    let ids: Vec<u32> = stay.iter().filter_map(|c| u32::try_from(*c).ok()).collect();
-    let ids = Tensor::new(ids, &Device::Cpu).map_err(|e| failed(file, &e))?;
-    let down: Vec<f32> = stay.iter().map(|c| columns.down[*c]).collect();
-    let (wide, kv) = (shape.feed_forward, shape.kv_heads * shape.head_width);
-    let (all, rows, cols): (Cut<'_>, Cut<'_>, Cut<'_>) =
-        (&|t| Ok(t), &|t| t.index_select(&ids, 0), &|t| t.index_select(&ids, 1));
+    let (columns, w) = (&plan.columns[old], shape.head_width);
+    let channels = &plan.channels[old];
+    let queries: Vec<usize> = plan.heads[old].iter().flat_map(|h| h * w..(h + 1) * w).collect();
+    if file.has(&from("attn_q.bias")) {
+        let bias = file.floats(&from("attn_q.bias"), &[shape.queries()], &Device::Cpu)?;
+        let cut = at(&bias, &queries, 0).and_then(|b| QTensor::quantize(&b, GgmlDType::F32));
+        out.push((to("attn_q.bias"), cut.map_err(|e| failed(file, &e))?));
+    }
+    let of = |columns: &[f32], stay: &[usize]| stay.iter().map(|c| columns[*c]).collect::<Vec<f32>>();
+    let (output, down) = (of(&columns.output, &queries), of(&columns.down, channels));
+    let (wide, kv, width) = (shape.feed_forward, shape.kv_heads * w, shape.width);
     let parts: [(&str, [usize; 2], &[f32], Cut<'_>); 7] = [
-        ("attn_q.weight", [shape.width, shape.width], &columns.attention, all),
-        ("attn_k.weight", [kv, shape.width], &columns.attention, all),
-        ("attn_v.weight", [kv, shape.width], &columns.attention, all),
-        ("attn_output.weight", [shape.width, shape.width], &columns.output, all),
-        ("ffn_gate.weight", [wide, shape.width], &columns.feed, rows),
-        ("ffn_up.weight", [wide, shape.width], &columns.feed, rows),
-        ("ffn_down.weight", [shape.width, wide], &down, cols),
+        ("attn_q.weight", [shape.queries(), width], &columns.attention, Some((&queries, 0))),
+        ("attn_k.weight", [kv, width], &columns.attention, None),
+        ("attn_v.weight", [kv, width], &columns.attention, None),
+        ("attn_output.weight", [width, shape.queries()], &output, Some((&queries, 1))),
+        ("ffn_gate.weight", [wide, width], &columns.feed, Some((channels, 0))),
+        ("ffn_up.weight", [wide, width], &columns.feed, Some((channels, 0))),
+        ("ffn_down.weight", [width, wide], &down, Some((channels, 1))),
     ];
     for (part, dims, weights, cut) in parts {
         let whole = file.floats(&from(part), &dims, &Device::Cpu)?;
-        let made = cut(whole).and_then(|t| rounded(&t, weights, plan.wanted.format));
+        let cut = cut.map_or(Ok(whole.clone()), |(stay, side)| at(&whole, stay, side));
+        let made = cut.and_then(|t| rounded(&t, weights, plan.wanted.format));
         out.push((to(part), made.map_err(|e| failed(file, &e))?));
     }
     Ok(())
 }
 
-type Cut<'a> = &'a dyn Fn(Tensor) -> Made;
+/// What stays of a matrix, and whether that are rows (0) or columns (1); `None`: all of it.
+type Cut<'a> = Option<(&'a [usize], usize)>;
+
+fn at(whole: &Tensor, stay: &[usize], side: usize) -> Made {
+    let ids: Vec<u32> = stay.iter().filter_map(|c| u32::try_from(*c).ok()).collect();
+    whole.index_select(&Tensor::new(ids, &Device::Cpu)?, side)
+}
 
 /// `weights`: how much each column matters.
 fn rounded(matrix: &Tensor, weights: &[f32], format: Format) -> candle_core::Result<QTensor> {
