@@ -14,7 +14,7 @@ use crate::app::SystemClock;
 use crate::base::ErrorClass;
 use crate::config::Config;
 use crate::model::llm::LlmError;
-use crate::model::llm::compress::{Format, Report, TASKS, Wanted, compress};
+use crate::model::llm::compress::{Format, Report, Wanted, compress};
 use crate::weights::{Digest, Manifest, Role, Store, WeightsError, entry};
 
 #[derive(Debug, Args)]
@@ -39,6 +39,9 @@ pub(super) struct Compress {
     /// Leave out this many query heads of each group that shares its keys, those that add least
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     drop_heads: usize,
+    /// Ask both this many questions about facts in the prompt, of which chance answers a quarter
+    #[arg(long, default_value_t = 240, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    questions: u16,
 }
 
 impl From<LlmError> for Failure {
@@ -81,8 +84,13 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
     entry(&args.to, Role::Llm, &model.licence, &about, &Digest { size: 1, sha256: "0".repeat(64) })?;
     fs::create_dir_all(&dir).map_err(WeightsError::io("create", &dir))?;
     let to = dir.join("model.gguf");
-    let wanted =
-        Wanted { format: args.format, layers: args.drop_layers, channels: args.drop_channels, heads: args.drop_heads };
+    let wanted = Wanted {
+        format: args.format,
+        layers: args.drop_layers,
+        channels: args.drop_channels,
+        heads: args.drop_heads,
+        questions: args.questions.into(),
+    };
     let told = std::cell::RefCell::new(String::new());
     let tell = |what: &str, done: usize, all: usize| {
         let mut told = told.borrow_mut();
@@ -101,7 +109,7 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
     let written = entry(&args.to, Role::Llm, &model.licence, &about, &digest)?;
     let file = dir.join("manifest.toml");
     fs::write(&file, written).map_err(WeightsError::io("write", &file))?;
-    std::io::stdout().write_all(table(&args.name, &args.to, &report).as_bytes())?;
+    std::io::stdout().write_all(table(args, &report).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -123,7 +131,8 @@ fn about(args: &Compress) -> String {
     about
 }
 
-fn table(from: &str, to: &str, r: &Report) -> String {
+fn table(args: &Compress, r: &Report) -> String {
+    let (from, to) = (args.name.as_str(), args.to.as_str());
     let mut out = format!("{:<26} {:>14} {:>14} {:>8}\n", "", short(from), short(to), "ratio");
     let mut row = |what: &str, before: f64, after: f64, text: &dyn Fn(f64) -> String| {
         let _ = writeln!(out, "{what:<26} {:>14} {:>14} {:>8.3}", text(before), text(after), after / before);
@@ -135,7 +144,7 @@ fn table(from: &str, to: &str, r: &Report) -> String {
     row("size", before, after, &bytes);
     row("perplexity, held out", r.before.perplexity, r.after.perplexity, &|x| format!("{x:.3}"));
     #[expect(clippy::cast_precision_loss, reason = "a share of some hundred questions")]
-    let percent = |right: usize| 100.0 * right as f64 / TASKS as f64;
+    let percent = |right: usize| 100.0 * right as f64 / f64::from(args.questions);
     row("facts read right", percent(r.before.right), percent(r.after.right), &|x| format!("{x:.1} %"));
     row("prompt, tokens a second", r.before.prefill, r.after.prefill, &|x| format!("{x:.0}"));
     row("answer, tokens a second", r.before.decode, r.after.decode, &|x| format!("{x:.1}"));

@@ -23,8 +23,6 @@ use super::transformer::{KvCache, Layer};
 use super::{DeviceChoice, LanguageModel, Llm, LlmError};
 use crate::base::Clock;
 
-pub use task::TASKS;
-
 /// Tokens of one sequence.
 const SEQUENCE: usize = 256;
 /// Most sequences that are looked at, and how many of them are held out at the least and at the most.
@@ -55,6 +53,8 @@ pub struct Wanted {
     pub channels: f32,
     /// How many query heads go of those that share a kv head.
     pub heads: usize,
+    /// How many questions both models are asked, see `task`.
+    pub questions: usize,
 }
 
 /// What a model is like.
@@ -64,7 +64,7 @@ pub struct Measured {
     pub bytes: u64,
     /// On the text that was held out.
     pub perplexity: f64,
-    /// Right answers of [`TASKS`] questions about facts that stand in the prompt (`task`).
+    /// Right answers to [`Wanted::questions`] about facts that stand in the prompt (`task`).
     pub right: usize,
     /// Tokens a second, of a prompt and one by one.
     pub prefill: f64,
@@ -122,7 +122,7 @@ pub fn compress(
         let smaller = small.shape()?;
         let told = |i: usize| tell("judging the new one", i, smaller.layers);
         let again = look(&mut small, &smaller, (&[], held), &told)?;
-        Ok((again, trial((from, to), &sequences[0], clock, tell)?))
+        Ok((again, trial((from, to), (&sequences[0], wanted.questions), clock, tell)?))
     })();
     // A file that cannot be read again is not left behind.
     let (again, tried) = measured.inspect_err(|_| drop(std::fs::remove_file(to)))?;
@@ -257,7 +257,7 @@ struct Tried {
 /// Of both. Speeds are the better of two runs, in turn, so that a machine with other work slows both alike.
 fn trial(
     (from, to): (&Path, &Path),
-    tokens: &[u32],
+    (tokens, questions): (&[u32], usize),
     clock: &dyn Clock,
     tell: Tell<'_>,
 ) -> Result<[Tried; 2], LlmError> {
@@ -268,7 +268,7 @@ fn trial(
         for ((path, llm), tried) in [(from, &mut before), (to, &mut after)].into_iter().zip(&mut tried) {
             let wrong = |e: super::ModelError| LlmError::Corrupt { path: path.to_owned(), reason: e.to_string() };
             if round == 0 {
-                tried.right = task::right(llm, &|i| tell("asking both", i, TASKS)).map_err(wrong)?;
+                tried.right = task::right(llm, questions, &|i| tell("asking both", i, questions)).map_err(wrong)?;
             }
             let (prefill, decode) = speed(llm, tokens, clock).map_err(wrong)?;
             (tried.prefill, tried.decode) = (tried.prefill.max(prefill), tried.decode.max(decode));

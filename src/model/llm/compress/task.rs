@@ -8,8 +8,6 @@ use crate::model::language::{LanguageModel, ModelError};
 
 use crate::model::llm::Llm;
 
-/// Questions.
-pub const TASKS: usize = 240;
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Tokens of a question with its facts are far below this.
 const ROOM: usize = 512;
@@ -69,16 +67,19 @@ fn article(colour: &str) -> String {
     format!("{} {colour}", if colour.starts_with("orange") { "an" } else { "a" })
 }
 
-/// How many of [`TASKS`] questions a model answers right. A word counts by its first token.
-pub(super) fn right(llm: &mut Llm, told: &dyn Fn(usize)) -> Result<usize, ModelError> {
+/// How many of so many questions a model answers right. A word counts by its first token.
+pub(super) fn right(llm: &mut Llm, questions: usize, told: &dyn Fn(usize)) -> Result<usize, ModelError> {
     let mut draw = Draw(SEED);
     let mut right = 0;
-    for i in 0..TASKS {
+    llm.open(0, ROOM)?;
+    for i in 0..questions {
         told(i);
         let Task { prompt, words } = task(&mut draw);
-        let tokens = llm.codec().render(&prompt).tokens;
-        llm.open(0, ROOM)?;
-        let Some(logits) = llm.forward(0, &tokens, true)? else { continue };
+        let rendered = llm.codec().render(&prompt);
+        // What all have in common is computed once.
+        llm.truncate(0, if i == 0 { 0 } else { rendered.system });
+        let done = llm.len(0);
+        let Some(logits) = llm.forward(0, &rendered.tokens[done..], true)? else { continue };
         let of = |word: &&str| {
             let first = llm.codec.encode(&format!(" {word}")).first().map_or(0, |t| *t as usize);
             logits.get(first).copied().unwrap_or(f32::NEG_INFINITY)
@@ -99,7 +100,7 @@ mod tests {
     fn each_question_has_one_answer_and_it_stands_in_the_facts() {
         let mut draw = Draw(SEED);
         let (mut kinds, mut answers) = (BTreeSet::new(), BTreeSet::new());
-        for _ in 0..TASKS {
+        for _ in 0..240 {
             let Task { prompt, words } = task(&mut draw);
             let asked = &prompt.messages[1].content;
             let (facts, question) = asked.split_once("\n\n").unwrap();

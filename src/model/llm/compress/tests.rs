@@ -1,9 +1,13 @@
 //! A real model, made smaller.
 
-use super::{Format, TASKS, Wanted, compress};
+use super::{Format, Wanted, compress};
+
 use crate::base::ManualClock;
 use crate::model::llm::LlmError;
 use crate::model::llm::tests::{SMOL, weights};
+
+/// Questions.
+const ASKED: usize = 60;
 
 /// Something to read, of the kind that the model will see.
 fn text() -> String {
@@ -28,7 +32,7 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
         compress(
             (&from, &to),
             &text(),
-            Wanted { format, layers, channels, heads },
+            Wanted { format, layers, channels, heads, questions: ASKED },
             &ManualClock::default(),
             &|_, _, _| {},
         )
@@ -37,17 +41,14 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
     let eight = run(Format::Q8_0, 0, 0.0, 0);
     assert!(eight.agreement > 0.97, "{eight:?}");
     // It reads facts, and reads them as well as before; by chance it would be a quarter.
-    assert!(
-        eight.before.right * 2 > TASKS && eight.after.right.abs_diff(eight.before.right) * 50 <= TASKS,
-        "{eight:?}"
-    );
+    assert!(eight.before.right * 3 > ASKED && eight.after.right.abs_diff(eight.before.right) <= 2, "{eight:?}");
     assert!((eight.after.perplexity / eight.before.perplexity - 1.0).abs() < 0.01, "{eight:?}");
     let four = run(Format::Q4_0, 0, 0.0, 0);
     assert!(four.agreement > 0.8 && four.after.bytes < eight.after.bytes, "{four:?}");
     assert!(four.after.perplexity / four.before.perplexity < 1.25, "{four:?}");
     let less = run(Format::Q8_0, 2, 0.2, 1);
     assert_eq!((less.dropped.len(), less.channels, less.heads), (2, (1536, 1536 - 256), (9, 6)), "{less:?}");
-    assert!(less.after.right < less.before.right || less.before.right < TASKS / 2, "{less:?}");
+    assert!(less.after.right <= less.before.right, "{less:?}");
     // Not by perplexity: a text as dull as this one is foretold as well without them.
     assert!(less.after.bytes < eight.after.bytes && less.agreement < eight.agreement, "{less:?}");
 }
@@ -56,7 +57,7 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
 fn a_short_text_and_a_place_that_cannot_be_written_are_said_and_leave_nothing() {
     let Some(from) = weights(SMOL) else { return };
     let dir = tempfile::tempdir().unwrap();
-    let wanted = Wanted { format: Format::Q8_0, layers: 0, channels: 0.0, heads: 0 };
+    let wanted = Wanted { format: Format::Q8_0, layers: 0, channels: 0.0, heads: 0, questions: 0 };
     let e = compress((&from, &dir.path().join("m.gguf")), "Too short.", wanted, &ManualClock::default(), &|_, _, _| {})
         .unwrap_err();
     assert!(matches!(e, LlmError::TooShort { .. }), "{e}");
