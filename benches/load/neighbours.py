@@ -95,6 +95,11 @@ async def newcomers(server, data: pathlib.Path) -> None:
     seen = [append(None, p) for p in pictures(data, 20, seed=2)]
 
     async def one(first: int) -> None:
+        # Whoever is refused does not come.
+        with contextlib.suppress(websockets.InvalidStatus):
+            await come(first)
+
+    async def come(first: int) -> None:
         async with Talk.open(server) as talk:
             done = asyncio.Event()
             listening = asyncio.create_task(drain(talk, done))
