@@ -11,7 +11,7 @@ run_packages=(
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 )
-test_packages=(gstreamer1.0-tools chromium fonts-dejavu-core espeak-ng python3-venv)
+test_packages=(gstreamer1.0-tools chromium fonts-dejavu-core espeak-ng python3-venv qemu-user)
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 2; }
@@ -87,12 +87,6 @@ check_node() {
   at_least "$version" 18.0.0 || die "Node $version is too old, 18 is needed to build the page"
 }
 
-check_processor() {
-  [ "$(uname -m)" = x86_64 ] && [ -r /proc/cpuinfo ] || return 0
-  grep -qw avx2 /proc/cpuinfo || die "this processor has no AVX2, which the build assumes.
-  Delete the rustflags line of .cargo/config.toml (answers come about five times slower) and this check in scripts/setup.sh."
-}
-
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
@@ -101,6 +95,5 @@ else
   say "no apt-get here: these must be there under your system's names: $(wanted | tr '\n' ' ')"
   pkg-config --exists gstreamer-1.0 gstreamer-app-1.0 || die "GStreamer's development files are missing"
 fi
-check_processor
 check_rust
 check_node

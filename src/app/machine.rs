@@ -3,7 +3,8 @@
 use std::fs;
 
 /// Bytes of main memory that can still be had, by the kernel's own reckoning and by the limit of the container; `None` where neither is told.
-pub(super) fn memory_left() -> Option<u64> {
+#[must_use]
+pub fn memory_left() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let system = read("/proc/meminfo").and_then(|text| available(&text));
     let group = || {
@@ -28,7 +29,12 @@ fn left_of(limit: u64, used: u64, stat: &str) -> u64 {
 }
 
 /// Threads to compute with: those that are wanted, but no more than there are cores, and what to say when they are fewer than wanted.
-pub(super) fn threads(wanted: Option<usize>, cores: usize) -> (usize, Option<String>) {
+#[must_use]
+pub fn threads(wanted: Option<usize>) -> (usize, Option<String>) {
+    capped(wanted, std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
+fn capped(wanted: Option<usize>, cores: usize) -> (usize, Option<String>) {
     let Some(wanted) = wanted.filter(|n| *n > cores) else { return (wanted.unwrap_or(cores).max(1), None) };
     let text = format!(
         "engine.threads = {wanted} is more than the {cores} cores that this process may use: {cores} are used, since threads that wait for each other's core make every step slower"
@@ -51,10 +57,10 @@ mod tests {
 
     #[test]
     fn more_threads_than_cores_are_cut_and_told() {
-        assert_eq!(threads(None, 2), (2, None));
-        assert_eq!(threads(Some(1), 2), (1, None));
-        assert_eq!(threads(Some(2), 2), (2, None));
-        let (used, told) = threads(Some(64), 2);
+        assert_eq!(capped(None, 2), (2, None));
+        assert_eq!(capped(Some(1), 2), (1, None));
+        assert_eq!(capped(Some(2), 2), (2, None));
+        let (used, told) = capped(Some(64), 2);
         assert_eq!(used, 2);
         assert!(told.is_some_and(|t| t.contains("engine.threads = 64") && t.contains("2 cores")));
     }

@@ -14,6 +14,7 @@ use crate::base::ErrorClass;
 pub use ask::{AskArgs, ask};
 pub use build::{Parts, build};
 pub use clock::{ReplayClock, SystemClock};
+pub use machine::{memory_left, threads};
 pub use serve::serve;
 
 /// The archive of memories, for the command line; `None` when none is configured.

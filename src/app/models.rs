@@ -35,7 +35,7 @@ pub(super) fn load(config: &Config) -> Result<Loaded, AppError> {
     let mut missing = Vec::new();
     let language = language(config)?;
     let transcriber = speech(config).map_err(|e| missing.push(note("speech recognition", &config.models.asr, &e))).ok();
-    let (threads, fewer) = machine::threads(config.engine.threads, cores());
+    let (threads, fewer) = machine::threads(config.engine.threads);
     missing.extend(fewer);
     let threads = Threads::new(threads);
     let mut experts: Vec<Box<dyn Perceive>> = Vec::new();
@@ -71,17 +71,13 @@ fn voice_name(config: &Config) -> Option<String> {
 
 /// It has threads of its own: the experts' would make looks wait for a whole sentence.
 fn voice(config: &Config, name: &str) -> Result<Box<dyn Voice>, String> {
-    let threads = Threads::new(machine::threads(config.engine.threads, cores()).0);
+    let threads = Threads::new(machine::threads(config.engine.threads).0);
     info!(voice = name, "loading the voice");
     Ok(Box::new(Kokoro::load(&config.models.dir.join(name), &threads).map_err(|e| e.to_string())?))
 }
 
 fn note(what: &str, name: &str, error: &str) -> String {
     format!("{what}: `{name}` is not available: {error}")
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn device(config: &Config) -> DeviceChoice {

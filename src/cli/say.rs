@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::Failure;
 use super::args::Say;
 use super::models::line;
-use crate::app::SystemClock;
+use crate::app::{SystemClock, threads};
 use crate::base::{Clock, ErrorClass};
 use crate::config::Config;
 use crate::model::onnx::Threads;
@@ -29,8 +29,11 @@ pub(super) fn run(config: &Config, say: &Say) -> Result<ExitCode, Failure> {
         let message = format!("the voice `{name}` is not installed; get it with `sightline models pull {name}`");
         return Err(Failure { class: ErrorClass::Unavailable, message });
     }
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = Threads::new(config.engine.threads.unwrap_or(cores));
+    let (threads, fewer) = threads(config.engine.threads);
+    if let Some(why) = fewer {
+        line(&why)?;
+    }
+    let threads = Threads::new(threads);
     let fail = |e: crate::model::voice::VoiceError| Failure { class: e.class(), message: e.to_string() };
     let mut voice = Kokoro::load(&config.models.dir.join(&name), &threads).map_err(fail)?;
     let clock = SystemClock::start();

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import LLM, LONG, MODELS, Talk, go, http, image, is_free_udp, run_cli, square_png
+from harness import BIN, LLM, LONG, MODELS, PATIENCE_S, Talk, environment, go, http, image, is_free_udp, run_cli, square_png
 
 DEFAULTS = {"llm": LLM.parent.name, "asr": "moonshine-tiny", "detector": "yolox-nano", "classifier": "efficientnet-lite", "ocr": "ppocr", "embedder": "all-minilm-l6-v2"}
 
@@ -102,6 +102,16 @@ def test_the_doctor_and_the_list_of_models_speak_json():
     models = {m["name"]: m for m in json.loads(run_cli("models", "list", "--json").stdout)["models"]}
     for role, name in DEFAULTS.items():
         assert models[name]["role"] == role and models[name]["licence"], models[name]
+
+
+@pytest.mark.skipif(not shutil.which("qemu-x86_64"), reason="qemu-user is missing: apt-get install qemu-user")
+def test_a_processor_of_2009_starts_it_and_is_told_that_it_will_be_slow():
+    # The binary starts itself again to set this, which would leave the emulated processor.
+    env = environment(CANDLE_NUM_THREADS="1")
+    doctor = subprocess.run(["qemu-x86_64", "-cpu", "Nehalem", str(BIN), "doctor", "--json"], env=env, text=True, capture_output=True, timeout=2 * PATIENCE_S)
+    checks = json.loads(doctor.stdout)["checks"]
+    processor = next(c for c in checks if c["name"] == "processor")
+    assert processor["verdict"] == "warn" and "scalar" in processor["found"] and "AVX2" in processor["fix"], processor
 
 
 def test_the_doctor_names_weights_that_are_missing(tmp_path):

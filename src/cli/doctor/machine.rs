@@ -8,6 +8,7 @@ use std::path::Path;
 use super::Check;
 use crate::cli::progress::human;
 use crate::config::{Config, Device};
+use crate::model::kernels::Level;
 use crate::weights::{Manifest, Store, free_bytes};
 
 /// What the default models and two conversations take, measured as resident memory, with room to spare.
@@ -17,8 +18,8 @@ const UDP_PROBES: u16 = 8;
 
 pub(super) fn checks(config: &Config) -> Vec<Check> {
     vec![
-        cpu(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
-        memory(&fs::read_to_string("/proc/meminfo").unwrap_or_default()),
+        cpu(Level::best(), crate::app::threads(None).0),
+        memory(crate::app::memory_left()),
         disk(config),
         gpu(config.engine.device),
         http_port(config.server.bind),
@@ -26,34 +27,21 @@ pub(super) fn checks(config: &Config) -> Vec<Check> {
     ]
 }
 
-/// Asks the kernel: a compiled-in answer would only repeat what the build assumed.
-fn cpu(cpuinfo: &str) -> Check {
-    if !cfg!(target_arch = "x86_64") {
-        return Check::good("processor", std::env::consts::ARCH);
-    }
-    let flags = cpuinfo.lines().find_map(|l| l.strip_prefix("flags").and_then(|l| l.split_once(':')));
-    let has = |flag: &str| flags.is_some_and(|(_, f)| f.split_whitespace().any(|w| w == flag));
-    let cores = cpuinfo.lines().filter(|l| l.starts_with("processor")).count();
-    let missing: Vec<_> = ["avx2", "fma", "bmi2", "f16c"].into_iter().filter(|f| !has(f)).collect();
-    if flags.is_none() {
-        Check::warn("processor", "the system does not say what it can", "AVX2 and FMA are needed")
-    } else if missing.is_empty() {
-        Check::good("processor", format!("{cores} cores, AVX2 and FMA"))
-    } else {
-        Check::bad(
+/// Asks the processor itself, as the kernels do when they are chosen.
+fn cpu(level: Level, cores: usize) -> Check {
+    let found = format!("{cores} cores, {} kernels", level.name());
+    if cfg!(target_arch = "x86_64") && level == Level::scalar() {
+        return Check::warn(
             "processor",
-            format!("has no {}", missing.join(", ")),
-            "the build assumes x86-64-v3: delete the rustflags line of .cargo/config.toml and build again (answers come about five times slower), or use a machine from 2015 or later",
-        )
+            found,
+            "it has no AVX2: answers are many times slower; use a machine from 2015 or later",
+        );
     }
+    Check::good("processor", found)
 }
 
-fn memory(meminfo: &str) -> Check {
-    let kb = |key: &str| {
-        let line = meminfo.lines().find_map(|l| l.strip_prefix(key))?;
-        line.split_whitespace().find_map(|w| w.parse::<u64>().ok())
-    };
-    match kb("MemAvailable:").map(|kb| kb * 1024) {
+fn memory(left: Option<u64>) -> Check {
+    match left {
         None => Check::warn("memory", "the system does not say", "about 2 GB must be free"),
         Some(free) if free < MEMORY_BYTES => Check::warn(
             "memory",
@@ -185,7 +173,7 @@ fn udp_ports(config: &Config) -> Check {
 #[cfg(test)]
 mod tests {
     use super::super::Verdict;
-    use super::{cpu, http_port, memory};
+    use super::{Level, cpu, http_port, memory};
 
     #[test]
     fn a_port_that_somebody_has_is_named_with_a_way_out() {
@@ -198,14 +186,15 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn a_processor_without_avx2_is_told_what_to_do() {
-        assert_eq!(cpu("processor : 0\nflags\t\t: sse4_2 avx\n").verdict, Verdict::Bad);
-        assert_eq!(cpu("processor : 0\nflags\t\t: avx2 fma bmi2 f16c\n").verdict, Verdict::Good);
-        assert_eq!(cpu("").verdict, Verdict::Warn);
+        let check = cpu(Level::scalar(), 2);
+        assert!(check.verdict == Verdict::Warn && check.fix.contains("AVX2"), "{check:?}");
+        let fast = Level::all().into_iter().find(|l| *l != Level::scalar());
+        assert!(fast.is_none_or(|l| cpu(l, 2).verdict == Verdict::Good));
     }
 
     #[test]
     fn little_memory_is_a_warning() {
-        assert_eq!(memory("MemTotal: 8000000 kB\nMemAvailable:  400000 kB\n").verdict, Verdict::Warn);
-        assert_eq!(memory("MemAvailable:  8000000 kB\n").verdict, Verdict::Good);
+        assert_eq!(memory(Some(400 << 20)).verdict, Verdict::Warn);
+        assert_eq!(memory(Some(8 << 30)).verdict, Verdict::Good);
     }
 }
