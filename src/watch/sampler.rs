@@ -1,7 +1,8 @@
 //! Which frames are worth a look: a change gate against the last kept frame, a rate limit and a heartbeat.
 //!
 //! Floor 1. In: `RgbFrame` ≤ 30/s. Out: [`Verdict`], ≤ 2 kept/s by default. Loses: `Unchanged`, `RateLimited`, `Corrupt`.
-//! The gate compares with the last *kept* frame, not with the frame before: a slow drift adds up until it passes.
+//! The gate compares with the last *kept* frame, not with the frame before: a slow drift adds up until it passes. After a change, the first frame that
+//! shows the same again passes, too.
 
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub enum Gate {
     Luma,
     /// Enough patches changed.
     Patches,
+    /// What had changed is still again: the look before may have fallen into the movement.
+    Settled,
     /// It was due: the first, long after the one before, or a question waits. Or no gate was on.
     Due,
 }
@@ -45,6 +48,7 @@ impl Gate {
         match self {
             Self::Luma => "luma",
             Self::Patches => "patches",
+            Self::Settled => "settled",
             Self::Due => "due",
         }
     }
@@ -116,7 +120,9 @@ impl Sampler {
         };
         let thumb = Thumb::of(&pixels);
         let due = self.forced || age.is_none_or(|a| a >= self.config.max_interval);
-        let passed = if due { Some(Gate::Due) } else { self.kept.as_ref().and_then(|(_, k)| self.changed(&thumb, k)) };
+        let changed = || self.kept.as_ref().and_then(|(_, k)| self.changed(&thumb, k));
+        let settled = || matches!(self.kept_by, Gate::Luma | Gate::Patches).then_some(Gate::Settled);
+        let passed = if due { Some(Gate::Due) } else { changed().or_else(settled) };
         let Some(gate) = passed else { return Verdict::Drop(LossReason::Unchanged) };
         self.kept_by = gate;
         self.forced = false;
@@ -162,6 +168,21 @@ mod tests {
         let mut s = Sampler::new(SamplerConfig::default());
         let kept = (0..300_u32).filter(|i| offer(&mut s, &blocks(*i), u64::from(*i) * 33) == Verdict::Keep).count();
         assert!((18..=20).contains(&kept), "{kept} in 9.9 s");
+    }
+
+    #[test]
+    fn what_moved_is_looked_at_once_more_when_it_is_still() {
+        let mut s = Sampler::new(SamplerConfig::default());
+        let shown: Vec<u64> = (0..=90)
+            .map(|i| i * 100)
+            .filter(|ms| {
+                // Something moves from 2.0 to 2.9 s; what is there then stays.
+                let scene = blocks(u32::try_from((*ms).clamp(1_900, 2_900) / 100).expect("small"));
+                offer(&mut s, &scene, *ms) == Verdict::Keep
+            })
+            .collect();
+        assert_eq!(shown, [0, 2_000, 2_500, 3_000, 3_500, 8_500]);
+        assert_eq!(s.kept_by(), Gate::Due);
     }
 
     #[test]

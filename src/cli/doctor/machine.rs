@@ -1,6 +1,5 @@
 //! Processor, memory, disk, GPU, ports.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
