@@ -193,8 +193,10 @@ needle: models setup-test ## a generated day, asked about at ages of ten seconds
 interruptions: models ## what is said, coughed, played and broadcast into an answer, and whether it stops (needs espeak-ng)
 	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench interruptions
 
+TURN_VOICE ?= kokoro-82m
 .PHONY: turn-taking
-turn-taking: models ## when a turn is taken to be over, by what was said, beside 500 ms of silence; then interruptions (needs espeak-ng)
+turn-taking: models ## when a turn is taken to be over, by what was said, beside 500 ms of silence; then interruptions (needs espeak-ng; gets a neural voice for every second dialogue unless TURN_VOICE is empty)
+	$(if $(TURN_VOICE),$(BIN) models pull $(TURN_VOICE))
 	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench turn_taking -- --data $(abspath $(DATA)) $(TURNS)
 	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench interruptions
 
