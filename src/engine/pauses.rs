@@ -9,9 +9,8 @@ use std::time::Duration;
 use crate::base::MediaTime;
 use crate::budget::Work;
 
-use super::handle::lock;
 use super::requests::TranscribeDone;
-use super::schedule::{Kind, MOST_YIELDED, Running, Task, Weight};
+use super::schedule::{Kind, MOST_YIELDED, Running, Task};
 use super::senses::seconds;
 use super::worker::{Worker, guarded, note_cost, note_miss};
 
@@ -36,12 +35,8 @@ pub(super) fn hurry(paused: &mut [Paused], seat: usize) {
 impl Worker {
     /// Recognises an utterance. One that nobody waits for any more is given up.
     pub(super) fn step_hearing(&mut self, task: Task, start: MediaTime) {
+        let Some(weight) = self.weight_of(task, start) else { return };
         let Some((job, model)) = self.senses.begin_hearing(task) else { return };
-        let takes = lock(&self.shared.ledger).costs.at_most(Work::Speech, seconds(&job.samples)).unwrap_or_default();
-        let usage = lock(&self.shared.usage);
-        let had = usage.of(job.seat, start) + takes.as_secs_f64();
-        let weight = Weight { takes, had, over: had > usage.part(start), early: false };
-        drop(usage);
         let depth = self.paused.len();
         self.paused.push(Paused { seat: job.seat, running: Running { kind: task.0, weight }, others: Duration::ZERO });
         let shared = Arc::clone(&self.shared);

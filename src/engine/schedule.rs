@@ -180,14 +180,26 @@ impl Weight {
     }
 }
 
+/// Who goes before whom, first to last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Urgent,
+    Yielding,
+    Other,
+}
+
 impl Candidate {
-    /// Least first.
-    fn rank(&self) -> (u8, Kind) {
+    fn order(&self) -> Order {
         match (self.kind.is_urgent(), self.yields) {
-            (true, false) => (0, self.kind),
-            (true, true) => (1, self.kind),
-            (false, _) => (2, self.kind),
+            (true, false) => Order::Urgent,
+            (true, true) => Order::Yielding,
+            (false, _) => Order::Other,
         }
+    }
+
+    /// Least first.
+    fn rank(&self) -> (Order, Kind) {
+        (self.order(), self.kind)
     }
 }
 
@@ -260,7 +272,7 @@ impl Scheduler {
             }
         };
         self.held[chosen.kind as usize] = None;
-        if chosen.rank().0 == 1 || !ready.iter().any(|c| c.rank().0 == 1) {
+        if chosen.order() == Order::Yielding || !ready.iter().any(|c| c.order() == Order::Yielding) {
             self.yielding = None;
         } else {
             self.yielding.get_or_insert(now);
@@ -282,7 +294,11 @@ impl Scheduler {
         let passes = |c: &&Candidate| {
             let sooner = running.kind == Kind::Partial && c.kind == Kind::Speech;
             let short = running.weight.takes >= LONG && c.takes * 2 <= running.weight.takes;
-            if c.rank().0 == 0 { yields || sooner || short } else { c.rank().0 == 1 && yields && sooner }
+            match c.order() {
+                Order::Urgent => yields || sooner || short,
+                Order::Yielding => yields && sooner,
+                Order::Other => false,
+            }
         };
         let chosen = *ready.iter().filter(passes).min_by_key(|c| c.rank())?;
         Some(self.take(chosen, now))
@@ -323,8 +339,8 @@ impl Scheduler {
     /// Whose turn it is.
     fn choose(&self, now: MediaTime, ready: &[Candidate]) -> Option<Candidate> {
         let first = ready.iter().min_by_key(|c| c.rank())?;
-        if first.rank().0 == 0 && self.yielding.is_some_and(|since| now.since(since) >= MOST_YIELDED) {
-            let yielding = ready.iter().filter(|c| c.rank().0 == 1).min_by_key(|c| c.kind);
+        if first.order() == Order::Urgent && self.yielding.is_some_and(|since| now.since(since) >= MOST_YIELDED) {
+            let yielding = ready.iter().filter(|c| c.order() == Order::Yielding).min_by_key(|c| c.kind);
             return Some(*yielding.unwrap_or(first));
         }
         let impatient = |c: &Candidate| {

@@ -246,23 +246,20 @@ impl Worker {
 
     /// What to do next. When all there is to do is held back, the worker waits.
     fn next(&mut self, now: MediaTime) -> Option<Task> {
-        let costs = lock(&self.shared.ledger).costs.clone();
         let turn = lock(&self.shared.expected).iter().flatten().copied().filter(|at| *at > now).min();
-        let Self { scheduler, desk, senses, shared, .. } = self;
-        let usage = lock(&shared.usage);
-        let chunk = shared.config.prefill_chunk;
-        let scale = Scale { costs: &costs, senses, desk: desk.as_ref(), usage: &usage, chunk };
-        let weigh = |task, seat| scale.weigh(task, seat, now);
-        // Nobody is held back for an answer that would yield to them.
-        let least = scheduler.least(weigh);
-        let counts = |seat: usize| !weigh((Kind::Answer, seat as u64), seat).yields(least);
-        let hold = Hold { answer: desk.as_ref().and_then(|d| d.first_word_due(&costs, counts)), turn };
-        let next = scheduler.next(now, hold, weigh);
-        for kind in scheduler.take_deferred() {
-            lock(&shared.stats).deferred += 1;
+        let next = self.weighing(now, |scheduler, scale| {
+            let weigh = |task, seat| scale.weigh(task, seat);
+            // Nobody is held back for an answer that would yield to them.
+            let least = scheduler.least(weigh);
+            let counts = |seat: usize| !weigh((Kind::Answer, seat as u64), seat).yields(least);
+            let answer = scale.desk.and_then(|d| d.first_word_due(scale.costs, counts));
+            scheduler.next(now, Hold { answer, turn }, weigh)
+        });
+        for kind in self.scheduler.take_deferred() {
+            lock(&self.shared.stats).deferred += 1;
             metrics::counter!("sightline_work_deferred_total", "kind" => kind.label()).increment(1);
         }
-        if next.is_none() && !scheduler.is_empty() {
+        if next.is_none() && !self.scheduler.is_empty() {
             self.idle = Some(turn.map_or(A_MOMENT, |at| at.since(now)));
         }
         next
@@ -270,12 +267,21 @@ impl Worker {
 
     /// What may run in a pause of an utterance.
     pub(super) fn next_in_pause(&mut self, running: Running, now: MediaTime) -> Option<Task> {
-        let costs = lock(&self.shared.ledger).costs.clone();
+        self.weighing(now, |scheduler, scale| scheduler.next_within(running, now, |task, seat| scale.weigh(task, seat)))
+    }
+
+    /// How a piece of work stands to others.
+    pub(super) fn weight_of(&mut self, task: Task, now: MediaTime) -> Option<Weight> {
+        let seat = self.seat_of(task)?;
+        Some(self.weighing(now, |_, scale| scale.weigh(task, seat)))
+    }
+
+    fn weighing<T>(&mut self, now: MediaTime, run: impl FnOnce(&mut Scheduler, &Scale<'_>) -> T) -> T {
         let Self { scheduler, desk, senses, shared, .. } = self;
-        let usage = lock(&shared.usage);
-        let scale =
-            Scale { costs: &costs, senses, desk: desk.as_ref(), usage: &usage, chunk: shared.config.prefill_chunk };
-        scheduler.next_within(running, now, |task, seat| scale.weigh(task, seat, now))
+        let (ledger, usage) = (lock(&shared.ledger), lock(&shared.usage));
+        let (costs, part) = (&ledger.costs, usage.part(now));
+        let chunk = shared.config.prefill_chunk;
+        run(scheduler, &Scale { costs, senses, desk: desk.as_ref(), usage: &usage, part, chunk, now })
     }
 
     /// Notes what a step took.
@@ -303,16 +309,19 @@ struct Scale<'a> {
     senses: &'a Senses,
     desk: Option<&'a Desk>,
     usage: &'a Usage,
+    /// Seconds of the device that are one session's part.
+    part: f64,
     /// Tokens of a step of a prompt.
     chunk: usize,
+    now: MediaTime,
 }
 
 impl Scale<'_> {
-    fn weigh(&self, (kind, id): Task, seat: usize, now: MediaTime) -> Weight {
+    fn weigh(&self, (kind, id): Task, seat: usize) -> Weight {
         let takes = self.takes((kind, id));
-        let early = kind == Kind::Answer && self.desk.is_some_and(|d| d.is_early(seat, now));
-        let had = self.usage.of(seat, now) + takes.as_secs_f64();
-        Weight { takes, had, over: had > self.usage.part(now), early }
+        let early = kind == Kind::Answer && self.desk.is_some_and(|d| d.is_early(seat, self.now));
+        let had = self.usage.of(seat, self.now) + takes.as_secs_f64();
+        Weight { takes, had, over: had > self.part, early }
     }
 
     /// What a step hardly takes longer than; nothing where nothing is known.
