@@ -110,7 +110,9 @@ fn is_told_of_any(q: &Words) -> bool {
 
 /// What is asked of all of a kind: "do cats …", "how many legs does a …", "is a tomato a fruit", "what are black holes".
 fn is_of_a_kind(q: &Words) -> bool {
-    if q.any("are in a|are in an|are there in a|are there in an") {
+    if q.any(
+        "are in a|are in an|are there in a|are there in an|does the average|in a year|in an hour|in a day|in february",
+    ) {
         return true;
     }
     let words: Vec<&str> = q.words.iter().map(String::as_str).collect();

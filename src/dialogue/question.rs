@@ -168,8 +168,9 @@ impl Words {
     }
 
     fn ask(&self) -> Ask {
-        let other = if self.is_about_the_picture() || eyes::points(self, true) { Ask::Open } else { Ask::General };
-        let ask = RULES.iter().find_map(|rule| rule(self)).unwrap_or(other);
+        let pictured = || self.is_about_the_picture() || eyes::points(self, true);
+        let other = || if pictured() { Ask::Open } else { Ask::General };
+        let ask = RULES.iter().find_map(|rule| rule(self)).unwrap_or_else(other);
         if ask != Ask::Chat && eyes::is_of_the_world(self, &ask) { Ask::General } else { ask }
     }
 

@@ -142,12 +142,6 @@ pub(super) fn is_about_words(q: &Words, named_time: bool) -> bool {
     !named_time && q.begins("what did you say|what did you mean|what were you saying|did you say something|did you understand|what did you just say|did i make sense|did you hear me")
 }
 
-/// Knowledge that is asked for in the present: `how many legs does a spider have`.
-pub(super) fn is_knowledge_now(q: &Words) -> bool {
-    let general = q.any("does a|does an|do a|does the average|do most|are there in a|are in a|in a year|in an hour|in a day|in february");
-    general && !q.any("this|that|these|those|here|see|my")
-}
-
 /// A question about the present that takes no eyes.
 pub(super) fn is_without_eyes(q: &Words, ask: &Ask) -> bool {
     const ORDERS: &str = "recommend|suggest|sing|can you sing|write|compose|calculate|tell me a|tell me an|tell me about something|explain|\

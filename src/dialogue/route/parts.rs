@@ -91,7 +91,7 @@ impl Parts {
                 !self.q.any("this|these|here|look|that one|those") && (self.remember || !self.q.begins("it|there|that"))
             }
             Tense::Past => ask != Ask::Change,
-            Tense::Present => kind::is_knowledge_now(&self.q),
+            Tense::Present => false,
         };
         if blind || kind::is_without_eyes(&whole, &ask) { Route::NotVisual } else { Route::Now }
     }
