@@ -96,7 +96,7 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
         let mut told = told.borrow_mut();
         if *told != what {
             progress.end();
-            progress.begin(what, Some(all as u64));
+            progress.begin_steps(what, all as u64);
             what.clone_into(&mut told);
         } else if done > 0 {
             progress.advance(1);

@@ -19,16 +19,16 @@ struct Bars(RefCell<Option<ProgressBar>>);
 
 impl Progress for Bars {
     fn begin(&self, what: &str, bytes: Option<u64>) {
-        let (bar, template) = match bytes {
-            Some(n) => (ProgressBar::new(n), "{msg}  [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
-            None => (ProgressBar::new_spinner(), "{spinner} {msg}  {elapsed}"),
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
+        match bytes {
+            Some(n) => {
+                self.show(what, ProgressBar::new(n), "{msg}  [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+            }
+            None => self.show(what, ProgressBar::new_spinner(), "{spinner} {msg}  {elapsed}"),
         }
-        bar.set_message(what.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(120));
-        *self.0.borrow_mut() = Some(bar);
+    }
+
+    fn begin_steps(&self, what: &str, steps: u64) {
+        self.show(what, ProgressBar::new(steps), "{msg}  [{bar:30}] {pos}/{len} {eta}");
     }
 
     fn advance(&self, bytes: u64) {
@@ -45,6 +45,17 @@ impl Progress for Bars {
 
     fn note(&self, line: &str) {
         let _ = writeln!(stderr(), "  {line}");
+    }
+}
+
+impl Bars {
+    fn show(&self, what: &str, bar: ProgressBar, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        *self.0.borrow_mut() = Some(bar);
     }
 }
 

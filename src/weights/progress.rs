@@ -4,6 +4,10 @@
 pub trait Progress {
     /// A step begins. `bytes` is its size where known.
     fn begin(&self, what: &str, bytes: Option<u64>);
+    /// The same of a step that consists of so many smaller ones; [`Self::advance`] then counts those.
+    fn begin_steps(&self, what: &str, _steps: u64) {
+        self.begin(what, None);
+    }
     /// `bytes` more of the current step are done.
     fn advance(&self, bytes: u64);
     /// The current step is over.
