@@ -2,6 +2,7 @@
 """What the measurements of a loaded server share: a client that asks in real time, pictures and sound made once, percentiles, what a process uses."""
 from __future__ import annotations
 
+import argparse
 import asyncio
 import base64
 import contextlib
@@ -18,6 +19,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT / "tests" / "python"), str(ROOT / "benches" / "peers")]
 
+import harness  # noqa: E402
 from harness import LONG, Server, Talk, http, text  # noqa: E402
 from ingest import used_s  # noqa: E402
 from measure_ahead import QUESTIONS, RATE, spoken  # noqa: E402,F401
@@ -33,11 +35,19 @@ def at(values: list[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
 
-def rss_mib(pid: int) -> float:
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return math.nan
+def arguments(doc: str, quick: str, data: str) -> argparse.ArgumentParser:
+    """What every measurement takes."""
+    args = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--quick", action="store_true", help=f"{quick}: whether this still works")
+    args.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared" / "data", help=data)
+    return args
+
+
+def need(name: str) -> None:
+    """Ends with 2 where there is no server or no weights."""
+    if reason := harness.missing():
+        print(f"{name}: {reason}")
+        sys.exit(2)
 
 
 def jpeg(image) -> bytes:
@@ -163,4 +173,4 @@ def part(file: str, *args: str) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-W", "ignore", file, *args], preexec_fn=lambda: os.nice(19))
 
 
-__all__ = ["LONG", "QUESTIONS", "RATE", "ROOT", "Asker", "Server", "Talk", "append", "at", "http", "in_steps", "jpeg", "part", "pictures", "rss_mib", "spoken", "stages", "text", "used_s"]
+__all__ = ["LONG", "QUESTIONS", "RATE", "ROOT", "Asker", "Server", "Talk", "append", "at", "http", "in_steps", "jpeg", "part", "pictures", "spoken", "stages", "text", "used_s"]

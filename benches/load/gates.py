@@ -9,7 +9,6 @@ made of photographs, each held before the camera for six seconds by a hand that 
 """
 from __future__ import annotations
 
-import argparse
 import collections
 import fractions
 import json
@@ -20,7 +19,6 @@ import sys
 import tempfile
 
 import common
-from common import ROOT
 
 FPS, HELD_S = 5, 6
 
@@ -114,16 +112,10 @@ def sparse(file: pathlib.Path, to: pathlib.Path, looks: int, seconds: float, see
 
 
 def main() -> int:
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args = common.arguments(__doc__, quick="two photographs", data="where clips and photographs lie")
     args.add_argument("--photographs", type=int, default=20)
-    args.add_argument("--quick", action="store_true", help="two photographs: whether this still works")
-    args.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared" / "data", help="where clips and photographs lie")
     args = args.parse_args()
-    import harness
-
-    if reason := harness.missing():
-        print(f"gates: {reason}")
-        return 2
+    common.need("gates")
     with tempfile.TemporaryDirectory() as folder:
         made = pathlib.Path(folder) / "showing.webm"
         showing(args.data, made, 2 if args.quick else args.photographs)

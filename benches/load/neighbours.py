@@ -16,7 +16,6 @@ import contextlib
 import json
 import pathlib
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +23,7 @@ import time
 import websockets
 
 import common
-from common import LONG, QUESTIONS, ROOT, Asker, Server, Talk, append, at, in_steps, pictures, spoken, text, used_s
+from common import LONG, QUESTIONS, Asker, Server, Talk, append, at, in_steps, pictures, spoken, text, used_s
 
 RATE = common.RATE
 # What came later counts as this, and a round beside somebody who keeps the server from answering ends after a while.
@@ -148,11 +147,9 @@ async def calm(server, sounds: list[list[str]], rows: dict[str, list[float]], la
 
 
 def main() -> int:
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args = common.arguments(__doc__, quick="one round of one question", data="where photographs lie; without any, blocks of colour are shown")
     args.add_argument("--rounds", type=int, default=8, help="of six questions aloud and six in writing beside each of the others")
-    args.add_argument("--quick", action="store_true", help="one round of one question: whether this still works")
     args.add_argument("--only", nargs="*", default=[], help="which others")
-    args.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared" / "data", help="where photographs lie; without any, blocks of colour are shown")
     args.add_argument("--samples", type=pathlib.Path, help="a file that keeps what was measured: a later run adds to it")
     args.add_argument("--set", nargs="*", default=[], help="further settings of the server")
     args.add_argument("--part", help=argparse.SUPPRESS)
@@ -163,11 +160,7 @@ def main() -> int:
         work = {"flood": flood, "junk": junk, "newcomers": newcomers}[args.part]
         asyncio.run(work(Far(args.ws), args.file))
         return 0
-    import harness
-
-    if reason := harness.missing():
-        print(f"neighbours: {reason}")
-        return 2
+    common.need("neighbours")
     kept = json.loads(args.samples.read_text()) if args.samples and args.samples.exists() else {}
     rounds, questions = (1, 1) if args.quick else (args.rounds, len(QUESTIONS))
     server = Server("bench-neighbours", "server.max_sessions=8", *args.set)

@@ -8,7 +8,6 @@ one and a half times that of one call. Run with `server.admission=fixed` (all ar
 """
 from __future__ import annotations
 
-import argparse
 import asyncio
 import fractions
 import pathlib
@@ -18,9 +17,9 @@ import tempfile
 import time
 
 import common
-from common import QUESTIONS, ROOT, Server, at, rss_mib, spoken, stages, used_s
+from common import QUESTIONS, Server, at, spoken, stages, used_s
 
-FPS, RATE, STEP = 10, 48_000, 960
+FPS, RATE = 10, 48_000
 GAP_S = 9.0
 STEPS = (1, 2, 4, 8)
 COUNTERS = ("sightline_degraded_total", "sightline_deadline_miss_total", "sightline_work_deferred_total", "sightline_frames_lost_total", "sightline_admission_rejected_total")
@@ -45,67 +44,41 @@ def clip(data: pathlib.Path) -> list[bytes]:
     return packets
 
 
-def tracks(packets: list[bytes]):
-    """A camera that sends what was encoded, and a microphone that says what it is given."""
-    import av
-    from aiortc import MediaStreamTrack
+def microphone():
+    """It says what it is given."""
+    from calls import Voice
 
-    class Paced(MediaStreamTrack):
+    class Microphone(Voice):
         def __init__(self) -> None:
             super().__init__()
-            self.count, self.began = 0, None
-
-        async def due(self, every: float) -> int:
-            loop = asyncio.get_running_loop()
-            self.began = self.began or loop.time()
-            await asyncio.sleep(max(0.0, self.began + self.count * every - loop.time()))
-            self.count += 1
-            return self.count - 1
-
-    class Camera(Paced):
-        kind = "video"
+            self.ended = asyncio.Event()
+            self.speaks.set()
 
         async def recv(self):
-            i = await self.due(1 / FPS)
-            packet = av.Packet(packets[i % len(packets)])
-            packet.pts, packet.time_base = i, fractions.Fraction(1, FPS)
-            return packet
-
-    class Microphone(Paced):
-        kind = "audio"
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.said, self.ended = b"", asyncio.Event()
-
-        async def recv(self):
-            i = await self.due(STEP / RATE)
-            piece, self.said = self.said[: STEP * 2], self.said[STEP * 2 :]
-            if piece and not self.said:
+            spoke = bool(self.samples)
+            frame = await super().recv()
+            if spoke and not self.samples:
                 self.ended.set()
-            frame = av.AudioFrame(format="s16", layout="mono", samples=STEP)
-            frame.planes[0].update(piece.ljust(STEP * 2, b"\0"))
-            frame.sample_rate, frame.pts, frame.time_base = RATE, i * STEP, fractions.Fraction(1, RATE)
             return frame
 
-    return Camera(), Microphone()
+    return Microphone()
 
 
 async def converse(server, packets: list[bytes], sounds: list[bytes], number: int, of: int, questions: int, out: dict) -> None:
-    from calls import Call
+    from calls import Call, Coded
 
-    camera, microphone = tracks(packets)
+    voice = microphone()
     try:
-        async with Call.place(server, microphone, camera, codec="VP8", query="ext=latency") as call:
+        async with Call.place(server, voice, Coded(packets, FPS), codec="VP8", query="ext=latency") as call:
             session = {"type": "realtime", "instructions": "Answer in one short sentence.", "max_output_tokens": 24, "audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}}
             call.send("session.update", session=session)
             await call.until("session.updated")
             await asyncio.sleep(3 + GAP_S * number / of)
             for i in range(questions):
                 began = time.monotonic()
-                microphone.ended.clear()
-                microphone.said = sounds[(number + i) % len(sounds)]
-                await microphone.ended.wait()
+                voice.ended.clear()
+                voice.samples = sounds[(number + i) % len(sounds)]
+                await voice.ended.wait()
                 ended = time.monotonic()
                 try:
                     await call.until("response.output_text.delta", seconds=20)
@@ -139,7 +112,7 @@ async def step(server, packets: list[bytes], sounds: list[bytes], calls: int, qu
     rss = 0.0
     while not all(t.done() for t in talking):
         await asyncio.wait(talking, timeout=1)
-        rss = max(rss, rss_mib(server.process.pid))
+        rss = max(rss, server.rss_mib())
     for task in talking:
         task.result()
     took = time.monotonic() - began
@@ -167,18 +140,12 @@ def tell(admission: str, steps: list[dict], bare: float) -> None:
 
 
 def main() -> int:
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args = common.arguments(__doc__, quick="one call, one question", data="where clips lie")
     args.add_argument("--admission", nargs="*", default=["fixed", "measured"])
     args.add_argument("--steps", nargs="*", type=int, default=STEPS)
     args.add_argument("--questions", type=int, default=4, help="of each call")
-    args.add_argument("--quick", action="store_true", help="one call, one question: whether this still works")
-    args.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared" / "data", help="where clips lie")
     args = args.parse_args()
-    import harness
-
-    if reason := harness.missing():
-        print(f"scaling: {reason}")
-        return 2
+    common.need("scaling")
     if args.quick:
         args.admission, args.steps, args.questions = ["fixed"], [1], 1
     packets = clip(args.data)
@@ -188,7 +155,7 @@ def main() -> int:
         server = Server(f"bench-scaling-{admission}", "server.max_sessions=8", f"server.admission={admission}")
         try:
             server.wait()
-            bare, told = rss_mib(server.process.pid), []
+            bare, told = server.rss_mib(), []
             for calls in args.steps:
                 told.append(asyncio.run(step(server, packets, sounds, calls, args.questions)))
                 server.wait_for_sessions(0, 60)

@@ -9,7 +9,7 @@ import json
 
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc_talk import RedSquare
-from av import AudioFrame
+from av import AudioFrame, Packet
 
 from harness import PATIENCE_S, Refused, Server, http, text
 
@@ -38,6 +38,26 @@ class Voice(MediaStreamTrack):
         frame.sample_rate, frame.pts, frame.time_base = RATE, self.count * STEP, fractions.Fraction(1, RATE)
         self.count += 1
         return frame
+
+
+class Coded(MediaStreamTrack):
+    """A camera that sends access units as they are, one after the other, over and over."""
+
+    kind = "video"
+
+    def __init__(self, units: list[bytes], fps: int) -> None:
+        super().__init__()
+        self.units, self.fps, self.count, self.began = units, fps, 0, 0.0
+
+    async def recv(self) -> Packet:
+        loop = asyncio.get_running_loop()
+        self.began = self.began or loop.time()
+        await asyncio.sleep(max(0.0, self.began + self.count / self.fps - loop.time()))
+        packet = Packet(self.units[self.count % len(self.units)])
+        packet.pts = packet.dts = self.count
+        packet.time_base = fractions.Fraction(1, self.fps)
+        self.count += 1
+        return packet
 
 
 class Call:

@@ -123,6 +123,11 @@ class Server:
         found = re.findall(rf"^{name}{labels} (\S+)$", text, re.MULTILINE)
         return sum(map(float, found))
 
+    def rss_mib(self) -> float:
+        """Main memory of the process."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"^VmRSS:\s+(\d+)", status, re.MULTILINE)[1]) / 1024
+
     def sessions(self) -> int:
         return int(self.metric("sightline_sessions_active"))
 

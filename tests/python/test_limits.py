@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import pathlib
 import signal
 import socket
 import struct
@@ -24,20 +23,12 @@ UPGRADE = (
 )
 
 
-def rss_mib(server) -> float:
-    """Main memory of the server's process."""
-    for line in pathlib.Path(f"/proc/{server.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError("no VmRSS")
-
-
 async def settled(server) -> float:
     """The same, once what sessions begin with is done."""
-    rss = [rss_mib(server)]
+    rss = [server.rss_mib()]
     while len(rss) < 4 or max(rss[-4:]) - min(rss[-4:]) > 1:
         await asyncio.sleep(1)
-        rss.append(rss_mib(server))
+        rss.append(server.rss_mib())
     return rss[-1]
 
 
@@ -72,7 +63,7 @@ def test_a_storm_of_upgrades_admits_as_many_as_there_are_places(start_server):
             error = json.loads(body)["error"]
             assert error["code"] == "session_capacity" and error["type"] == "rate_limit_error", error
             writer.close()
-        assert rss_mib(server) - before < 20, (before, rss_mib(server))
+        assert server.rss_mib() - before < 20, (before, server.rss_mib())
         assert server.sessions() == 8 and server.metric("sightline_admission_rejected_total") == 492
         # Those that were let in notice nothing.
         assert (await asyncio.to_thread(http, server.url + "/healthz"))[0] == 200
@@ -201,7 +192,7 @@ FRAMES = [
 @pytest.mark.parametrize(("name", "frame", "codes"), FRAMES, ids=[f[0] for f in FRAMES])
 def test_a_hostile_frame_closes_its_own_line_before_anything_is_allocated(server, name, frame, codes):
     async def work():
-        before = rss_mib(server)
+        before = server.rss_mib()
         status, _, _, writer = await knock(server.port, UPGRADE.format(query="", more=""))
         assert status == 101
         reader = writer.transport.get_protocol()._stream_reader  # noqa: SLF001 the reader that belongs to the line
@@ -214,7 +205,7 @@ def test_a_hostile_frame_closes_its_own_line_before_anything_is_allocated(server
             pass
         code = int.from_bytes(read[-1000:].partition(b"\x88")[2][1:3], "big") if b"\x88" in read[-200:] else 1006
         assert any(struct.pack(">H", c) in read[-200:] for c in codes) or 1006 in codes, code
-        assert rss_mib(server) - before < 32
+        assert server.rss_mib() - before < 32
         writer.close()
 
     go(work())
@@ -249,11 +240,11 @@ def test_a_picture_bomb_costs_no_memory(server, picture):
     async def work():
         async with Talk.open(server) as talk:
             await talk.say(image(square_png()))
-            before = rss_mib(server)
+            before = server.rss_mib()
             await talk.send("conversation.item.create", item={"type": "message", "role": "user", "content": [image(picture, "jpeg" if picture[:2] == b"\xff\xd8" else "png")]})
             error = await talk.error()
             assert error["code"] in ("invalid_image_format", "image_too_large"), error
-            assert rss_mib(server) - before < 64, (before, rss_mib(server))
+            assert server.rss_mib() - before < 64, (before, server.rss_mib())
 
     go(work())
 

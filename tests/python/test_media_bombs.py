@@ -12,32 +12,11 @@ import pytest
 pytest.importorskip("aiortc", reason="aiortc is missing: pip install -r tests/python/requirements.txt")
 
 import av  # noqa: E402
-from aiortc import MediaStreamTrack  # noqa: E402
-from calls import Call, Voice, camera, is_red  # noqa: E402
+from calls import Call, Coded, Voice, camera, is_red  # noqa: E402
 from harness import go  # noqa: E402
-from test_limits import rss_mib, settled  # noqa: E402
+from test_limits import settled  # noqa: E402
 
 FPS = 30
-
-
-class Coded(MediaStreamTrack):
-    """Access units as they are, one after the other, over and over."""
-
-    kind = "video"
-
-    def __init__(self, units: list[bytes]) -> None:
-        super().__init__()
-        self.units, self.count, self.began = units, 0, 0.0
-
-    async def recv(self) -> av.Packet:
-        loop = asyncio.get_running_loop()
-        self.began = self.began or loop.time()
-        await asyncio.sleep(max(0.0, self.began + self.count / FPS - loop.time()))
-        packet = av.Packet(self.units[self.count % len(self.units)])
-        packet.pts = packet.dts = self.count * 90_000 // FPS
-        packet.time_base = fractions.Fraction(1, 90_000)
-        self.count += 1
-        return packet
 
 
 class Bits:
@@ -135,10 +114,10 @@ def test_a_media_bomb_costs_neither_memory_nor_anybody_else(server, codec, units
         async with Call.place(server, camera(), Voice(), codec="VP8", query="ext=scene") as calm:
             await calm.until("scene.facts", is_red)
             before, most, refused = await settled(server), 0.0, lost(server, codec)
-            async with Call.place(server, Coded(units), Voice(), codec=codec) as bomb:
+            async with Call.place(server, Coded(units, FPS), Voice(), codec=codec) as bomb:
                 until = time.monotonic() + 6
                 while time.monotonic() < until:
-                    most = max(most, rss_mib(server))
+                    most = max(most, server.rss_mib())
                     await asyncio.sleep(0.1)
                 assert most - before <= growth_mib, (before, most)
                 # Every unit of it was refused, and counted; or, where the pictures are real, none.
@@ -154,10 +133,10 @@ def test_a_media_bomb_costs_neither_memory_nor_anybody_else(server, codec, units
 
 def test_sizes_that_flip_do_not_grow_memory_for_as_long_as_they_do(server):
     async def work():
-        async with Call.place(server, Coded(keyframes(FLIPS)), Voice(), codec="VP8"):
+        async with Call.place(server, Coded(keyframes(FLIPS), FPS), Voice(), codec="VP8"):
             await asyncio.sleep(6)
-            early = rss_mib(server)
+            early = server.rss_mib()
             await asyncio.sleep(8)
-            assert rss_mib(server) - early < 24, (early, rss_mib(server))
+            assert server.rss_mib() - early < 24, (early, server.rss_mib())
 
     go(work())
