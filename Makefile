@@ -162,8 +162,8 @@ bench-scaling: build models .venv/.ready ## 1, 2, 4, 8 calls with camera and mic
 	$(LOAD)/scaling.py --data $(abspath $(DATA)) $(LOADED)
 
 .PHONY: bench-gates
-bench-gates: build models .venv/.ready ## looks that the gates of watch.gates save on clips, and what that costs, beside looks at random
-	$(LOAD)/gates.py --data $(abspath $(DATA)) $(LOADED)
+bench-gates: models ## looks that the gates of watch.gates save on a typical call, and what that costs, beside looks at random (needs photographs: DATA=folder; LOADED="--without --clips" for more)
+	CANDLE_NUM_THREADS=1 $(CARGO) bench --locked --bench gates -- --data $(abspath $(DATA)) $(LOADED)
 
 .PHONY: bench-hour
 bench-hour: models ## time to the first token in the second minute of watching and after an hour, in virtual time

@@ -20,6 +20,8 @@ mod judge;
 mod looks;
 mod paint;
 mod report;
+#[path = "../common/said.rs"]
+mod said;
 mod talk;
 
 use std::path::PathBuf;

@@ -1,0 +1,279 @@
+//! `make bench-gates`: how many looks the gates of `watch.gates` save on a typical call, and what that costs of what is known.
+//!
+//! Three kinds of clips, composed of real photographs so that what is true in each moment is known (`clips.rs`): people who talk, things that are
+//! held up, and a walk. They go through VP8 and our decoder at ten pictures a second. Each is watched without gates (two looks a second), with the
+//! gates as they are shipped, and with as many looks at random moments (the mean of many draws). At every picture what is known is held against what is true: the class of
+//! what fills the picture, the objects that captions name. Photographs and scenes are ones that the experts recognise when nothing moves: what is
+//! measured is the gates. A look takes no time here, for any of them. Ends with 1 when the goal is missed: 80 % of the looks skipped, at one point, and better than random.
+//!
+//! `--seed N` draws other clips, `--rounds N` (default 2) more of them, `--seconds S` longer ones; `--cache FILE` keeps what the experts said; `--without` runs each gate
+//! switched off as well, `--timeline` tells each look; `--clips` watches the clips of DATA/video as well, of which no truth is known, only whether
+//! the same is known as without gates.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a measurement that cannot go on says so, and reads the clock"
+)]
+
+mod camera;
+mod clips;
+mod experts;
+mod paint;
+#[path = "../common/said.rs"]
+mod said;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::index;
+use sightline::base::{MediaTime, RgbFrame};
+use sightline::decode::{DecodeConfig, FileItem, FileReader, Wanted};
+use sightline::watch::SamplerConfig;
+
+use camera::Camera;
+use clips::{Clip, Stock, Truth};
+use experts::Experts;
+use paint::Sensor;
+use watch::{Known, Looked, Watcher, replay};
+
+const FPS: u32 = 10;
+const DRAWS: usize = 20;
+const LEAST_SKIPPED: f64 = 0.8;
+const MOST_LOST: f64 = 0.01;
+
+struct Args {
+    data: PathBuf,
+    models: PathBuf,
+    seed: u64,
+    rounds: u64,
+    seconds: f32,
+    cache: Option<PathBuf>,
+    without: bool,
+    timeline: bool,
+    clips: bool,
+}
+
+fn args() -> Result<Args, String> {
+    let models = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from);
+    let data = PathBuf::from("../shared/data");
+    let mut a = Args {
+        data,
+        models,
+        seed: 1,
+        rounds: 2,
+        seconds: 60.0,
+        cache: None,
+        without: false,
+        timeline: false,
+        clips: false,
+    };
+    let mut words = std::env::args().skip(1).filter(|w| w != "--bench");
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        let number = |v: String| v.parse::<u64>().map_err(|e| format!("{v}: {e}"));
+        match word.as_str() {
+            "--data" => a.data = value()?.into(),
+            "--seed" => a.seed = number(value()?)?,
+            "--rounds" => a.rounds = number(value()?)?.max(1),
+            "--seconds" => a.seconds = number(value()?)?.max(20) as f32,
+            "--cache" => a.cache = Some(value()?.into()),
+            "--without" => a.without = true,
+            "--timeline" => a.timeline = true,
+            "--clips" => a.clips = true,
+            other => {
+                return Err(format!(
+                    "there is no option {other:?}: --data --seed --rounds --seconds --cache --without --timeline --clips"
+                ));
+            }
+        }
+    }
+    for needed in ["pictures/labels.tsv", "scenes/captions.jsonl"] {
+        if !a.data.join(needed).is_file() {
+            return Err(format!(
+                "{} is not there: this needs photographs with labels and captions (--data FOLDER)",
+                a.data.join(needed).display()
+            ));
+        }
+    }
+    Ok(a)
+}
+
+/// Sums over pictures whose truth is known.
+#[derive(Default, Clone)]
+struct Score {
+    right: f64,
+    of: f64,
+    like: f64,
+    same: f64,
+    looks: f64,
+}
+
+impl Score {
+    fn of(known: &[Known], truths: &[Option<Truth>], all: &[Known], looks: f64) -> Self {
+        let mut score = Self { looks, ..Self::default() };
+        for ((known, truth), all) in known.iter().zip(truths).zip(all) {
+            let Some(truth) = truth else { continue };
+            let (like, same) = known.like(all);
+            score.of += 1.0;
+            score.right += known.right(truth);
+            score.like += like;
+            score.same += f64::from(u8::from(same));
+        }
+        score
+    }
+
+    fn add(&mut self, other: &Self, part: f64) {
+        self.right += other.right * part;
+        self.of += other.of * part;
+        self.like += other.like * part;
+        self.same += other.same * part;
+        self.looks += other.looks * part;
+    }
+
+    fn accuracy(&self) -> f64 {
+        self.right / self.of.max(1.0)
+    }
+}
+
+/// What one clip gave: one score for each way to watch, the first without gates, the last at random.
+type Scores = Vec<Score>;
+
+fn ways(without: bool) -> Vec<(&'static str, SamplerConfig)> {
+    let shipped = SamplerConfig::default();
+    let off = SamplerConfig { by_luma: false, by_patches: false, ..shipped };
+    let mut ways = vec![("no gates", off), ("gates", shipped)];
+    if without {
+        ways.push(("luma alone", SamplerConfig { by_patches: false, ..shipped }));
+        ways.push(("patches alone", SamplerConfig { by_luma: false, ..shipped }));
+    }
+    ways
+}
+
+/// Pictures with what is true of them, ten a second.
+type Reel<'a> = Box<dyn Iterator<Item = (RgbFrame, Option<Truth>)> + 'a>;
+
+fn composed<'a>(clip: &'a dyn Clip, seconds: f32) -> Reel<'a> {
+    let (mut camera, sensor) = (Camera::new(FPS), Sensor::new());
+    Box::new((0..(seconds * FPS as f32) as u32).map(move |i| {
+        let t = i as f32 / FPS as f32;
+        let mut picture = clip.picture(t);
+        sensor.expose(&mut picture, u64::from(i), t);
+        let frame = camera.film(picture, Duration::from_secs(10) + i * Duration::from_secs(1) / FPS);
+        (frame, clip.truth(t))
+    }))
+}
+
+/// A clip of which nothing is known: all of it counts.
+fn filmed<'a>(file: &Path) -> Reel<'a> {
+    let wanted = Wanted { video: true, audio: false };
+    let mut reader = FileReader::open(file, wanted, &DecodeConfig::default()).expect("a clip that can be decoded");
+    let mut due = MediaTime::ZERO;
+    let frames = std::iter::from_fn(move || match reader.next() {
+        Ok(Some(FileItem::Frame(frame))) => Some(frame),
+        _ => None,
+    });
+    Box::new(frames.filter_map(move |frame| {
+        (frame.capture >= due).then(|| {
+            due = frame.capture + Duration::from_secs(1) / FPS;
+            (frame, Some(Truth::default()))
+        })
+    }))
+}
+
+fn watched(args: &Args, reel: Reel<'_>, experts: &mut Experts, seed: u64) -> Scores {
+    let mut watchers: Vec<Watcher> = ways(args.without).into_iter().map(|(_, config)| Watcher::new(config)).collect();
+    let (mut truths, mut grid): (Vec<Option<Truth>>, Vec<Looked>) = (Vec::new(), Vec::new());
+    for (i, (frame, truth)) in reel.enumerate() {
+        for (n, watcher) in watchers.iter_mut().enumerate() {
+            let looks = watcher.see(&frame, experts);
+            if n == 1 && args.timeline {
+                let (known, looked) = (&watcher.known[i], if looks.is_some() { "look" } else { "    " });
+                let right = truth.as_ref().map(|t| known.right(t));
+                println!("{:6} ms {looked} right {right:?} {:?}", frame.capture.as_millis(), known.labels);
+            }
+            if let (0, Some(looks)) = (n, looks) {
+                grid.push((i, frame.clone(), looks));
+            }
+        }
+        truths.push(truth);
+    }
+    let all = watchers[0].known.clone();
+    let mut scores: Scores = watchers.iter().map(|w| Score::of(&w.known, &truths, &all, w.looks as f64)).collect();
+    let (mut rng, mut random) = (StdRng::seed_from_u64(seed), Score::default());
+    let few = watchers[1].looks.clamp(1, grid.len());
+    for _ in 0..DRAWS {
+        // All begin with the first picture.
+        let mut chosen: Vec<usize> =
+            index::sample(&mut rng, grid.len() - 1, few - 1).into_iter().map(|i| i + 1).collect();
+        chosen.push(0);
+        chosen.sort_unstable();
+        let known = replay(&grid, &chosen, truths.len());
+        random.add(&Score::of(&known, &truths, &all, few as f64), 1.0 / DRAWS as f64);
+    }
+    let per_picture = watchers[1].gates.as_secs_f64() / truths.len() as f64;
+    eprintln!("gates: {:.2} ms for a picture", per_picture * 1e3);
+    scores.push(random);
+    scores
+}
+
+fn tell(kind: &str, names: &[&str], scores: &Scores) {
+    let all = &scores[0];
+    for (name, score) in names.iter().zip(scores) {
+        println!(
+            "gates | {kind} | {name} | {:.0} looks, {:.1} % skipped | right {:.1} % ({:+.1}) | as without gates: objects F1 {:.1}, first label {:.1} %",
+            score.looks,
+            100.0 * (1.0 - score.looks / all.looks),
+            100.0 * score.accuracy(),
+            100.0 * (score.accuracy() - all.accuracy()),
+            100.0 * score.like / score.of,
+            100.0 * score.same / score.of,
+        );
+    }
+}
+
+fn main() {
+    let args = args().unwrap_or_else(|why| {
+        eprintln!("gates: {why}");
+        std::process::exit(2);
+    });
+    let begun = Instant::now();
+    let mut experts = Experts::load(&args.models, args.cache.clone());
+    let mut names: Vec<&str> = ways(args.without).into_iter().map(|(name, _)| name).collect();
+    names.push("as many at random");
+    let mut total: Scores = vec![Score::default(); names.len()];
+    let mut stock = Stock::open(&args.data, args.seed);
+    for kind in ["talking", "showing", "walking"] {
+        let mut sum: Scores = vec![Score::default(); names.len()];
+        for round in 0..args.rounds {
+            let clip = match kind {
+                "talking" => stock.talking(&mut experts, args.seconds),
+                "showing" => stock.showing(&mut experts, args.seconds),
+                _ => stock.walking(&mut experts, args.seconds),
+            };
+            let scores = watched(&args, composed(&*clip, args.seconds), &mut experts, args.seed * 100 + round);
+            sum.iter_mut().zip(&scores).for_each(|(sum, score)| sum.add(score, 1.0));
+        }
+        tell(kind, &names, &sum);
+        total.iter_mut().zip(&sum).for_each(|(total, sum)| total.add(sum, 1.0));
+        experts.save();
+    }
+    tell("all", &names, &total);
+    let films = std::fs::read_dir(args.data.join("video")).into_iter().flatten().flatten().map(|e| e.path());
+    let mut films: Vec<PathBuf> = films.filter(|p| args.clips && p.extension().is_some_and(|e| e == "mp4")).collect();
+    films.sort();
+    for film in films {
+        let scores = watched(&args, filmed(&film), &mut experts, args.seed);
+        tell(&film.file_name().unwrap_or_default().to_string_lossy(), &names, &scores);
+        experts.save();
+    }
+    println!("gates | {} looks by the experts, {:.0} s", experts.asked, begun.elapsed().as_secs_f64());
+    let (all, gated, random) = (&total[0], &total[1], &total[total.len() - 1]);
+    let met = 1.0 - gated.looks / all.looks >= LEAST_SKIPPED && all.accuracy() - gated.accuracy() <= MOST_LOST;
+    if !met || gated.accuracy() <= random.accuracy() {
+        std::process::exit(1);
+    }
+}

@@ -1,0 +1,102 @@
+//! One watcher of a clip: its gates, its scene, what it knows at each moment, and how right that is.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sightline::base::{BBox, RgbFrame};
+use sightline::watch::{Look, Sampler, SamplerConfig, Scene, SceneConfig, SceneFacts, Verdict};
+
+use crate::clips::Truth;
+use crate::experts::{Experts, firsts};
+
+/// What is known at a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    pub objects: BTreeSet<String>,
+    /// The first label of each part; the first of all is that of the whole picture.
+    pub labels: Vec<String>,
+    whole: Option<String>,
+}
+
+impl Known {
+    fn of(facts: &SceneFacts) -> Self {
+        let whole = facts.labels.first().filter(|l| l.bbox == BBox::FULL).map(|l| l.label.clone());
+        let labels = firsts(facts.labels.iter().map(|l| (l.label.clone(), l.bbox)));
+        Self { objects: facts.objects.iter().map(|o| o.label.clone()).collect(), labels, whole }
+    }
+
+    /// How much of the truth is known, 0 to 1.
+    pub fn right(&self, truth: &Truth) -> f64 {
+        if let Some(label) = &truth.label {
+            return f64::from(u8::from(self.labels.contains(label)));
+        }
+        if self.whole.as_ref().is_some_and(|label| truth.gone.contains(label)) {
+            return 0.0;
+        }
+        let known = self.objects.iter().filter(|o| !truth.neutral.contains(o)).count();
+        let both = truth.objects.iter().filter(|o| self.objects.contains(*o)).count();
+        2.0 * both as f64 / (known + truth.objects.len()).max(1) as f64
+    }
+
+    /// Likeness of what two watchers know: F1 of the objects, and whether the first label is the same.
+    pub fn like(&self, other: &Self) -> (f64, bool) {
+        let both = self.objects.intersection(&other.objects).count();
+        let all = self.objects.len() + other.objects.len();
+        (if all == 0 { 1.0 } else { 2.0 * both as f64 / all as f64 }, self.labels.first() == other.labels.first())
+    }
+}
+
+pub struct Watcher {
+    sampler: Sampler,
+    scene: Scene,
+    now: Known,
+    pub looks: usize,
+    /// What was known at each picture.
+    pub known: Vec<Known>,
+    /// Time that its gates took.
+    pub gates: Duration,
+}
+
+impl Watcher {
+    pub fn new(config: SamplerConfig) -> Self {
+        let stale = SceneConfig { stale: config.max_interval * 4, ..SceneConfig::default() };
+        Self {
+            sampler: Sampler::new(config),
+            scene: Scene::new(stale),
+            now: Known::default(),
+            looks: 0,
+            known: Vec::new(),
+            gates: Duration::ZERO,
+        }
+    }
+
+    /// Takes a picture; gives what the experts said of it, if it was looked at.
+    pub fn see(&mut self, frame: &RgbFrame, experts: &mut Experts) -> Option<Vec<Look>> {
+        let begun = std::time::Instant::now();
+        let kept = self.sampler.offer(frame, frame.capture) == Verdict::Keep;
+        self.gates += begun.elapsed();
+        let looks = kept.then(|| experts.look(frame));
+        if let Some(looks) = &looks {
+            self.looks += 1;
+            self.now = Known::of(self.scene.observe(frame, looks));
+        }
+        self.known.push(self.now.clone());
+        looks
+    }
+}
+
+/// A picture that was looked at, with its place among all of them.
+pub type Looked = (usize, RgbFrame, Vec<Look>);
+
+/// Watches at given moments and at no others: `chosen` are those of `looks`.
+pub fn replay(looks: &[Looked], chosen: &[usize], pictures: usize) -> Vec<Known> {
+    let (mut scene, mut now, mut known) = (Scene::new(SceneConfig::default()), Known::default(), Vec::new());
+    let mut next = chosen.iter().map(|i| &looks[*i]).peekable();
+    for at in 0..pictures {
+        while let Some((_, frame, said)) = next.next_if(|(when, ..)| *when <= at) {
+            now = Known::of(scene.observe(frame, said));
+        }
+        known.push(now.clone());
+    }
+    known
+}
