@@ -116,7 +116,7 @@ fn expert(config: &Config, name: &str, threads: &Threads) -> Result<Box<dyn Perc
         }
         crate::watch::CLASSIFIER => {
             let path = file(&config.models.classifier, "model.tflite");
-            Box::new(Classifier::load(&path, Default::default()).map_err(|e| e.to_string())?)
+            Box::new(Classifier::load(&path, Default::default(), threads.count()).map_err(|e| e.to_string())?)
         }
         crate::watch::OCR => {
             let (det, rec) = (file(&config.models.ocr, "det.onnx"), file(&config.models.ocr, "rec.onnx"));

@@ -67,7 +67,7 @@ pub fn load_experts(files: &VisionFiles, threads: &Threads) -> Result<Vec<Box<dy
         experts.push(Box::new(Detector::load(file, DetectorConfig::default(), threads)?));
     }
     if let Some(file) = &files.classifier {
-        experts.push(Box::new(Classifier::load(file, ClassifierConfig::default())?));
+        experts.push(Box::new(Classifier::load(file, ClassifierConfig::default(), threads.count())?));
     }
     if let Some((det, rec)) = &files.reader {
         experts.push(Box::new(Reader::load(det, rec, ReaderConfig::default(), threads)?));

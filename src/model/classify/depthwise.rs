@@ -1,13 +1,14 @@
-//! A depthwise convolution over (pixels, channels): every tap is one run of multiply-adds over neighbouring channels.
+//! A depthwise convolution over [pixels, channels]: every tap is one run of multiply-adds over neighbouring channels.
 //!
-//! Floor 2. In: f32 (rows·columns, channels). Out: the same, smaller by the stride. Loses: nothing.
+//! Floor 2. In: f32 [rows·columns, channels]. Out: the same, smaller by the stride, rounded for the product that follows. Loses: what rounding to 8 bits loses.
 //! A block of channels stays in registers over all taps (`kernels::taps`).
 
 use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape};
+use crate::model::kernels::{self, Activations, Level, Product};
 
-use crate::model::kernels::{self, Level};
+/// Taps along one side, at most.
+pub(super) const KERNEL: usize = 7;
 
 /// Where the taps of a convolution fall.
 #[derive(Debug, Clone, Copy)]
@@ -31,23 +32,18 @@ impl Window {
         (first..end, start + first - pad.min(start + first))
     }
 
-    /// The patches of an RGB picture as rows of (kernel, kernel, 3) real numbers; outside the picture is 0.
-    pub(super) fn patches(&self, rgb: &[u8], scale: f32, zero: f32) -> Vec<f32> {
-        let row = self.kernel * self.kernel * 3;
-        let mut out = vec![0.0_f32; self.to.0 * self.to.1 * row];
-        for (i, patch) in out.chunks_exact_mut(row).enumerate() {
-            let (ys, y0) = self.inside(i / self.to.1, self.pads.0, self.from.0);
-            let (xs, x0) = self.inside(i % self.to.1, self.pads.1, self.from.1);
-            for (dy, ky) in ys.enumerate() {
-                let to = &mut patch[(ky * self.kernel + xs.start) * 3..(ky * self.kernel + xs.end) * 3];
-                let at = ((y0 + dy) * self.from.1 + x0) * 3;
-                let Some(source) = rgb.get(at..at + to.len()) else { continue };
-                for (v, byte) in to.iter_mut().zip(source) {
-                    *v = (f32::from(*byte) - zero) * scale;
-                }
+    /// Patch `i` of an RGB picture: (kernel, kernel, 3) real numbers, `(byte - zero) * scale`; what lies outside the picture stays as it was.
+    pub(super) fn patch(&self, rgb: &[u8], (scale, zero): (f32, f32), i: usize, patch: &mut [f32]) {
+        let (ys, y0) = self.inside(i / self.to.1, self.pads.0, self.from.0);
+        let (xs, x0) = self.inside(i % self.to.1, self.pads.1, self.from.1);
+        for (dy, ky) in ys.enumerate() {
+            let to = &mut patch[(ky * self.kernel + xs.start) * 3..(ky * self.kernel + xs.end) * 3];
+            let at = ((y0 + dy) * self.from.1 + x0) * 3;
+            let Some(source) = rgb.get(at..at + to.len()) else { continue };
+            for (v, byte) in to.iter_mut().zip(source) {
+                *v = (f32::from(*byte) - zero) * scale;
             }
         }
-        out
     }
 }
 
@@ -61,52 +57,45 @@ pub(super) struct Depthwise {
 }
 
 impl Depthwise {
-    fn run(&self, x: &[f32]) -> Vec<f32> {
+    /// The convolution of `x`, rounded.
+    ///
+    /// # Errors
+    /// `x` has another number of pixels or channels.
+    pub(super) fn round(&self, p: &mut Product<'_>, x: &[f32], to: &mut Activations) -> Result<(), String> {
         let w = &self.window;
-        let mut out = vec![0.0_f32; w.to.0 * w.to.1 * self.channels];
-        let (level, mut taps) = (Level::best(), Vec::with_capacity(w.kernel * w.kernel));
-        for (i, pixel) in out.chunks_exact_mut(self.channels).enumerate() {
-            let (ys, y0) = w.inside(i / w.to.1, w.pads.0, w.from.0);
-            let (xs, x0) = w.inside(i % w.to.1, w.pads.1, w.from.1);
-            taps.clear();
-            for (dy, ky) in ys.enumerate() {
-                let row = (y0 + dy) * w.from.1 + x0;
-                let columns = xs.clone().enumerate();
-                taps.extend(columns.map(|(dx, kx)| ((row + dx) * self.channels, (ky * w.kernel + kx) * self.channels)));
+        if x.len() != w.from.0 * w.from.1 * self.channels {
+            return Err("a depthwise convolution got a tensor of another shape".into());
+        }
+        let level = p.level;
+        to.fill(p, (w.to.0 * w.to.1, self.channels), |i, pixel| self.pixel(level, x, i, pixel));
+        Ok(())
+    }
+
+    /// Pixel `i`.
+    fn pixel(&self, level: Level, x: &[f32], i: usize, out: &mut [f32]) {
+        let w = &self.window;
+        let (ys, y0) = w.inside(i / w.to.1, w.pads.0, w.from.0);
+        let (xs, x0) = w.inside(i % w.to.1, w.pads.1, w.from.1);
+        let (mut taps, mut n) = ([(0, 0); KERNEL * KERNEL], 0);
+        for (dy, ky) in ys.enumerate() {
+            let row = (y0 + dy) * w.from.1 + x0;
+            for (dx, kx) in xs.clone().enumerate() {
+                taps[n] = ((row + dx) * self.channels, (ky * w.kernel + kx) * self.channels);
+                n += 1;
             }
-            kernels::taps(level, x, &self.weight, &taps, &self.bias, self.limits, pixel);
         }
-        out
-    }
-}
-
-impl CustomOp1 for Depthwise {
-    fn name(&self) -> &'static str {
-        "depthwise"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let wrong = || candle_core::Error::Msg("a depthwise convolution got a tensor of another shape".into());
-        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
-            return Err(wrong());
-        };
-        let x = &values[start..end];
-        if x.len() != self.window.from.0 * self.window.from.1 * self.channels {
-            return Err(wrong());
-        }
-        let shape = Shape::from((self.window.to.0 * self.window.to.1, self.channels));
-        Ok((CpuStorage::F32(self.run(x)), shape))
+        kernels::taps(level, x, &self.weight, &taps[..n], &self.bias, self.limits, out);
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
-    use super::{Depthwise, Window};
+    use super::{Depthwise, Level, Window};
 
     /// The definition, tap by tap.
-    fn plainly(d: &Depthwise, x: &[f32]) -> Vec<f32> {
+    pub(in crate::model::classify) fn plainly(d: &Depthwise, x: &[f32]) -> Vec<f32> {
         let w = d.window;
         let mut out = Vec::new();
         for oy in 0..w.to.0 {
@@ -148,8 +137,12 @@ mod tests {
                 limits: (0.0, 6.0),
             };
             let x: Vec<f32> = (0..rows * columns * channels).map(|i| value(i * 3)).collect();
-            for (a, b) in d.run(&x).iter().zip(plainly(&d, &x)) {
-                prop_assert!((a - b).abs() < 1e-3);
+            for level in Level::all() {
+                let mut pixel = vec![0.0; channels];
+                for (i, wanted) in plainly(&d, &x).chunks_exact(channels).enumerate() {
+                    d.pixel(level, &x, i, &mut pixel);
+                    prop_assert!(pixel.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-3));
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the picture shows: EfficientNet-Lite on the classes of ImageNet (candle).
+//! What the picture shows: EfficientNet-Lite on the classes of ImageNet, in 8 bits (`kernels`).
 //!
 //! Floor 2. In: `RgbFrame`, the detector's boxes. Out: [`Sighting::Label`]s and one [`Sighting::Embedding`]. Loses: nothing.
 //! The views were chosen by measuring labelled photographs in 640×480 frames: the middle 7/8 square of the frame alone beats
@@ -56,11 +56,11 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Loads `file` (`efficientnet-lite/model.tflite`, the published INT8 file).
+    /// Loads `file` (`efficientnet-lite/model.tflite`, the published INT8 file). A look takes `threads`, the caller's among them.
     ///
     /// # Errors
     /// [`ClassifyError`] when the file is missing, damaged or another model.
-    pub fn load(file: &Path, config: ClassifierConfig) -> Result<Self, ClassifyError> {
+    pub fn load(file: &Path, config: ClassifierConfig, threads: usize) -> Result<Self, ClassifyError> {
         let path = file.to_path_buf();
         let data = read_bounded(file, MOST_BYTES).map_err(|e| match e {
             Unread::Io(e) => ClassifyError::Unreadable { path: path.clone(), reason: e.to_string() },
@@ -71,7 +71,7 @@ impl Classifier {
         let Some(model) = TfModel::read(&data) else {
             return Err(ClassifyError::Damaged { path, reason: "this is not a whole TFLite file".into() });
         };
-        match Net::build(&model) {
+        match Net::build(&model, threads) {
             Ok(net) => Ok(Self { net, config }),
             Err(reason) => Err(ClassifyError::Other { path, reason }),
         }

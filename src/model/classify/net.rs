@@ -1,15 +1,15 @@
-//! EfficientNet-Lite in f32, channels last, built from the published TFLite file.
+//! EfficientNet-Lite, channels last, built from the published TFLite file.
 //!
-//! Floor 2. In: RGB bytes of `side * side`. Out: logits and pooled features. Loses: nothing.
+//! Floor 2. In: RGB bytes of `side * side`. Out: logits and pooled features. Loses: what rounding to 8 bits loses.
 //! Source: Tan & Le, "EfficientNet" (arXiv:1905.11946); tensorflow/tpu `models/official/efficientnet/lite`; operator semantics from
-//! `tensorflow/lite/kernels`. Differs from the file in: activations stay f32 (slightly better than 8 bits), no softmax.
-//! Pointwise convolutions are matrix products (candle); depthwise ones are ours (`depthwise.rs`), for channels last makes every tap
-//! one run of multiply-adds, where general ONNX kernels took two thirds of the whole time.
+//! `tensorflow/lite/kernels`. Differs from the file in: what goes into a matrix product is rounded to 8 bits with a scale for every 32 channels of a pixel
+//! (there: one scale for a layer), all else stays f32; no softmax.
+//! Pointwise convolutions are products of 8-bit matrices (`kernels::bounded`). Depthwise ones are f32, one run of multiply-adds for every tap, and what they put
+//! out is rounded at once for the product behind them: it never goes through memory.
 
-use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor};
-
-use super::depthwise::{Depthwise, Window};
+use super::depthwise::{Depthwise, KERNEL, Window};
 use super::tflite::{Table, TfModel, TfOp};
+use crate::model::kernels::{Activations, Level, Packed, Product, Team, bounded};
 
 /// `BuiltinOperator` numbers of the TFLite schema.
 mod op {
@@ -25,29 +25,26 @@ mod op {
     pub(super) const QUANTIZE: i32 = 114;
 }
 
-/// What one layer does to (pixels, channels) tensors.
+/// What one layer does to [pixels, channels].
 enum Work {
     /// First layer: patches of the picture as rows, then a product.
-    Stem(Window, Product),
-    Pointwise(Product),
-    Depthwise(Depthwise),
-    Add(BiasClip),
-    /// Mean over pixels.
-    Pool,
+    Stem(Window, Matrix),
+    Pointwise(Matrix),
+    /// A depthwise convolution and the pointwise one behind it.
+    Separable(Depthwise, Matrix),
+    /// Adds two and holds the sum within limits.
+    Add((f32, f32)),
+    /// Mean over pixels, of so many channels.
+    Pool(usize),
     /// The dense layer; its input are the features.
-    Dense(Product),
+    Dense(Matrix),
 }
 
-/// A matrix product with bias and limits.
-struct Product {
-    /// (in, out)
-    weight: Tensor,
-    finish: BiasClip,
-}
-
-/// Adds a bias per channel (none when empty) and clips, in place.
-#[derive(Clone)]
-struct BiasClip {
+/// A matrix of 8 bits with bias and limits.
+struct Matrix {
+    weight: Packed,
+    /// Values of a pixel that goes in.
+    inputs: usize,
     bias: Vec<f32>,
     limits: (f32, f32),
 }
@@ -58,7 +55,7 @@ struct Layer {
     output: usize,
 }
 
-/// The network.
+/// The network, and where a picture is computed: buffers grow and are kept.
 pub(super) struct Net {
     layers: Vec<Layer>,
     /// Side of the picture it takes, in pixels.
@@ -67,6 +64,9 @@ pub(super) struct Net {
     scale: f32,
     zero: f32,
     slots: usize,
+    team: Team,
+    rounded: Activations,
+    spare: Vec<Vec<f32>>,
 }
 
 /// A refusal in words.
@@ -77,7 +77,7 @@ impl Net {
     ///
     /// # Errors
     /// Words that say what about the model is not as expected.
-    pub(super) fn build(model: &TfModel<'_>) -> Refused<Self> {
+    pub(super) fn build(model: &TfModel<'_>, threads: usize) -> Refused<Self> {
         let input = *model.inputs.first().ok_or("it has no input")?;
         let tensor = &model.tensors[input];
         let side = match tensor.shape.as_slice() {
@@ -89,116 +89,150 @@ impl Net {
             ([s], [z]) => (*s, *z as f32),
             _ => return Err("its input is not quantized".into()),
         };
-        // Which tensor stands for which: operators that only change the number format fall away.
-        let mut same: Vec<usize> = (0..model.tensors.len()).collect();
-        let mut layers = Vec::new();
-        for op in &model.ops {
-            let (Some(&from), Some(&output)) = (op.inputs.first(), op.outputs.first()) else {
-                return Err("an operator has no input or output".into());
-            };
-            if matches!(op.kind, op::QUANTIZE | op::DEQUANTIZE | op::SOFTMAX | op::RESHAPE) {
-                same[output] = same[from];
-                continue;
-            }
-            let work = work(model, op, layers.is_empty())?;
-            let count = if matches!(work, Work::Add(_)) { 2 } else { 1 };
-            let inputs: Vec<usize> = op.inputs.iter().take(count).map(|i| same[*i]).collect();
-            layers.push(Layer { work, inputs, output });
-        }
-        if !matches!(layers.last(), Some(Layer { work: Work::Dense(_), .. })) {
-            return Err("it does not end in a dense layer".into());
-        }
-        Ok(Self { layers, side, scale, zero, slots: model.tensors.len() })
+        Ok(Self {
+            layers: layers(model)?,
+            side,
+            scale,
+            zero,
+            slots: model.tensors.len(),
+            team: Team::new(threads.max(1)).map_err(|e| format!("no thread for it: {e}"))?,
+            rounded: Activations::default(),
+            spare: Vec::new(),
+        })
     }
 
     /// Logits and features of one picture of `side * side` RGB bytes.
-    pub(super) fn run(&self, rgb: &[u8]) -> Refused<(Vec<f32>, Vec<f32>)> {
-        self.forward(rgb).map_err(|e| e.to_string())
+    pub(super) fn run(&mut self, rgb: &[u8]) -> Refused<(Vec<f32>, Vec<f32>)> {
+        self.run_at(Level::best(), rgb)
     }
 
-    fn forward(&self, rgb: &[u8]) -> candle_core::Result<(Vec<f32>, Vec<f32>)> {
-        let mut slots: Vec<Option<Tensor>> = vec![None; self.slots];
+    fn run_at(&mut self, level: Level, rgb: &[u8]) -> Refused<(Vec<f32>, Vec<f32>)> {
+        let (values, p) = ((self.scale, self.zero), &mut Product { level, team: &mut self.team });
+        let rounded = &mut self.rounded;
+        let mut slots: Vec<Option<Vec<f32>>> = vec![None; self.slots];
         let mut features = Vec::new();
         for (i, layer) in self.layers.iter().enumerate() {
+            let mut out = self.spare.pop().unwrap_or_default();
             let input = |k: usize| {
-                let at = layer.inputs.get(k).and_then(|s| slots[*s].clone());
-                at.ok_or_else(|| candle_core::Error::Msg("a layer has no input".into()))
+                let at = layer.inputs.get(k).and_then(|s| slots[*s].as_deref());
+                at.ok_or_else(|| "a layer has no input".to_owned())
             };
-            let out = match &layer.work {
-                Work::Stem(window, product) => {
-                    let shape = (window.to.0 * window.to.1, window.kernel * window.kernel * 3);
-                    let rows = window.patches(rgb, self.scale, self.zero);
-                    product.apply(&Tensor::from_vec(rows, shape, &Device::Cpu)?)?
+            match &layer.work {
+                Work::Stem(window, matrix) => {
+                    let shape = (window.to.0 * window.to.1, matrix.inputs);
+                    rounded.fill(p, shape, |i, patch| window.patch(rgb, values, i, patch));
+                    matrix.apply(p, rounded, &mut out);
                 }
-                Work::Pointwise(product) => product.apply(&input(0)?)?,
-                Work::Depthwise(depthwise) => input(0)?.apply_op1_no_bwd(depthwise)?,
-                Work::Add(finish) => {
-                    let out = (input(0)? + input(1)?)?;
-                    out.inplace_op1(finish)?;
-                    out
+                Work::Pointwise(matrix) => {
+                    matrix.round(p, input(0)?, rounded)?;
+                    matrix.apply(p, rounded, &mut out);
                 }
-                Work::Pool => input(0)?.mean_keepdim(0)?,
-                Work::Dense(product) => {
-                    let pooled = input(0)?;
-                    features = pooled.flatten_all()?.to_vec1()?;
-                    product.apply(&pooled)?
+                Work::Separable(depthwise, matrix) => {
+                    depthwise.round(p, input(0)?, rounded)?;
+                    matrix.apply(p, rounded, &mut out);
                 }
-            };
-            // What no later layer reads is freed at once: the widest layers are tens of megabytes.
+                Work::Add(limits) => add(input(0)?, input(1)?, *limits, &mut out),
+                Work::Pool(channels) => pool(input(0)?, *channels, &mut out),
+                Work::Dense(matrix) => {
+                    features = input(0)?.to_vec();
+                    matrix.round(p, &features, rounded)?;
+                    matrix.apply(p, rounded, &mut out);
+                }
+            }
+            // What no later layer reads is free for the next: the widest layers are tens of megabytes.
             for s in &layer.inputs {
                 if !self.layers[i + 1..].iter().any(|l| l.inputs.contains(s)) {
-                    slots[*s] = None;
+                    self.spare.extend(slots[*s].take());
                 }
             }
             slots[layer.output] = Some(out);
         }
         let last = self.layers.last().and_then(|l| slots[l.output].take());
-        let logits = last.ok_or_else(|| candle_core::Error::Msg("the net has no layers".into()))?;
-        Ok((logits.flatten_all()?.to_vec1()?, features))
+        Ok((last.ok_or("the net has no layers")?, features))
     }
 }
 
-impl Product {
-    fn apply(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let out = x.matmul(&self.weight)?;
-        out.inplace_op1(&self.finish)?;
-        Ok(out)
+/// The layers in their order. Operators that only change the number format fall away.
+fn layers(model: &TfModel<'_>) -> Refused<Vec<Layer>> {
+    // Which tensor stands for which.
+    let mut same: Vec<usize> = (0..model.tensors.len()).collect();
+    let mut layers: Vec<Layer> = Vec::new();
+    let mut before: Option<(Depthwise, usize, usize)> = None;
+    for op in &model.ops {
+        let (Some(&from), Some(&output)) = (op.inputs.first(), op.outputs.first()) else {
+            return Err("an operator has no input or output".into());
+        };
+        let from = same[from];
+        if matches!(op.kind, op::QUANTIZE | op::DEQUANTIZE | op::SOFTMAX | op::RESHAPE) {
+            same[output] = from;
+            continue;
+        }
+        if op.kind == op::DEPTHWISE_CONV_2D && before.is_none() {
+            before = Some((depthwise(model, op)?, from, output));
+            continue;
+        }
+        let work = work(model, op, layers.is_empty())?;
+        let (work, inputs) = match (before.take(), work) {
+            (None, Work::Add(limits)) => (Work::Add(limits), op.inputs.iter().take(2).map(|i| same[*i]).collect()),
+            (None, work) => (work, vec![from]),
+            (Some((depthwise, x, between)), Work::Pointwise(matrix)) if from == between => {
+                (Work::Separable(depthwise, matrix), vec![x])
+            }
+            _ => return Err("no pointwise convolution follows a depthwise one".into()),
+        };
+        layers.push(Layer { work, inputs, output });
     }
+    if !matches!(layers.last(), Some(Layer { work: Work::Dense(_), .. })) {
+        return Err("it does not end in a dense layer".into());
+    }
+    Ok(layers)
+}
 
-    /// `values`: (out, in) row by row, as the file has them.
-    fn new(values: &[f32], outputs: usize, inputs: usize, finish: BiasClip) -> Refused<Self> {
-        if values.len() != outputs * inputs || finish.bias.len() != outputs {
+impl Matrix {
+    /// `values`: [out, in] row by row, as the file has them.
+    fn new(values: &[f32], inputs: usize, bias: Vec<f32>, limits: (f32, f32)) -> Refused<Self> {
+        if inputs == 0 || values.len() != bias.len() * inputs {
             return Err("weights and bias of a layer do not fit each other".into());
         }
-        let turned: Vec<f32> = (0..inputs).flat_map(|i| (0..outputs).map(move |o| values[o * inputs + i])).collect();
-        let weight = Tensor::from_vec(turned, (inputs, outputs), &Device::Cpu).map_err(|e| e.to_string())?;
-        Ok(Self { weight, finish })
+        let columns = inputs.next_multiple_of(32);
+        let mut padded = vec![0.0; bias.len() * columns];
+        for (to, from) in padded.chunks_exact_mut(columns).zip(values.chunks_exact(inputs)) {
+            to[..inputs].copy_from_slice(from);
+        }
+        let weight = Packed::round((bias.len(), columns), &padded).ok_or("a layer without outputs")?;
+        Ok(Self { weight, inputs, bias, limits })
+    }
+
+    fn round(&self, p: &mut Product<'_>, x: &[f32], to: &mut Activations) -> Refused<()> {
+        if !x.len().is_multiple_of(self.inputs) {
+            return Err("a layer got another number of channels".into());
+        }
+        to.round(p, x, self.inputs);
+        Ok(())
+    }
+
+    /// The product of what was rounded.
+    fn apply(&self, p: &mut Product<'_>, x: &Activations, out: &mut Vec<f32>) {
+        out.resize(x.tokens() * self.bias.len(), 0.0);
+        bounded(p, (&self.weight, &self.bias), self.limits, x, out);
     }
 }
 
-impl InplaceOp1 for BiasClip {
-    fn name(&self) -> &'static str {
-        "bias-clip"
-    }
+fn add(a: &[f32], b: &[f32], (low, high): (f32, f32), out: &mut Vec<f32>) {
+    out.clear();
+    out.extend(a.iter().zip(b).map(|(a, b)| (a + b).max(low).min(high)));
+}
 
-    fn cpu_fwd(&self, storage: &mut CpuStorage, _layout: &Layout) -> candle_core::Result<()> {
-        let CpuStorage::F32(values) = storage else {
-            return Err(candle_core::Error::Msg("bias-clip is for f32".into()));
-        };
-        let (low, high) = self.limits;
-        if self.bias.is_empty() {
-            if low > f32::MIN || high < f32::MAX {
-                values.iter_mut().for_each(|v| *v = v.max(low).min(high));
-            }
-            return Ok(());
-        }
-        for row in values.chunks_exact_mut(self.bias.len()) {
-            for (v, b) in row.iter_mut().zip(&self.bias) {
-                *v = (*v + b).max(low).min(high);
-            }
-        }
-        Ok(())
+/// The mean of each channel over all pixels.
+fn pool(x: &[f32], channels: usize, out: &mut Vec<f32>) {
+    out.clear();
+    out.resize(channels, 0.0);
+    for pixel in x.chunks_exact(channels) {
+        out.iter_mut().zip(pixel).for_each(|(sum, v)| *sum += v);
     }
+    #[expect(clippy::cast_precision_loss, reason = "pixels of a small picture")]
+    let n = (x.len() / channels).max(1) as f32;
+    out.iter_mut().for_each(|sum| *sum /= n);
 }
 
 /// Limits of the activation that is fused into an operator: 0 none, 1 `ReLU`, 3 `ReLU6`.
@@ -214,21 +248,18 @@ fn limits(fused: u8) -> Refused<(f32, f32)> {
 fn work(model: &TfModel<'_>, op: &TfOp<'_>, first: bool) -> Refused<Work> {
     match op.kind {
         op::CONV_2D => convolution(model, op, first),
-        op::DEPTHWISE_CONV_2D => depthwise(model, op),
-        op::ADD if op.inputs.len() == 2 => {
-            let limits = limits(op.options.map_or(0, |o| o.byte(0)))?;
-            Ok(Work::Add(BiasClip { bias: Vec::new(), limits }))
-        }
+        op::ADD if op.inputs.len() == 2 => Ok(Work::Add(limits(op.options.map_or(0, |o| o.byte(0)))?)),
         op::AVERAGE_POOL_2D | op::MEAN => {
             let shape = &model.tensors[op.outputs[0]].shape;
             let pixels: usize = shape.iter().rev().skip(1).product();
-            if pixels == 1 { Ok(Work::Pool) } else { Err("it pools less than the whole picture".into()) }
+            let channels = shape.last().copied().filter(|c| *c > 0 && pixels == 1);
+            Ok(Work::Pool(channels.ok_or("it pools less than the whole picture")?))
         }
         op::FULLY_CONNECTED => {
             let (shape, values, bias) = weights(model, op)?;
-            let &[outputs, inputs] = shape else { return Err("a dense layer of odd shape".into()) };
-            let finish = BiasClip { bias, limits: limits(op.options.map_or(0, |o| o.byte(0)))? };
-            Ok(Work::Dense(Product::new(&values, outputs, inputs, finish)?))
+            let &[_, inputs] = shape else { return Err("a dense layer of odd shape".into()) };
+            let limits = limits(op.options.map_or(0, |o| o.byte(0)))?;
+            Ok(Work::Dense(Matrix::new(&values, inputs, bias, limits)?))
         }
         other => Err(format!("operator {other}")),
     }
@@ -246,27 +277,29 @@ fn weights<'m>(model: &'m TfModel<'_>, op: &TfOp<'_>) -> Refused<(&'m [usize], V
 fn convolution(model: &TfModel<'_>, op: &TfOp<'_>, first: bool) -> Refused<Work> {
     let options = op.options.ok_or("a convolution without options")?;
     let (shape, values, bias) = weights(model, op)?;
-    let &[outputs, rows, columns, inputs] = shape else { return Err("a convolution of odd shape".into()) };
-    let finish = BiasClip { bias, limits: limits(options.byte(3))? };
+    let &[_, rows, columns, inputs] = shape else { return Err("a convolution of odd shape".into()) };
     let window = window(model, op, options, (rows, columns))?;
-    let product = Product::new(&values, outputs, rows * columns * inputs, finish)?;
+    let matrix = Matrix::new(&values, rows * columns * inputs, bias, limits(options.byte(3))?)?;
     match (first, window.kernel, window.stride, inputs) {
-        (_, 1, 1, _) => Ok(Work::Pointwise(product)),
-        (true, _, _, 3) => Ok(Work::Stem(window, product)),
+        (_, 1, 1, _) => Ok(Work::Pointwise(matrix)),
+        (true, _, _, 3) => Ok(Work::Stem(window, matrix)),
         _ => Err("a wide convolution after the first layer".into()),
     }
 }
 
 /// Weights come as (1, rows, columns, channels).
-fn depthwise(model: &TfModel<'_>, op: &TfOp<'_>) -> Refused<Work> {
+fn depthwise(model: &TfModel<'_>, op: &TfOp<'_>) -> Refused<Depthwise> {
     let options = op.options.ok_or("a convolution without options")?;
     let (shape, values, bias) = weights(model, op)?;
     let &[1, rows, columns, channels] = shape else { return Err("a depthwise convolution of odd shape".into()) };
     let window = window(model, op, options, (rows, columns))?;
-    if bias.len() != channels || model.tensors[op.inputs[0]].shape.last() != Some(&channels) {
+    if bias.len() != channels
+        || values.len() != window.kernel * window.kernel * channels
+        || model.tensors[op.inputs[0]].shape.last() != Some(&channels)
+    {
         return Err("a depthwise convolution whose channels do not fit".into());
     }
-    Ok(Work::Depthwise(Depthwise { window, channels, weight: values, bias, limits: limits(options.byte(4))? }))
+    Ok(Depthwise { window, channels, weight: values, bias, limits: limits(options.byte(4))? })
 }
 
 /// Sizes, stride and padding. With SAME padding the odd pixel goes to the end.
@@ -276,7 +309,7 @@ fn window(model: &TfModel<'_>, op: &TfOp<'_>, options: Table<'_>, kernel: (usize
         return Err("a convolution of something that is not a picture".into());
     };
     let stride = usize::try_from(options.int(1)).unwrap_or(0);
-    if kernel.0 != kernel.1 || options.int(1) != options.int(2) || !(1..=8).contains(&stride) || kernel.0 > 16 {
+    if kernel.0 != kernel.1 || options.int(1) != options.int(2) || !(1..=8).contains(&stride) || kernel.0 > KERNEL {
         return Err(format!("a convolution with kernel {kernel:?} and stride {stride}"));
     }
     let same = options.byte(0) == 0;
@@ -290,4 +323,95 @@ fn window(model: &TfModel<'_>, op: &TfOp<'_>, options: Table<'_>, kernel: (usize
     let pad = |out: usize, len: usize| ((out.saturating_sub(1) * stride + kernel.0).saturating_sub(len)) / 2;
     let pads = if same { (pad(oh, ih), pad(ow, iw)) } else { (0, 0) };
     Ok(Window { kernel: kernel.0, stride, pads, from: (ih, iw), to: (oh, ow) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use candle_core::{Device, Tensor};
+
+    use super::{Depthwise, Level, Net, TfModel, limits, op, weights, window};
+    use crate::model::classify::depthwise::tests::plainly;
+
+    /// The net in f32, operator by operator, with candle's products: logits.
+    fn exactly(model: &TfModel<'_>, rgb: &[u8]) -> Vec<f32> {
+        let mut slots: Vec<Vec<f32>> = vec![Vec::new(); model.tensors.len()];
+        let input = &model.tensors[model.inputs[0]];
+        let (scale, zero) = (input.scales[0], input.zeros[0] as f32);
+        let mut last = 0;
+        for o in &model.ops {
+            let x = slots[o.inputs[0]].clone();
+            let options = o.options;
+            let product = |x: Vec<f32>, limits: (f32, f32)| {
+                let (_, values, bias) = weights(model, o).unwrap();
+                let inputs = values.len() / bias.len();
+                let x = Tensor::from_vec(x.clone(), (x.len() / inputs, inputs), &Device::Cpu).unwrap();
+                let w = Tensor::from_vec(values, (bias.len(), inputs), &Device::Cpu).unwrap();
+                let sums: Vec<f32> = x.matmul(&w.t().unwrap()).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+                sums.iter().enumerate().map(|(i, v)| (v + bias[i % bias.len()]).clamp(limits.0, limits.1)).collect()
+            };
+            let out: Vec<f32> = match o.kind {
+                op::QUANTIZE | op::DEQUANTIZE | op::RESHAPE | op::SOFTMAX => x,
+                op::CONV_2D => {
+                    let (shape, ..) = weights(model, o).unwrap();
+                    let window = window(model, o, options.unwrap(), (shape[1], shape[2])).unwrap();
+                    let row = window.kernel * window.kernel * 3;
+                    let mut patches = vec![0.0; window.to.0 * window.to.1 * row];
+                    patches.chunks_mut(row).enumerate().for_each(|(i, p)| window.patch(rgb, (scale, zero), i, p));
+                    product(if window.kernel == 1 { x } else { patches }, limits(options.unwrap().byte(3)).unwrap())
+                }
+                op::DEPTHWISE_CONV_2D => {
+                    let (shape, weight, bias) = weights(model, o).unwrap();
+                    let window = window(model, o, options.unwrap(), (shape[1], shape[2])).unwrap();
+                    let limits = limits(options.unwrap().byte(4)).unwrap();
+                    plainly(&Depthwise { window, channels: shape[3], weight, bias, limits }, &x)
+                }
+                op::ADD => x.iter().zip(&slots[o.inputs[1]]).map(|(a, b)| a + b).collect(),
+                op::AVERAGE_POOL_2D | op::MEAN => {
+                    let n = *model.tensors[o.outputs[0]].shape.last().unwrap();
+                    (0..n).map(|c| x.iter().skip(c).step_by(n).sum::<f32>() / (x.len() / n) as f32).collect()
+                }
+                op::FULLY_CONNECTED => product(x, (f32::MIN, f32::MAX)),
+                other => panic!("operator {other}"),
+            };
+            last = o.outputs[0];
+            slots[last] = out;
+        }
+        std::mem::take(&mut slots[last])
+    }
+
+    fn cosine(a: &[f32], b: &[f32]) -> f32 {
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    }
+
+    #[test]
+    fn eight_bits_say_what_f32_says() {
+        let dir = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from);
+        let Ok(file) = std::fs::read(dir.join("efficientnet-lite/model.tflite")) else {
+            return println!("skipped: no weights under {} (set SIGHTLINE_MODELS)", dir.display());
+        };
+        let model = TfModel::read(&file).unwrap();
+        let mut net = Net::build(&model, 2).unwrap();
+        // Rings of changing colour: something for every layer.
+        let side = net.side;
+        let rgb: Vec<u8> = (0..side * side * 3)
+            .map(|i| {
+                let (x, y) = ((i / 3 % side) as f32 - 90.0, (i / 3 / side) as f32 - 120.0);
+                (127.0 + 120.0 * (x.hypot(y) / (6.0 + (i % 3) as f32)).sin()) as u8
+            })
+            .collect();
+        let wanted = exactly(&model, &rgb);
+        let best = |of: &[f32]| (0..of.len()).max_by(|a, b| of[*a].total_cmp(&of[*b]));
+        let levels = Level::all();
+        for level in levels.iter().filter(|l| levels.len() == 1 || **l != Level::scalar()) {
+            let (logits, features) = net.run_at(*level, &rgb).unwrap();
+            let alike = cosine(&logits, &wanted);
+            println!("{}: cosine {alike}", level.name());
+            assert!(alike > 0.995 && best(&logits) == best(&wanted), "{}: {alike}", level.name());
+            // A second run in the same buffers.
+            assert_eq!(net.run_at(*level, &rgb).unwrap(), (logits, features), "{}", level.name());
+        }
+    }
 }

@@ -4,13 +4,16 @@ use std::cell::RefCell;
 
 use super::level::by_level;
 use super::pack::BLOCK;
-use super::product::Product;
+use super::product::{PARTS, Product};
 use super::team::Pieces;
 use super::vector::{add, rms_norm};
 
+/// Tokens that a thread takes at a time, at most: pixels of a picture are many and small.
+const RUN: usize = 32;
+
 thread_local! {
     /// One token; grows to the widest, then stays.
-    static NORMED: RefCell<Vec<f32>> = RefCell::default();
+    static TOKEN: RefCell<Vec<f32>> = RefCell::default();
 }
 
 /// Rounded inputs of some tokens. Buffers grow and are kept.
@@ -36,9 +39,9 @@ pub(super) struct Rows<'a> {
 }
 
 impl Activations {
-    /// Makes room for `tokens` of `columns` values, a multiple of 32 (anything beyond is cut off).
+    /// Makes room for `tokens` of `columns` values, and of zeros up to a multiple of 32.
     fn prepare(&mut self, tokens: usize, columns: usize) {
-        (self.tokens, self.columns) = (tokens, columns / BLOCK * BLOCK);
+        (self.tokens, self.columns) = (tokens, columns.next_multiple_of(BLOCK));
         let blocks = self.tokens * self.columns / BLOCK;
         self.codes.resize(blocks * BLOCK, 0);
         self.scales.resize(blocks, 0.0);
@@ -47,42 +50,64 @@ impl Activations {
 
     /// Rounds `x`, `[tokens, columns]`.
     pub fn round(&mut self, p: &mut Product<'_>, x: &[f32], columns: usize) {
-        self.prepare(x.len() / columns.max(1), columns);
+        let tokens = x.len() / columns.max(1);
+        if !columns.is_multiple_of(BLOCK) {
+            return self.fill(p, (tokens, columns), |t, token| token.copy_from_slice(&x[t * columns..][..columns]));
+        }
+        self.prepare(tokens, columns);
         let level = p.level;
-        self.each(p, |t, codes, scales, less| round(level, &x[t * columns..][..codes.len()], codes, scales, less));
+        self.each(p, |t, codes, scales, less| round(level, &x[t * columns..][..columns], codes, scales, less));
+    }
+
+    /// Has `work` write all values of each of some tokens of so many columns, and rounds them: what stands between two products need not go through memory.
+    pub fn fill(
+        &mut self,
+        p: &mut Product<'_>,
+        (tokens, columns): (usize, usize),
+        work: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        self.prepare(tokens, columns);
+        let level = p.level;
+        self.each(p, |t, codes, scales, less| {
+            TOKEN.with_borrow_mut(|token| {
+                token.clear();
+                token.resize(codes.len(), 0.0);
+                work(t, &mut token[..columns]);
+                round(level, token, codes, scales, less);
+            });
+        });
     }
 
     /// Adds `more` to `x` (both `[tokens, weight.len()]`), where there is any, and rounds what RMSNorm makes of it.
     pub fn norm(&mut self, p: &mut Product<'_>, x: &mut [f32], more: Option<&[f32]>, weight: &[f32], eps: f32) {
         let (level, columns) = (p.level, weight.len());
-        self.prepare(x.len() / columns.max(1), columns);
-        let tokens = Pieces::new(x, columns);
-        self.each(p, |t, codes, scales, less| {
+        let tokens = x.len() / columns.max(1);
+        let pieces = Pieces::new(x, columns);
+        self.fill(p, (tokens, columns), |t, token| {
             // SAFETY: each token is one part of the job.
-            let x = unsafe { tokens.get(t) };
+            let x = unsafe { pieces.get(t) };
             if let Some(more) = more {
                 add(x, &more[t * columns..][..columns]);
             }
-            NORMED.with_borrow_mut(|normed| {
-                normed.resize(columns, 0.0);
-                rms_norm(level, x, weight, eps, normed);
-                round(level, &normed[..codes.len()], codes, scales, less);
-            });
+            rms_norm(level, x, weight, eps, token);
         });
     }
 
     /// Calls `work` with each token's number and room.
     fn each(&mut self, p: &mut Product<'_>, work: impl Fn(usize, &mut [i8], &mut [f32], &mut [i32]) + Sync) {
-        let blocks = self.columns / BLOCK;
+        let (tokens, blocks) = (self.tokens, self.columns / BLOCK);
         let (codes, scales, less) = (
             Pieces::new(&mut self.codes, self.columns),
             Pieces::new(&mut self.scales, blocks),
             Pieces::new(&mut self.less, blocks),
         );
-        p.team.run(self.tokens, &|t: usize| {
-            // SAFETY: each token is one part of the job.
-            let (codes, scales, less) = unsafe { (codes.get(t), scales.get(t), less.get(t)) };
-            work(t, codes, scales, less);
+        let run = (tokens / (PARTS * p.team.threads())).clamp(1, RUN);
+        p.team.run(tokens.div_ceil(run), &|part: usize| {
+            for t in part * run..tokens.min((part + 1) * run) {
+                // SAFETY: each token belongs to one part of the job.
+                let (codes, scales, less) = unsafe { (codes.get(t), scales.get(t), less.get(t)) };
+                work(t, codes, scales, less);
+            }
         });
     }
 
@@ -92,7 +117,7 @@ impl Activations {
         self.tokens
     }
 
-    /// Values of a token.
+    /// Values of a token, a multiple of 32.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.columns

@@ -32,6 +32,6 @@ pub use activation::Activations;
 pub use attention::{Heads, KeyValues};
 pub use level::Level;
 pub use pack::{Bits, Block, Packed};
-pub use product::{Product, Side, gated, multiply};
+pub use product::{Product, Side, bounded, gated, multiply};
 pub use team::Team;
 pub use vector::{rows8, taps, turn};

@@ -6,13 +6,16 @@ use super::activation::{Activations, Rows};
 use super::level::{Kind, Level};
 use super::pack::{Bits, Line, Packed, ROWS, Strip, bytes_mut};
 use super::team::Team;
-use super::vector::swish;
+use super::vector::{bound, swish};
 
 /// Tokens from which codes of 4 and 5 bits are unpacked once for all of them.
 const MANY: usize = 8;
 
 /// Parts of a job for each thread: enough that one that came late is not waited for.
-const PARTS: usize = 8;
+pub(super) const PARTS: usize = 8;
+
+/// Pixels of a tile of [`bounded`]: their inputs stay in the nearest cache while all rows go by.
+const TILE: usize = 64;
 
 /// How to multiply: the kernels and the threads.
 pub struct Product<'a> {
@@ -38,15 +41,17 @@ impl Out {
         Self { at: out.as_mut_ptr(), rows, tokens }
     }
 
+    /// Writes rows `from` to `from + some` of the tokens from `first` on.
+    ///
     /// # Safety
-    /// No other thread writes rows `from` to `from + some`.
-    unsafe fn write(&self, from: usize, some: usize, sums: &[[f32; ROWS]]) {
+    /// No other thread writes them.
+    unsafe fn write(&self, first: usize, (from, some): (usize, usize), sums: &[[f32; ROWS]]) {
         assert!(
-            from + some <= self.rows && some <= ROWS,
+            from + some <= self.rows && some <= ROWS && first + sums.len() <= self.tokens,
             "rows {from} and {some} more of {}: this is a bug",
             self.rows
         );
-        for (t, sums) in sums.iter().enumerate().take(self.tokens) {
+        for (t, sums) in (first..).zip(sums) {
             // SAFETY: within the `rows * tokens` floats that `new` checked.
             unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), self.at.add(t * self.rows + from), some) };
         }
@@ -84,13 +89,13 @@ pub fn multiply(p: &mut Product<'_>, sides: &[Side<'_>], x: &Activations, out: &
             }
             SCRATCH.with_borrow_mut(|scratch| {
                 let Scratch { codes, sums, .. } = scratch;
-                strip(level, w, s, x, (codes, sums));
+                strip(level, w, s, &x.rows(0, x.tokens()), (codes, sums));
                 if let Some(bias) = bias {
                     let bias = &bias[s * ROWS..];
                     sums.iter_mut().for_each(|sums| sums.iter_mut().zip(bias).for_each(|(sum, b)| *sum += b));
                 }
                 // SAFETY: this strip is this call's alone.
-                unsafe { out.write(from + s * ROWS, ROWS.min(w.rows() - s * ROWS), sums) };
+                unsafe { out.write(0, (from + s * ROWS, ROWS.min(w.rows() - s * ROWS)), sums) };
             });
             return;
         }
@@ -103,15 +108,45 @@ pub fn gated(p: &mut Product<'_>, (gate, up): (&Packed, &Packed), x: &Activation
         gate.columns() == x.columns() && up.columns() == x.columns() && gate.rows() == up.rows(),
         "shapes differ: this is a bug"
     );
-    let (level, out) = (p.level, Out::new(out, gate.rows(), x.tokens()));
+    let (level, out, rows) = (p.level, Out::new(out, gate.rows(), x.tokens()), x.rows(0, x.tokens()));
     each_strip(p.team, gate.strips(), &|s| {
         SCRATCH.with_borrow_mut(|scratch| {
             let Scratch { codes, sums, more } = scratch;
-            strip(level, gate, s, x, (codes, sums));
-            strip(level, up, s, x, (codes, more));
+            strip(level, gate, s, &rows, (codes, sums));
+            strip(level, up, s, &rows, (codes, more));
             swish(level, sums.as_flattened_mut(), more.as_flattened());
             // SAFETY: this strip is this call's alone.
-            unsafe { out.write(s * ROWS, ROWS.min(gate.rows() - s * ROWS), sums) };
+            unsafe { out.write(0, (s * ROWS, ROWS.min(gate.rows() - s * ROWS)), sums) };
+        });
+    });
+}
+
+/// `out = x Wᵀ + bias`, held within `limits`: a pointwise convolution. The tokens are the pixels of a picture, thousands of them: they are taken in tiles.
+pub fn bounded(
+    p: &mut Product<'_>,
+    (w, bias): (&Packed, &[f32]),
+    limits: (f32, f32),
+    x: &Activations,
+    out: &mut [f32],
+) {
+    assert!(w.columns() == x.columns() && w.rows() == bias.len(), "shapes differ: this is a bug");
+    let (level, tokens) = (p.level, x.tokens());
+    let out = Out::new(out, w.rows(), tokens);
+    let tiles = tokens.div_ceil(TILE);
+    let run = w.strips().div_ceil((PARTS * p.team.threads()).div_ceil(tiles.max(1)));
+    let runs = w.strips().div_ceil(run);
+    p.team.run(tiles * runs, &|part: usize| {
+        let first = part / runs * TILE;
+        let rows = x.rows(first, TILE.min(tokens - first));
+        SCRATCH.with_borrow_mut(|Scratch { codes, sums, .. }| {
+            let from = part % runs * run;
+            for s in from..w.strips().min(from + run) {
+                strip(level, w, s, &rows, (codes, sums));
+                let bias = &bias[s * ROWS..w.rows().min((s + 1) * ROWS)];
+                bound(level, sums, bias, limits);
+                // SAFETY: this strip of this tile is this part's alone.
+                unsafe { out.write(first, (s * ROWS, bias.len()), sums) };
+            }
         });
     });
 }
@@ -122,13 +157,13 @@ fn each_strip(team: &mut Team, strips: usize, work: &(impl Fn(usize) + Sync)) {
     team.run(strips.div_ceil(run), &|part: usize| (part * run..strips.min((part + 1) * run)).for_each(work));
 }
 
-/// The sums of strip `s` for all tokens.
-fn strip(level: Level, w: &Packed, s: usize, x: &Activations, (wide, sums): (&mut Vec<Line>, &mut Vec<[f32; ROWS]>)) {
-    let (tokens, strip) = (x.tokens(), w.strip(s));
+/// The sums of strip `s` for all tokens of `rows`.
+fn strip(level: Level, w: &Packed, s: usize, rows: &Rows<'_>, (wide, sums): (&mut Vec<Line>, &mut Vec<[f32; ROWS]>)) {
+    let strip = w.strip(s);
+    let tokens = rows.scales.len() / strip.blocks;
     sums.resize(tokens, [0.0; ROWS]);
-    let rows = x.rows(0, tokens);
     if tokens < MANY || w.bits() == Bits::Eight || level == Level::scalar() {
-        return run(level, &strip, w.bits(), &rows, sums);
+        return run(level, &strip, w.bits(), rows, sums);
     }
     let lines = strip.blocks * 8;
     if wide.len() < lines {
@@ -144,7 +179,7 @@ fn strip(level: Level, w: &Packed, s: usize, x: &Activations, (wide, sums): (&mu
         #[cfg(target_arch = "x86_64")]
         Kind::Avx512 => unsafe { super::avx512::widen(&strip, w.bits(), codes) },
     }
-    run(level, &Strip { codes, ..strip }, Bits::Eight, &rows, sums);
+    run(level, &Strip { codes, ..strip }, Bits::Eight, rows, sums);
 }
 
 fn run(level: Level, s: &Strip<'_>, bits: Bits, a: &Rows<'_>, out: &mut [[f32; ROWS]]) {

@@ -117,6 +117,29 @@ proptest! {
     }
 
     #[test]
+    fn pixels_in_tiles_are_products_within_limits(
+        seed in 1u64.., rows in 1usize..80, columns in 1usize..100, pixels in 1usize..300, threads in 1usize..4,
+    ) {
+        let padded = columns.next_multiple_of(32);
+        let (packed, weights) = matrix(seed, (rows, padded), Bits::Eight, false);
+        let mut numbers = Numbers(seed);
+        let (x, bias) = (numbers.reals(pixels * columns), numbers.reals(rows));
+        let mut team = Team::new(threads).unwrap();
+        for level in Level::all() {
+            let mut p = Product { level, team: &mut team };
+            let (mut inputs, mut filled) = (Activations::default(), Activations::default());
+            inputs.round(&mut p, &x, columns);
+            filled.fill(&mut p, (pixels, columns), |i, to| to.copy_from_slice(&x[i * columns..][..columns]));
+            prop_assert!(inputs.columns() == padded && inputs.rows(0, pixels).codes == filled.rows(0, pixels).codes);
+            let mut wanted = expected(&weights, rows, &inputs);
+            wanted.iter_mut().enumerate().for_each(|(i, (v, _))| *v = (*v + f64::from(bias[i % rows])).clamp(-0.5, 0.75));
+            let mut out = vec![f32::NAN; pixels * rows];
+            bounded(&mut p, (&packed, &bias), (-0.5, 0.75), &inputs, &mut out);
+            close(&out, &wanted)?;
+        }
+    }
+
+    #[test]
     fn a_gate_closes_as_silu_does(seed in 1u64.., rows in 1usize..40, tokens in 1usize..12, format in 0usize..5) {
         let (bits, offsets) = FORMATS[format];
         let (gate, gates) = matrix(seed, (rows, 64), bits, offsets);

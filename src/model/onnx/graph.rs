@@ -55,13 +55,23 @@ impl OnnxError {
 /// The worker threads of all graphs that share it. Two busy threads beside other work are slower than one,
 /// so whoever wires the process decides once.
 #[derive(Debug, Clone)]
-pub struct Threads(Arc<ThreadPool>);
+pub struct Threads {
+    pool: Arc<ThreadPool>,
+    count: usize,
+}
 
 impl Threads {
     /// A pool of `count` threads, at least one.
     #[must_use]
     pub fn new(count: usize) -> Self {
-        Self(Arc::new(ThreadPool::with_num_threads(count.clamp(1, 64))))
+        let count = count.clamp(1, 64);
+        Self { pool: Arc::new(ThreadPool::with_num_threads(count)), count }
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
     }
 }
 
@@ -166,7 +176,7 @@ impl Graph {
 
     /// Runs the graph on inputs of any kind; the outputs are the ones asked for at loading.
     pub(super) fn run_with(&self, inputs: Vec<(NodeId, ValueOrView<'_>)>) -> Result<Vec<Output>, String> {
-        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads.0)));
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads.pool)));
         let values = self.model.run(inputs, &self.outputs, Some(options)).map_err(|e| e.to_string())?;
         let unpack = |value: rten::Value| {
             let tensor = value.into_tensor::<f32>().ok_or_else(|| "an output is not of f32".to_owned())?;

@@ -84,7 +84,7 @@ fn weights_that_are_missing_damaged_or_swapped_are_named() {
     let whole = fs::read(&classifier).unwrap();
     for keep in [0, 7, 1_000, whole.len() / 3, whole.len() * 9 / 10] {
         fs::write(&cut, &whole[..keep]).unwrap();
-        let e = Classifier::load(&cut, ClassifierConfig::default()).err();
+        let e = Classifier::load(&cut, ClassifierConfig::default(), 1).err();
         assert!(matches!(e, Some(ClassifyError::Damaged { .. } | ClassifyError::Other { .. })), "{keep} bytes");
     }
     let (det, rec) = files.reader.unwrap();
