@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Processor time of one call with a camera of 640×480 at 30 frames a second: Sightline beside aiortc, alternating, in one run.
 
-Both take the same stream (VP8 and Opus, sent by aiortc from a process of its own), and decode every frame and all sound. Sightline runs as shipped but with perception off, so
+Both take the same stream (VP8 and Opus, sent by aiortc from a process of its own), and decode every frame and all sound. Sightline runs as shipped but with perception off (no experts, a look in ten seconds), so
 that what is counted is what aiortc does too: ICE, DTLS, SRTP, jitter buffer, decoding. aiortc hands its frames to nobody and does not convert them. Counted is the
 processor time of the receiving process, threads included (/proc), over the seconds after the first ones.
 """
@@ -143,7 +143,7 @@ def main() -> int:
     clips = sorted((args.data / "video").glob("*.mp4"))
     video = ["--video", str(clips[-1])] if clips else []
     print(f"ingest | 640x480, 30 frames a second, VP8 and Opus, {clips[-1].name if clips else 'a pattern that moves'}", flush=True)
-    server = harness.Server("peers-ingest", "watch.experts=", "memory.enabled=false", "ingest.disconnected_ms=1000", "ingest.failed_ms=2000")
+    server = harness.Server("peers-ingest", "watch.experts=", "watch.max_fps=0.1", "memory.enabled=false", "ingest.disconnected_ms=1000", "ingest.failed_ms=2000")
     server.wait()
     rows: dict[str, list[tuple[float, float]]] = {"sightline": [], "aiortc": []}
     for i in range(args.rounds):

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use super::activation::{Activations, Rows};
-use super::level::{Kind, Level};
+use super::level::{Kind, Level, by_level};
 use super::pack::{Bits, Line, Packed, ROWS, Strip, bytes_mut};
 use super::team::Team;
-use super::vector::{bound, swish};
+use super::vector::swish;
 
 /// Tokens from which codes of 4 and 5 bits are unpacked once for all of them.
 const MANY: usize = 8;
@@ -45,7 +45,13 @@ impl Out {
     ///
     /// # Safety
     /// No other thread writes them.
-    unsafe fn write(&self, first: usize, (from, some): (usize, usize), sums: &[[f32; ROWS]]) {
+    #[inline(always)]
+    unsafe fn write(
+        &self,
+        first: usize,
+        (from, some): (usize, usize),
+        sums: impl ExactSizeIterator<Item = [f32; ROWS]>,
+    ) {
         assert!(
             from + some <= self.rows && some <= ROWS && first + sums.len() <= self.tokens,
             "rows {from} and {some} more of {}: this is a bug",
@@ -53,7 +59,15 @@ impl Out {
         );
         for (t, sums) in (first..).zip(sums) {
             // SAFETY: within the `rows * tokens` floats that `new` checked.
-            unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), self.at.add(t * self.rows + from), some) };
+            unsafe {
+                let to = self.at.add(t * self.rows + from);
+                // A length that is known is one instruction and not a call.
+                if some == ROWS {
+                    to.cast::<[f32; ROWS]>().write_unaligned(sums)
+                } else {
+                    std::ptr::copy_nonoverlapping(sums.as_ptr(), to, some)
+                }
+            };
         }
     }
 }
@@ -95,7 +109,7 @@ pub fn multiply(p: &mut Product<'_>, sides: &[Side<'_>], x: &Activations, out: &
                     sums.iter_mut().for_each(|sums| sums.iter_mut().zip(bias).for_each(|(sum, b)| *sum += b));
                 }
                 // SAFETY: this strip is this call's alone.
-                unsafe { out.write(0, (from + s * ROWS, ROWS.min(w.rows() - s * ROWS)), sums) };
+                unsafe { out.write(0, (from + s * ROWS, ROWS.min(w.rows() - s * ROWS)), sums.iter().copied()) };
             });
             return;
         }
@@ -116,7 +130,7 @@ pub fn gated(p: &mut Product<'_>, (gate, up): (&Packed, &Packed), x: &Activation
             strip(level, up, s, &rows, (codes, more));
             swish(level, sums.as_flattened_mut(), more.as_flattened());
             // SAFETY: this strip is this call's alone.
-            unsafe { out.write(0, (s * ROWS, ROWS.min(gate.rows() - s * ROWS)), sums) };
+            unsafe { out.write(0, (s * ROWS, ROWS.min(gate.rows() - s * ROWS)), sums.iter().copied()) };
         });
     });
 }
@@ -143,12 +157,35 @@ pub fn bounded(
             for s in from..w.strips().min(from + run) {
                 strip(level, w, s, &rows, (codes, sums));
                 let bias = &bias[s * ROWS..w.rows().min((s + 1) * ROWS)];
-                bound(level, sums, bias, limits);
-                // SAFETY: this strip of this tile is this part's alone.
-                unsafe { out.write(first, (s * ROWS, bias.len()), sums) };
+                // This strip of this tile is this part's alone.
+                write_bounded(level, &out, (first, s * ROWS), sums, bias, limits);
             }
         });
     });
+}
+
+by_level!(
+    /// Writes what is left of `sums + bias` within limits: rows `at.1` and following of the tokens from `at.0` on, which no other thread may write.
+    fn write_bounded(level, out: &Out, at: (usize, usize), sums: &[[f32; ROWS]], bias: &[f32], limits: (f32, f32)) = write_bounded_body
+);
+
+#[inline(always)]
+fn write_bounded_body<const FMA: bool>(
+    out: &Out,
+    (first, from): (usize, usize),
+    sums: &[[f32; ROWS]],
+    bias: &[f32],
+    (low, high): (f32, f32),
+) {
+    let mut all = [0.0; ROWS];
+    all.iter_mut().zip(bias).for_each(|(all, b)| *all = *b);
+    let bounded = sums.iter().map(|sums| {
+        let mut bounded = *sums;
+        bounded.iter_mut().zip(all).for_each(|(v, b)| *v = (*v + b).max(low).min(high));
+        bounded
+    });
+    // SAFETY: the caller's promise.
+    unsafe { out.write(first, (from, bias.len()), bounded) };
 }
 
 /// Runs of strips for each part, so that neighbouring memory is read by one thread.

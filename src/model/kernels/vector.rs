@@ -1,7 +1,6 @@
 //! What stands between products: normalising, rotating, adding, gating. Plain Rust, compiled for each level.
 
 use super::level::by_level;
-use super::pack::ROWS;
 use super::product::Product;
 use super::team::Pieces;
 
@@ -118,20 +117,6 @@ fn block<const FMA: bool, const N: usize>(
     }
     for (to, sum) in out[at..at + N].iter_mut().zip(sums) {
         *to = sum.max(low).min(high);
-    }
-}
-
-by_level!(
-    /// `sums = min(max(sums + bias, low), high)`.
-    pub(super) fn bound(level, sums: &mut [[f32; ROWS]], bias: &[f32], limits: (f32, f32)) = bound_body
-);
-
-#[inline(always)]
-fn bound_body<const FMA: bool>(sums: &mut [[f32; ROWS]], bias: &[f32], (low, high): (f32, f32)) {
-    let mut all = [0.0; ROWS];
-    all.iter_mut().zip(bias).for_each(|(all, b)| *all = *b);
-    for sums in sums {
-        sums.iter_mut().zip(all).for_each(|(sum, b)| *sum = (*sum + b).max(low).min(high));
     }
 }
 
