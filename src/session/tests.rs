@@ -182,6 +182,33 @@ async fn a_place_that_is_given_back_can_be_taken_at_once() {
 }
 
 #[tokio::test]
+async fn what_a_session_was_reading_ends_with_it_and_its_seat_is_free() {
+    let house = House::new(None);
+    let services = &house.sessions.0.services;
+    let (out, inbox) = tokio::sync::mpsc::channel(1);
+    let worker = super::work::Worker {
+        engine: Arc::new(services.engine.attach(crate::base::SessionId::new("gone")).unwrap()),
+        clock: Arc::clone(&services.clock),
+        out,
+        watch: services.watch.clone(),
+        sampling: services.sampling,
+        transcribe_budget: services.deadlines.asr,
+        first_word_budget: services.deadlines.first_token,
+        frames: crate::flow::queue(crate::flow::DECODE_TO_WATCH, crate::flow::WhenFull::DropOldest).0,
+        decoding: Arc::new(tokio::sync::Semaphore::new(1)),
+    };
+    // One that never ends by itself, and that was kept, as if it had turned out to be the whole utterance.
+    let _kept = worker.read_so_far("item".into(), vec![2.0; 16_000].into());
+    while house.log.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop((worker, inbox));
+    while services.engine.stats().attached > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_device_that_is_busy_refuses_a_second_session_until_it_is_not() {
     let house = House::new(Some(AdmissionConfig::default()));
     house.sessions.calibrate(Duration::from_secs(60)).await;

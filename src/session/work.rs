@@ -113,7 +113,8 @@ impl Worker {
         let span = debug_span!("read_so_far", item_id);
         let task = async move {
             let deadline = me.clock.now() + me.transcribe_budget;
-            let read = me.engine.read_so_far(worth_reading(Arc::clone(&sound)), deadline).await;
+            let reading = me.engine.read_so_far(worth_reading(Arc::clone(&sound)), deadline);
+            let Some(read) = me.while_wanted(reading).await else { return };
             let result = read.map(|d| d.transcript.text).map_err(|e| e.to_string());
             let _ = me.out.send(Msg::ReadSoFar(ReadSoFar { item_id, sound, result })).await;
         };
@@ -130,7 +131,10 @@ impl Worker {
         let samples = match sound {
             Sound::Pcm(samples) => samples,
             Sound::Encoded { data, format } => {
-                decode_speech(&data, wire_audio(format)).map_err(|e| e.to_string())?.into()
+                // Half a minute of it takes a while, in which this thread would serve nobody.
+                let decode = move || decode_speech(&data, wire_audio(format));
+                let decoded = tokio::task::spawn_blocking(decode).await.map_err(|e| e.to_string())?;
+                decoded.map_err(|e| e.to_string())?.into()
             }
         };
         let samples = worth_reading(samples);
