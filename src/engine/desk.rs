@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::base::MediaTime;
 use crate::budget::{CostModel, Work};
@@ -27,6 +28,19 @@ struct Seat {
     answer: Option<Generation>,
     /// What to prefill ahead, and as which kind of work.
     warm: Option<(Rendered, Kind)>,
+}
+
+/// How an answer stands.
+pub(super) struct Standing {
+    pub(super) asked: MediaTime,
+    /// What is left up to its first word hardly takes longer.
+    pub(super) left: Duration,
+    /// More of it is there than anybody can have read.
+    pub(super) early: bool,
+    /// Some of it came just now.
+    pub(super) fresh: bool,
+    /// Nothing of it is there yet.
+    pub(super) silent: bool,
 }
 
 /// The language model and its slots. The slot after the sessions' keeps the system message that was used last, for new sessions to copy.
@@ -150,26 +164,32 @@ impl Desk {
         }
     }
 
+    /// What is left of a prompt up to its first word hardly takes longer; nothing where nothing is known.
+    fn left(&self, seat: &Seat, answer: &Generation, costs: &CostModel) -> Duration {
+        let tokens = &answer.job.rendered.tokens;
+        let known = common(&seat.held, tokens).max(common(&self.system, tokens));
+        #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+        let left = costs.at_most(Work::Prefill, (tokens.len() - known) as f64);
+        left.unwrap_or_default()
+    }
+
     /// The latest at which the next step of an answer can begin, if the first word of it is to be in time; of the seats for which others are
     /// held back.
     pub(super) fn first_word_due(&self, costs: &CostModel, counts: impl Fn(usize) -> bool) -> Option<MediaTime> {
         let due = |(index, seat): (usize, &Seat)| {
-            let answer = seat.answer.as_ref().filter(|a| a.is_silent() && !a.is_ahead())?;
-            let tokens = &answer.job.rendered.tokens;
-            let known = common(&seat.held, tokens).max(common(&self.system, tokens));
-            if !counts(index) {
-                return None;
-            }
-            #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
-            let left = costs.at_most(Work::Prefill, (tokens.len() - known) as f64).unwrap_or_default();
-            Some(answer.job.request.deadline.saturating_sub(left))
+            let answer = seat.answer.as_ref().filter(|a| a.is_silent() && !a.is_ahead() && counts(index))?;
+            Some(answer.job.request.deadline.saturating_sub(self.left(seat, answer, costs)))
         };
         self.seats.iter().enumerate().filter_map(due).min()
     }
 
-    /// Whether more of the seat's answer is there than anybody can have read.
-    pub(super) fn is_early(&self, seat: usize, now: MediaTime) -> bool {
-        self.seats.get(seat).and_then(|s| s.answer.as_ref()).is_some_and(|a| a.is_early(now))
+    /// How the seat's answer stands, if it has one.
+    pub(super) fn standing(&self, seat: usize, costs: &CostModel, now: MediaTime) -> Option<Standing> {
+        let seat = self.seats.get(seat)?;
+        let answer = seat.answer.as_ref()?;
+        let left = if answer.is_silent() { self.left(seat, answer, costs) } else { Duration::ZERO };
+        let (early, fresh, silent) = (answer.is_early(now), answer.is_fresh(now), answer.is_silent());
+        Some(Standing { asked: answer.job.asked, left, early, fresh, silent })
     }
 
     /// Lets answers whose queue has drained, whose caller has gone, or that are waited for by now, run again.
@@ -247,7 +267,12 @@ impl Desk {
         match self.advance(index, &mut answer, now) {
             Ok(None) => {
                 if !answer.is_enough() && answer.has_room(&self.waker) {
-                    scheduler.add((answer.kind(), id), index, now);
+                    if answer.is_silent() && !answer.is_ahead() {
+                        // Up to its first word it goes on; from then on it takes turns.
+                        scheduler.resume((answer.kind(), id), index, now);
+                    } else {
+                        scheduler.add((answer.kind(), id), index, now);
+                    }
                 }
                 self.seats[index].answer = Some(answer);
             }

@@ -2,8 +2,8 @@
 //!
 //! Device time is the one thing that sessions compete for, so it is what is counted, as Sheng et al., "Fairness in Serving Large Language Models"
 //! (OSDI 2024) count tokens. Differs: what was had fades, so nobody pays for long for having been alone, and nobody saves up; a session that
-//! comes new begins as the others stand on average, with half a part at most, and with what the one before it in its seat had, so that leaving
-//! and coming back pays nothing.
+//! comes new begins as the others stand on average, with half a part at most, and, where it comes right after the one before it in its seat, with
+//! what that one had: it is taken for the same, so that leaving and coming back pays nothing, and nobody else pays for who left long ago.
 
 use std::time::Duration;
 
@@ -15,8 +15,13 @@ const LATELY: Duration = Duration::from_secs(8);
 const CLEARLY: f64 = 1.25;
 /// Who had less takes no part, seconds.
 const ACTIVE: f64 = 0.25;
+/// However many they are, who had less than three eighths of the device does not flood it, seconds.
+const LEAST_PART: f64 = 3.0;
 /// Less is nothing, seconds.
 const NOTHING: f64 = 0.001;
+
+/// Who takes a seat so soon after it was left is taken for the one that left it.
+const RIGHT_BACK: Duration = Duration::from_secs(1);
 
 /// Device time of each seat.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ struct Had {
     /// Seconds, as of `at`.
     seconds: f64,
     at: MediaTime,
+    /// When the last one left.
+    left: Option<MediaTime>,
 }
 
 impl Had {
@@ -43,7 +50,7 @@ impl Usage {
     /// A seat had the device for so long, up to `now`.
     pub(super) fn note(&mut self, seat: usize, took: Duration, now: MediaTime) {
         if let Some(had) = self.0.get_mut(seat) {
-            *had = Had { seconds: had.of(now) + took.as_secs_f64(), at: now };
+            *had = Had { seconds: had.of(now) + took.as_secs_f64(), at: now, ..*had };
         }
     }
 
@@ -64,7 +71,14 @@ impl Usage {
         let active = self.0.iter().filter(|had| had.of(now) > ACTIVE).count().max(2);
         #[expect(clippy::cast_precision_loss, reason = "a number of seats")]
         let part = LATELY.as_secs_f64() / active as f64;
-        part
+        part.max(LEAST_PART)
+    }
+
+    /// Whoever had the seat has left it.
+    pub(super) fn leave(&mut self, seat: usize, now: MediaTime) {
+        if let Some(had) = self.0.get_mut(seat) {
+            had.left = Some(now);
+        }
     }
 
     /// Somebody new sits down.
@@ -75,7 +89,8 @@ impl Usage {
         #[expect(clippy::cast_precision_loss, reason = "a number of seats")]
         let average = others.iter().sum::<f64>() / others.len().max(1) as f64;
         if let Some(had) = self.0.get_mut(seat) {
-            *had = Had { seconds: had.of(now).max(average.min(most)), at: now };
+            let own = had.left.filter(|left| now.since(*left) < RIGHT_BACK).map_or(0.0, |_| had.of(now));
+            *had = Had { seconds: own.max(average.min(most)), at: now, left: None };
         }
     }
 }
@@ -112,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_half_for_one_or_two_and_less_for_more() {
+    fn a_part_is_half_for_one_or_two_and_less_for_more_but_not_ever_less() {
         let mut usage = Usage::new(4);
         assert_eq!(usage.part(at(0)), 4.0);
         for seat in 0..4 {
             usage.note(seat, Duration::from_millis(300), at(0));
         }
-        assert_eq!(usage.part(at(0)), 2.0);
+        assert_eq!(usage.part(at(0)), 3.0);
         assert_eq!(usage.part(at(10_000)), 4.0, "who is silent takes no part");
     }
 
@@ -129,8 +144,12 @@ mod tests {
         usage.note(1, Duration::from_secs(3), at(0));
         usage.seat(2, at(0));
         assert_eq!(usage.of(2, at(0)), 2.0);
+        usage.leave(1, at(0));
         usage.seat(1, at(0));
         assert_eq!(usage.of(1, at(0)), 3.0, "the seat of a flood is no better after a new start");
+        usage.leave(1, at(0));
+        usage.seat(1, at(2_000));
+        assert!(usage.of(1, at(2_000)) < 2.0, "but who comes later is somebody else");
         let mut beside = Usage::new(2);
         beside.note(0, Duration::from_secs(7), at(0));
         beside.seat(1, at(0));

@@ -23,6 +23,8 @@ const AHEAD_TOKENS: usize = 12;
 const FIRST_TOKENS: f64 = 8.0;
 /// Tokens a second that nobody reads faster: three times as fast as people talk.
 const READ_PER_S: f64 = 12.0;
+/// For so long the words that came last are enough, while others wait for their first: four tokens a second are about as fast as people talk.
+const FRESH: Duration = Duration::from_millis(250);
 /// Places in the reply queue that a step may need: `Started`, the prefix and the first words, `Done`.
 const EVENTS_PER_STEP: usize = 4;
 
@@ -51,6 +53,8 @@ pub(super) struct Generation {
     first_token: Option<MediaTime>,
     /// The token chosen last, not yet run.
     last: Option<u32>,
+    /// When it was chosen.
+    newest: Option<MediaTime>,
     output_tokens: usize,
     /// Tokens since the last delta.
     unsent_tokens: usize,
@@ -78,6 +82,7 @@ impl Generation {
             started: None,
             first_token: None,
             last: None,
+            newest: None,
             output_tokens: 0,
             unsent_tokens: 0,
             drained: None,
@@ -157,7 +162,7 @@ impl Generation {
         if self.codec.is_end(token) {
             return Some(Finish::Stop);
         }
-        self.last = Some(token);
+        (self.last, self.newest) = (Some(token), Some(now));
         self.output_tokens += 1;
         self.unsent_tokens += 1;
         let text = self.stream.push(self.codec.bytes(token));
@@ -232,6 +237,11 @@ impl Generation {
             let ahead = self.output_tokens as f64 - READ_PER_S * now.since(first).as_secs_f64();
             is_read && ahead > FIRST_TOKENS
         })
+    }
+
+    /// Some of it came just now.
+    pub(super) fn is_fresh(&self, now: MediaTime) -> bool {
+        self.newest.is_some_and(|at| now.since(at) < FRESH)
     }
 
     /// Nothing of it is there yet.

@@ -16,11 +16,12 @@ use crate::model::voice::Speech;
 use super::EngineError;
 use super::fair::Usage;
 use super::generate::GenerateJob;
+use super::hearing::TranscribeJob;
 use super::requests::{
     EngineConfig, EngineParts, EngineStats, GenerateEvent, GenerateRequest, PerceiveRequest, Perceived, TranscribeDone,
 };
 use super::schedule::Kind;
-use super::senses::{EmbedJob, PerceiveJob, TranscribeJob};
+use super::senses::{EmbedJob, PerceiveJob};
 use super::slots::{SlotKey, SlotTable};
 use super::voice::{self, SpeakJob};
 use super::worker::{Command, Worker};
@@ -360,8 +361,8 @@ impl EngineSession {
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
-    /// Turns speech that goes on into the text it is so far. Finished utterances and answers go first, and a finished utterance
-    /// that comes meanwhile is recognised in a pause of it. A newer call takes the place of an older one that has not begun; dropping the future stops it.
+    /// Turns speech that goes on into the text it is so far. Finished utterances and answers go first, those that come meanwhile too.
+    /// A newer call takes the place of an older one; dropping the future stops it.
     ///
     /// # Errors
     /// As [`Self::transcribe`]; [`EngineError::Superseded`] when a newer call came.

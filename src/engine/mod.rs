@@ -6,15 +6,15 @@
 //! The voice has a thread of its own (`voice.rs`).
 //!
 //! The loop is gather → step → scatter (`worker.rs`): take every waiting command, let `schedule.rs` choose one bounded step (a chunk of
-//! prefill, one token, one utterance, one expert, one text), run it, hand out what came of it. It blocks only when there is nothing to do.
-//! Whose step it is goes by what each session had of the device lately, too (`fair.rs`); an utterance has pauses (`pauses.rs`).
+//! prefill, one token, one layer of an utterance, one expert, one text), run it, hand out what came of it. It blocks only when there is
+//! nothing to do. Whose step it is goes by what each session had of the device lately, too (`fair.rs`).
 
 mod desk;
 mod error;
 mod fair;
 mod generate;
 mod handle;
-mod pauses;
+mod hearing;
 mod requests;
 mod schedule;
 mod senses;

@@ -6,8 +6,13 @@
 //! Nothing below speech may starve: work that has waited longer than its patience gets one step ahead of its turn.
 //!
 //! That order holds among sessions that ask for no more than their part. Urgent work *yields* to all other urgent work when its session had
-//! more than its part of the device lately (see `fair.rs`) and more than whoever else waits, or when it is the rest of an answer that is ahead
-//! of its reader; after [`MOST_YIELDED`] it gets a step all the same. So one session's flood is behind everybody else's questions.
+//! more than its part of the device lately (see `fair.rs`) and more than whoever else waits, when it takes so long that others need not wait
+//! for its end ([`LONG`]), or when it is the rest of an answer that is ahead of its reader; after [`MOST_YIELDED`] it gets a step all the same.
+//! So one session's flood is behind everybody else's questions.
+//!
+//! Answers of which there is nothing yet go one after the other, each to its first word: two prompts that take turns are both late. The rest of
+//! an answer yields while something of it came just now. A reading with which the turn is expected to end goes ahead like finished speech.
+//! Nothing in the background cuts in before a first word for [`SPARED`].
 //!
 //! A step is not broken off once it runs. So work that can wait is not begun when, by what such work has cost lately, it would still run when
 //! something more important is due ([`Hold`]); for [`MOST_HELD`] at most, since what is known of the present must not grow old either.
@@ -135,22 +140,34 @@ pub(super) type Task = (Kind, u64);
 const MORE: f64 = 0.5;
 /// The same for those who only guess what will be asked, on top.
 const GUESS: f64 = 0.5;
-/// In the pauses of an utterance that takes so long, work runs that takes half of it at most.
+/// Work that takes so long to its end yields to all that takes half of it at most, whoever it is of.
 const LONG: Duration = Duration::from_millis(500);
+/// How much longer what can wait does so while a first word is waited for: about as long as one takes.
+const SPARED: Duration = Duration::from_millis(300);
 /// How long work yields before it gets one step: longer than a first word takes.
-pub(super) const MOST_YIELDED: Duration = Duration::from_secs(1);
+const MOST_YIELDED: Duration = Duration::from_secs(1);
 
 /// How one piece of work stands to others.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Weight {
-    /// What it will hardly take longer than; nothing where nothing is known.
+    /// What its next step will hardly take longer than; nothing where nothing is known.
     pub(super) takes: Duration,
-    /// Seconds that its session had of the device lately, this piece included.
+    /// Seconds that its session had of the device lately, this piece to its end included.
     pub(super) had: f64,
     /// That is more than its part.
     pub(super) over: bool,
+    /// What it will hardly take longer than to its end, or up to the first word; nothing where nothing is known.
+    pub(super) left: Duration,
+    /// It has waited for so long that it lets nothing pass any more for being short.
+    pub(super) patient: bool,
     /// More of the answer is there than anybody can have read.
     pub(super) early: bool,
+    /// Some of the answer came just now.
+    pub(super) fresh: bool,
+    /// It waits for its first word.
+    pub(super) silent: bool,
+    /// The turn is expected to end with what is read.
+    pub(super) ends: bool,
 }
 
 /// A piece of work in its queue.
@@ -167,48 +184,87 @@ struct Entry {
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     kind: Kind,
+    /// The kind as which it is ranked.
+    as_kind: Kind,
     at: usize,
     id: u64,
     takes: Duration,
-    yields: bool,
+    stand: Stand,
+    /// Of an answer nothing is there yet, and it does not ask for more than its part.
+    first_word: bool,
 }
 
 impl Weight {
-    /// `least`: what the session had of those who wait that had least.
-    pub(super) fn yields(&self, least: f64) -> bool {
-        self.early || self.over && self.had > least + MORE
+    fn stand(&self, least: Least) -> Stand {
+        let long = self.patient && self.left >= LONG && self.left >= 2 * least.left;
+        match self.is_more(least) {
+            true => Stand::More,
+            false if long || self.fresh => Stand::Aside,
+            false => Stand::Fair,
+        }
     }
+
+    /// It is more than its session's part, or than anybody can have read.
+    pub(super) fn is_more(&self, least: Least) -> bool {
+        self.early || self.over && self.had > least.had + MORE
+    }
+}
+
+/// How a piece of work stands to the others of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Fair,
+    /// It lets others pass for a while.
+    Aside,
+    /// Its session had more than its part.
+    More,
+}
+
+/// What others are compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Least {
+    /// What the session would have had that had least of those with urgent work.
+    had: f64,
+    /// What is left of the shortest urgent work that is not more than its session's part.
+    left: Duration,
 }
 
 /// Who goes before whom, first to last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
     Urgent,
+    Aside,
     Yielding,
     Other,
 }
 
 impl Candidate {
     fn order(&self) -> Order {
-        match (self.kind.is_urgent(), self.yields) {
-            (true, false) => Order::Urgent,
-            (true, true) => Order::Yielding,
-            (false, _) => Order::Other,
+        match self.stand {
+            _ if !self.kind.is_urgent() => Order::Other,
+            Stand::Fair => Order::Urgent,
+            Stand::Aside => Order::Aside,
+            Stand::More => Order::Yielding,
         }
+    }
+
+    fn gives_way(&self) -> bool {
+        matches!(self.order(), Order::Aside | Order::Yielding)
     }
 
     /// Least first.
     fn rank(&self) -> (Order, Kind) {
-        (self.order(), self.kind)
+        (self.order(), self.as_kind)
     }
-}
 
-/// A step that has pauses, in which other work may run.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Running {
-    pub(super) kind: Kind,
-    /// As it was when it began.
-    pub(super) weight: Weight,
+    /// Whether it may be overtaken by work of a kind that has waited for so long.
+    fn lets_pass(&self, kind: Kind, waited: Duration) -> bool {
+        let floods = self.order() > Order::Urgent && kind == Kind::Background;
+        let passable = floods || self.as_kind >= kind.overtakes();
+        // An embedding is short, and somebody's first word waits for it.
+        let spared = if self.first_word && kind != Kind::Embed { SPARED } else { Duration::ZERO };
+        kind > self.as_kind && passable && kind.patience().is_some_and(|patience| waited >= patience + spared)
+    }
 }
 
 /// The queues.
@@ -257,12 +313,12 @@ impl Scheduler {
     /// Takes the next piece of work that may begin now; `weigh` is told the seat too. `None` while there is work: it is held back, until a
     /// moment of `hold` has passed.
     pub(super) fn next(&mut self, now: MediaTime, hold: Hold, weigh: impl Fn(Task, usize) -> Weight) -> Option<Task> {
-        let mut ready = self.candidates(None, weigh);
+        let mut ready = self.candidates(weigh);
         let chosen = loop {
             let chosen = self.choose(now, &ready)?;
             let (kind, slot) = (chosen.kind, chosen.kind as usize);
             let waited = self.waiting[slot].map_or(Duration::ZERO, |since| now.since(since));
-            let in_time = hold.of(kind).is_none_or(|by| now + chosen.takes <= by);
+            let in_time = hold.of(chosen.as_kind).is_none_or(|by| now + chosen.takes <= by);
             if in_time || waited >= MOST_HELD {
                 break chosen;
             }
@@ -272,35 +328,11 @@ impl Scheduler {
             }
         };
         self.held[chosen.kind as usize] = None;
-        if chosen.order() == Order::Yielding || !ready.iter().any(|c| c.order() == Order::Yielding) {
+        if chosen.gives_way() || !ready.iter().any(Candidate::gives_way) {
             self.yielding = None;
         } else {
             self.yielding.get_or_insert(now);
         }
-        Some(self.take(chosen, now))
-    }
-
-    /// Takes what may run in a pause of a step that is under way: a finished utterance before the reading of an unfinished one, whatever the
-    /// step would yield to if it began now, and in those that take very long what is short.
-    pub(super) fn next_within(
-        &mut self,
-        running: Running,
-        now: MediaTime,
-        weigh: impl Fn(Task, usize) -> Weight,
-    ) -> Option<Task> {
-        let ready = self.candidates(Some(running), &weigh);
-        let least = self.least(&weigh);
-        let yields = running.weight.yields(least);
-        let passes = |c: &&Candidate| {
-            let sooner = running.kind == Kind::Partial && c.kind == Kind::Speech;
-            let short = running.weight.takes >= LONG && c.takes * 2 <= running.weight.takes;
-            match c.order() {
-                Order::Urgent => yields || sooner || short,
-                Order::Yielding => yields && sooner,
-                Order::Other => false,
-            }
-        };
-        let chosen = *ready.iter().filter(passes).min_by_key(|c| c.rank())?;
         Some(self.take(chosen, now))
     }
 
@@ -311,26 +343,30 @@ impl Scheduler {
         (chosen.kind, chosen.id)
     }
 
-    /// What the session would have had that had least of those with urgent work: others are compared with it.
-    pub(super) fn least(&self, weigh: impl Fn(Task, usize) -> Weight) -> f64 {
+    /// What all urgent work is compared with.
+    pub(super) fn least(&self, weigh: impl Fn(Task, usize) -> Weight) -> Least {
         let urgent = Kind::ALL.into_iter().filter(|k| k.is_urgent());
         let all = urgent.flat_map(|k| self.queues[k as usize].iter().map(move |e| (k, e)));
-        let had = all.map(|(k, e)| weigh((k, e.id), e.seat).had + if k.is_guess() { GUESS } else { 0.0 });
-        had.fold(f64::INFINITY, f64::min)
+        let weights: Vec<_> = all.map(|(k, e)| (k, weigh((k, e.id), e.seat))).collect();
+        let had = weights.iter().map(|(k, w)| w.had + if k.is_guess() { GUESS } else { 0.0 });
+        let least = Least { had: had.fold(f64::INFINITY, f64::min), left: Duration::MAX };
+        let fair = weights.iter().filter(|(_, w)| !w.fresh && !w.is_more(least));
+        Least { left: fair.map(|(_, w)| w.left).min().unwrap_or(Duration::ZERO), ..least }
     }
 
     /// Of each kind, whose turn it would be, among those who need not yield and among those who do: what was begun, then who came first.
-    fn candidates(&self, running: Option<Running>, weigh: impl Fn(Task, usize) -> Weight) -> Vec<Candidate> {
-        let urgent = self.least(&weigh).min(running.map_or(f64::INFINITY, |r| r.weight.had));
+    fn candidates(&self, weigh: impl Fn(Task, usize) -> Weight) -> Vec<Candidate> {
+        let urgent = self.least(&weigh);
         let of_kind = |kind: Kind| {
             let queue = &self.queues[kind as usize];
             let weights: Vec<Weight> = queue.iter().map(|e| weigh((kind, e.id), e.seat)).collect();
-            let least =
-                if kind.is_urgent() { urgent } else { weights.iter().map(|w| w.had).fold(f64::INFINITY, f64::min) };
-            [false, true].map(|side| {
-                let all = queue.iter().zip(&weights).enumerate().filter(|(_, (_, w))| w.yields(least) == side);
-                let (at, (e, w)) = all.min_by_key(|(_, (e, _))| !e.begun)?;
-                Some(Candidate { kind, at, id: e.id, takes: w.takes, yields: side })
+            let own = weights.iter().map(|w| w.had).fold(f64::INFINITY, f64::min);
+            let least = if kind.is_urgent() { urgent } else { Least { had: own, left: Duration::MAX } };
+            [Stand::Fair, Stand::Aside, Stand::More].map(|stand| {
+                let all = queue.iter().zip(&weights).enumerate().filter(|(_, (_, w))| w.stand(least) == stand);
+                let (at, (e, w)) = all.min_by_key(|(_, (e, w))| (!w.ends, !e.begun))?;
+                let (as_kind, first_word) = (if w.ends { Kind::Speech } else { kind }, w.silent && !w.is_more(least));
+                Some(Candidate { kind, as_kind, at, id: e.id, takes: w.takes, stand, first_word })
             })
         };
         Kind::ALL.into_iter().flat_map(of_kind).flatten().collect()
@@ -340,12 +376,14 @@ impl Scheduler {
     fn choose(&self, now: MediaTime, ready: &[Candidate]) -> Option<Candidate> {
         let first = ready.iter().min_by_key(|c| c.rank())?;
         if first.order() == Order::Urgent && self.yielding.is_some_and(|since| now.since(since) >= MOST_YIELDED) {
-            let yielding = ready.iter().filter(|c| c.order() == Order::Yielding).min_by_key(|c| c.kind);
+            let yielding = ready.iter().filter(|c| c.gives_way()).min_by_key(|c| c.as_kind);
             return Some(*yielding.unwrap_or(first));
         }
         let impatient = |c: &Candidate| {
-            let over = now.since(self.waiting[c.kind as usize]?).checked_sub(c.kind.patience()?)?;
-            (first.kind >= c.kind.overtakes() && c.kind > first.kind).then_some((over, !c.yields))
+            let waited = now.since(self.waiting[c.kind as usize]?);
+            first
+                .lets_pass(c.kind, waited)
+                .then_some((waited.saturating_sub(c.kind.patience()?), c.stand != Stand::More))
         };
         let overtaking = ready.iter().filter_map(|c| Some((impatient(c)?, c))).max_by_key(|(over, _)| *over);
         Some(*overtaking.map_or(first, |(_, c)| c))

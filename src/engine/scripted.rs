@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::base::{ManualClock, RgbFrame};
 use crate::dialogue::{Prompt, Role};
-use crate::listen::{Transcribe, TranscribeError, Transcript};
+use crate::listen::{Recognition, Transcribe, TranscribeError, Transcript};
 use crate::model::{LanguageModel, ModelError, Rendered, TextCodec};
 use crate::watch::{EmbedText, EmbedTextError, Perceive, PerceiveError, Sighting};
 
@@ -139,7 +139,7 @@ impl LanguageModel for ScriptedLanguage {
     }
 }
 
-/// Hears the same words always; panics on an empty utterance, reads one that begins with 2.0 until it is stopped,
+/// Hears the same words always, in one step; panics on an empty utterance, reads one that begins with 2.0 until it is dropped,
 /// and one that begins with 3.0 until the log says `enough`.
 pub(crate) struct ScriptedTranscriber {
     pub(crate) text: &'static str,
@@ -148,42 +148,50 @@ pub(crate) struct ScriptedTranscriber {
     pub(crate) log: Log,
 }
 
+struct ScriptedRecognition {
+    text: &'static str,
+    cost: Duration,
+    clock: Arc<ManualClock>,
+    log: Log,
+    /// What the utterance begins with.
+    first: f32,
+    done: bool,
+}
+
 impl Transcribe for ScriptedTranscriber {
     fn name(&self) -> &str {
         "scripted"
     }
 
-    fn transcribe(&self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
+    fn begin(&self, samples: &[f32]) -> Result<Box<dyn Recognition>, TranscribeError> {
         assert!(!samples.is_empty(), "told to panic");
-        note(&self.log, "transcribe".to_owned());
-        self.clock.advance(self.cost);
-        Ok(Transcript { text: self.text.to_owned(), tokens: 1 })
-    }
-
-    fn transcribe_unless(
-        &self,
-        samples: &[f32],
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Transcript>, TranscribeError> {
-        if samples.first() == Some(&2.0) {
+        let (text, cost, clock, log) = (self.text, self.cost, Arc::clone(&self.clock), Arc::clone(&self.log));
+        if samples[0] > 1.0 {
             note(&self.log, "begin".to_owned());
-            while !stop() {
-                std::thread::yield_now();
-            }
-            note(&self.log, "stopped".to_owned());
+        }
+        Ok(Box::new(ScriptedRecognition { text, cost, clock, log, first: samples[0], done: false }))
+    }
+}
+
+impl Recognition for ScriptedRecognition {
+    fn step(&mut self) -> Result<Option<Transcript>, TranscribeError> {
+        let enough = || self.log.lock().unwrap().iter().any(|l| l == "enough");
+        if self.first == 2.0 || self.first == 3.0 && !enough() {
+            std::thread::yield_now();
             return Ok(None);
         }
-        if samples.first() == Some(&3.0) {
-            note(&self.log, "begin".to_owned());
-            while !self.log.lock().unwrap().iter().any(|l| l == "enough") {
-                if stop() {
-                    note(&self.log, "stopped".to_owned());
-                    return Ok(None);
-                }
-                std::thread::yield_now();
-            }
+        self.done = true;
+        note(&self.log, "transcribe".to_owned());
+        self.clock.advance(self.cost);
+        Ok(Some(Transcript { text: self.text.to_owned(), tokens: 1 }))
+    }
+}
+
+impl Drop for ScriptedRecognition {
+    fn drop(&mut self) {
+        if self.first > 1.0 && !self.done {
+            note(&self.log, "stopped".to_owned());
         }
-        self.transcribe(samples).map(Some)
     }
 }
 

@@ -1,31 +1,19 @@
-//! Speech recognition, perception and embedding: jobs, and one step of each.
+//! Perception and embedding: jobs, and one step of each.
 
 use std::collections::{HashMap, VecDeque};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::base::{MediaTime, Pcm, RgbFrame};
+use crate::base::{MediaTime, RgbFrame};
 use crate::budget::Work;
-use crate::listen::Transcribe;
 use crate::watch::{EmbedText, Look, Perceive};
 
 use super::EngineError;
 use super::handle::Shared;
-use super::requests::{PerceiveRequest, Perceived, TranscribeDone};
+use super::requests::{PerceiveRequest, Perceived};
 use super::schedule::{Kind, Scheduler, Task};
 use super::worker::{count_miss, guarded, note_cost};
-
-/// An utterance to be recognised.
-pub(super) struct TranscribeJob {
-    pub samples: Arc<[f32]>,
-    pub deadline: MediaTime,
-    pub asked: MediaTime,
-    pub reply: oneshot::Sender<Result<TranscribeDone, EngineError>>,
-    /// The seat of its session.
-    pub seat: usize,
-}
 
 /// A text to be embedded.
 pub(super) struct EmbedJob {
@@ -70,25 +58,11 @@ impl PerceiveJob {
     }
 }
 
-/// Shorter speech costs hardly less: most of it is the model's own.
-const LEAST_SPEECH_S: f64 = 1.0;
-
-/// Seconds of sound, as they are paid for.
-pub(super) fn seconds(samples: &[f32]) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "at most 30 s of samples")]
-    let seconds = samples.len() as f64 / f64::from(Pcm::RATE_HZ);
-    seconds.max(LEAST_SPEECH_S)
-}
-
-/// The recogniser, the experts and the text encoder, and what they have yet to do.
+/// The experts and the text encoder, and what they have yet to do.
 pub(super) struct Senses {
-    transcriber: Option<Rc<dyn Transcribe>>,
     experts: Vec<Box<dyn Perceive>>,
     embedder: Option<Box<dyn EmbedText>>,
     shared: Arc<Shared>,
-    hearing: HashMap<u64, TranscribeJob>,
-    /// What is still being said, by the slot of its session.
-    reading: HashMap<u64, TranscribeJob>,
     looking: HashMap<u64, PerceiveJob>,
     embedding: HashMap<u64, EmbedJob>,
     last_id: u64,
@@ -96,39 +70,16 @@ pub(super) struct Senses {
 
 impl Senses {
     pub(super) fn new(
-        transcriber: Option<Box<dyn Transcribe>>,
         experts: Vec<Box<dyn Perceive>>,
         embedder: Option<Box<dyn EmbedText>>,
         shared: Arc<Shared>,
     ) -> Self {
-        let (hearing, reading, looking, embedding) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        let transcriber = transcriber.map(Rc::from);
-        Self { transcriber, experts, embedder, shared, hearing, reading, looking, embedding, last_id: 0 }
+        Self { experts, embedder, shared, looking: HashMap::new(), embedding: HashMap::new(), last_id: 0 }
     }
 
-    /// Jobs taken in and not done. Readings of unfinished speech are not counted: there is one at most for each slot.
+    /// Jobs taken in and not done.
     pub(super) fn len(&self) -> usize {
-        self.hearing.len() + self.looking.len() + self.embedding.len()
-    }
-
-    pub(super) fn hear(&mut self, job: TranscribeJob, scheduler: &mut Scheduler, now: MediaTime) {
-        self.last_id += 1;
-        scheduler.add((Kind::Speech, self.last_id), job.seat, now);
-        self.hearing.insert(self.last_id, job);
-    }
-
-    /// A reading of what is still being said takes the place of the one before it, if that has not begun.
-    pub(super) fn read(&mut self, slot: usize, job: TranscribeJob, scheduler: &mut Scheduler, now: MediaTime) {
-        self.reading.insert(slot as u64, job);
-        scheduler.add((Kind::Partial, slot as u64), slot, now);
-    }
-
-    /// What waits to be read has turned out to be the whole utterance: it goes ahead like any other. False when none waits.
-    pub(super) fn hurry(&mut self, slot: usize, scheduler: &mut Scheduler, now: MediaTime) -> bool {
-        let Some(job) = self.reading.remove(&(slot as u64)) else { return false };
-        scheduler.remove((Kind::Partial, slot as u64));
-        self.hear(job, scheduler, now);
-        true
+        self.looking.len() + self.embedding.len()
     }
 
     pub(super) fn look(&mut self, job: PerceiveJob, scheduler: &mut Scheduler, now: MediaTime) {
@@ -146,32 +97,17 @@ impl Senses {
     }
 
     /// What the next step of a job is, and how much of it.
-    pub(super) fn work_of(&self, (kind, id): Task) -> Option<(Work, f64)> {
-        match kind {
-            Kind::Speech => self.hearing.get(&id).map(|job| (Work::Speech, seconds(&job.samples))),
-            Kind::Partial => self.reading.get(&id).map(|job| (Work::Speech, seconds(&job.samples))),
-            _ if self.embedding.contains_key(&id) => Some((Work::Embed, 1.0)),
-            _ => {
-                let next = self.looking.get(&id)?.wanted.front()?;
-                self.experts.get(*next).map(|e| (Work::Look(e.name()), 1.0))
-            }
+    pub(super) fn work_of(&self, (_, id): Task) -> Option<(Work, f64)> {
+        if self.embedding.contains_key(&id) {
+            return Some((Work::Embed, 1.0));
         }
-    }
-
-    /// The utterance of a step, and what recognises it; `None` when nobody waits for it any more.
-    pub(super) fn begin_hearing(&mut self, (kind, id): Task) -> Option<(TranscribeJob, Rc<dyn Transcribe>)> {
-        let jobs = if kind == Kind::Speech { &mut self.hearing } else { &mut self.reading };
-        let job = jobs.remove(&id).filter(|job| !job.reply.is_closed())?;
-        Some((job, Rc::clone(self.transcriber.as_ref()?)))
+        let next = self.looking.get(&id)?.wanted.front()?;
+        self.experts.get(*next).map(|e| (Work::Look(e.name()), 1.0))
     }
 
     /// The seat of the session that a job is of.
-    pub(super) fn seat_of(&self, (kind, id): Task) -> Option<usize> {
-        match kind {
-            Kind::Speech => self.hearing.get(&id).map(|job| job.seat),
-            Kind::Partial => self.reading.get(&id).map(|job| job.seat),
-            _ => self.embedding.get(&id).map(|job| job.seat).or_else(|| self.looking.get(&id).map(|job| job.seat)),
-        }
+    pub(super) fn seat_of(&self, (_, id): Task) -> Option<usize> {
+        self.embedding.get(&id).map(|job| job.seat).or_else(|| self.looking.get(&id).map(|job| job.seat))
     }
 
     /// One text. Something in the background is done however late it is: an event without a vector is found worse for ever after.

@@ -11,20 +11,40 @@ pub(super) struct SlotKey {
     pub generation: u64,
 }
 
+/// What happened to a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It was given back.
+    Left(SlotKey),
+    /// Somebody took the slot of this index.
+    Taken(usize),
+}
+
+impl Change {
+    /// What was given back.
+    pub(super) const fn left(&self) -> Option<SlotKey> {
+        match self {
+            Self::Left(key) => Some(*key),
+            Self::Taken(_) => None,
+        }
+    }
+}
+
 /// All slots.
 #[derive(Debug)]
 pub(super) struct SlotTable {
     holders: Vec<Option<SessionId>>,
     generations: Vec<u64>,
-    /// Slots given back since the worker last looked.
-    released: Vec<SlotKey>,
-    /// Slots taken since then.
-    seated: Vec<usize>,
+    /// Those that are free, the one given back last at the end: a client that comes right back gets its own.
+    free: Vec<usize>,
+    /// Since the worker last looked.
+    changes: Vec<Change>,
 }
 
 impl SlotTable {
     pub(super) fn new(slots: usize) -> Self {
-        Self { holders: vec![None; slots], generations: vec![0; slots], released: Vec::new(), seated: Vec::new() }
+        let free = (0..slots).rev().collect();
+        Self { holders: vec![None; slots], generations: vec![0; slots], free, changes: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -35,12 +55,12 @@ impl SlotTable {
         self.holders.iter().flatten().count()
     }
 
-    /// Gives the first free slot to `session`.
+    /// Gives the free slot that was given back last to `session`.
     pub(super) fn take(&mut self, session: SessionId) -> Option<SlotKey> {
-        let index = self.holders.iter().position(Option::is_none)?;
+        let index = self.free.pop()?;
         self.holders[index] = Some(session);
         self.generations[index] += 1;
-        self.seated.push(index);
+        self.changes.push(Change::Taken(index));
         Some(SlotKey { index, generation: self.generations[index] })
     }
 
@@ -48,7 +68,8 @@ impl SlotTable {
     pub(super) fn release(&mut self, key: SlotKey) {
         if self.is_current(key) {
             self.holders[key.index] = None;
-            self.released.push(key);
+            self.free.push(key.index);
+            self.changes.push(Change::Left(key));
         }
     }
 
@@ -57,15 +78,15 @@ impl SlotTable {
         self.generations.get(key.index) == Some(&key.generation) && self.holders[key.index].is_some()
     }
 
-    /// What was given back, and what was taken, since the last call.
-    pub(super) fn drain_changes(&mut self) -> (Vec<SlotKey>, Vec<usize>) {
-        (std::mem::take(&mut self.released), std::mem::take(&mut self.seated))
+    /// What happened since the last call, in its order.
+    pub(super) fn drain_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::SlotTable;
+    use super::{Change, SlotTable};
     use crate::base::SessionId;
 
     #[test]
@@ -77,6 +98,19 @@ mod tests {
         let second = table.take(SessionId::new("b")).unwrap();
         table.release(first);
         assert!(table.is_current(second) && !table.is_current(first));
-        assert_eq!((table.taken(), table.drain_changes()), (1, (vec![first], vec![0, 0])));
+        let changes = [Change::Taken(0), Change::Left(first), Change::Taken(0)];
+        assert_eq!((table.taken(), table.drain_changes()), (1, changes.to_vec()));
+    }
+
+    #[test]
+    fn who_comes_right_back_gets_the_slot_it_had() {
+        let mut table = SlotTable::new(4);
+        let keys: Vec<_> = ["a", "b", "c"].map(|name| table.take(SessionId::new(name)).unwrap()).into();
+        assert_eq!(keys.iter().map(|k| k.index).collect::<Vec<_>>(), [0, 1, 2]);
+        table.release(keys[0]);
+        table.release(keys[2]);
+        table.release(keys[2]);
+        assert_eq!(["c again", "d", "e"].map(|name| table.take(SessionId::new(name)).unwrap().index), [2, 0, 3]);
+        assert!(table.take(SessionId::new("f")).is_none());
     }
 }

@@ -18,17 +18,23 @@ use super::desk::Desk;
 use super::fair::Usage;
 use super::generate::GenerateJob;
 use super::handle::{Shared, lock};
-use super::pauses::{self, Paused};
+use super::hearing::{Ears, TranscribeJob};
 use super::requests::EngineParts;
-use super::schedule::{Hold, Kind, Running, Scheduler, Task, Weight};
-use super::senses::{EmbedJob, PerceiveJob, Senses, TranscribeJob};
-use super::slots::SlotKey;
+use super::schedule::{Hold, Kind, Scheduler, Task, Weight};
+use super::senses::{EmbedJob, PerceiveJob, Senses};
+use super::slots::{Change, SlotKey};
 
 /// Speech, perception and embedding requests taken in at once; more wait in the command queue.
 const MOST_JOBS: usize = 64;
 
 /// How long the worker waits for something to come when work is held back for an answer that cannot run either.
 const A_MOMENT: Duration = Duration::from_millis(20);
+
+/// A step of speech recognition hardly takes longer.
+const OF_SPEECH: Duration = Duration::from_millis(30);
+
+/// How long what takes long lets pass what does not: with many who ask for little it would never be done.
+const MOST_LET_PASS: Duration = Duration::from_secs(3);
 
 /// What handles send to the worker.
 pub(super) enum Command {
@@ -93,13 +99,12 @@ pub(super) fn note_cost(shared: &Shared, work: Work, units: f64, took: Duration)
 
 /// Everything the thread owns.
 pub(super) struct Worker {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     queue: mpsc::Receiver<Command>,
-    pub(super) scheduler: Scheduler,
+    scheduler: Scheduler,
     desk: Option<Desk>,
-    pub(super) senses: Senses,
-    /// Utterances that are being recognised, each in a pause of the one before it.
-    pub(super) paused: Vec<Paused>,
+    ears: Ears,
+    senses: Senses,
     /// All work is held back until this much time has passed, or something comes.
     idle: Option<Duration>,
 }
@@ -113,8 +118,9 @@ impl Worker {
     ) -> Self {
         let waker = Waker::from(Arc::new(Nudge(commands)));
         let desk = parts.language.map(|model| Desk::new(model, Arc::clone(&shared), waker));
-        let senses = Senses::new(parts.transcriber, parts.experts, parts.embedder, Arc::clone(&shared));
-        Self { shared, queue, scheduler: Scheduler::default(), desk, senses, paused: Vec::new(), idle: None }
+        let ears = Ears::new(parts.transcriber, Arc::clone(&shared));
+        let senses = Senses::new(parts.experts, parts.embedder, Arc::clone(&shared));
+        Self { shared, queue, scheduler: Scheduler::default(), desk, ears, senses, idle: None }
     }
 
     /// Runs until the engine stops.
@@ -129,10 +135,6 @@ impl Worker {
 
     /// Takes in what waits; blocks when there is nothing to do. False when it is time to stop.
     fn gather(&mut self) -> bool {
-        // The command that tells of it may have been taken in in the midst of a step.
-        if self.shared.stopping.load(Ordering::SeqCst) {
-            return false;
-        }
         let idle = self.idle.take();
         if self.scheduler.is_empty() {
             match self.queue.blocking_recv() {
@@ -152,20 +154,26 @@ impl Worker {
     }
 
     /// Takes in what waits, and does not wait.
-    pub(super) fn take_all(&mut self) {
-        while self.senses.len() < MOST_JOBS {
+    fn take_all(&mut self) {
+        while self.senses.len() + self.ears.len() < MOST_JOBS {
             match self.queue.try_recv() {
                 Ok(command) => self.take(command),
                 Err(_) => break,
             }
         }
         let now = self.shared.clock.now();
-        let (released, seated) = lock(&self.shared.slots).drain_changes();
-        for seat in seated {
-            lock(&self.shared.usage).seat(seat, now);
+        let changes = lock(&self.shared.slots).drain_changes();
+        let mut usage = lock(&self.shared.usage);
+        for change in &changes {
+            match *change {
+                Change::Left(key) => usage.leave(key.index, now),
+                Change::Taken(seat) => usage.seat(seat, now),
+            }
         }
+        drop(usage);
+        self.ears.forget_unwanted(&mut self.scheduler);
         if let Some(desk) = &mut self.desk {
-            for key in released {
+            for key in changes.iter().filter_map(Change::left) {
                 desk.release(key, &mut self.scheduler, now);
             }
             desk.unblock(&mut self.scheduler, now);
@@ -198,13 +206,9 @@ impl Worker {
             (Command::Warm(key, rendered, kind), Some(desk)) => {
                 desk.warm(key, (rendered, kind), &mut self.scheduler, now);
             }
-            (Command::Transcribe(job), _) => self.senses.hear(job, &mut self.scheduler, now),
-            (Command::Read(key, job), _) => self.senses.read(key.index, job, &mut self.scheduler, now),
-            (Command::Hurry(key), _) => {
-                if !self.senses.hurry(key.index, &mut self.scheduler, now) {
-                    pauses::hurry(&mut self.paused, key.index);
-                }
-            }
+            (Command::Transcribe(job), _) => self.ears.hear(job, &mut self.scheduler, now),
+            (Command::Read(key, job), _) => self.ears.read(key.index, job, &mut self.scheduler, now),
+            (Command::Hurry(key), _) => self.ears.hurry(key.index, &mut self.scheduler, now),
             (Command::Perceive(job), _) => self.senses.look(*job, &mut self.scheduler, now),
             (Command::Embed(job), _) => self.senses.embed(job, &mut self.scheduler, now),
             (Command::Warm(..), None) | (Command::Wake, _) => {}
@@ -218,13 +222,11 @@ impl Worker {
         }
     }
 
-    pub(super) fn run_step(&mut self, task: Task, start: MediaTime) {
+    fn run_step(&mut self, task: Task, start: MediaTime) {
         let (kind, id) = task;
-        if matches!(kind, Kind::Speech | Kind::Partial) {
-            return self.step_hearing(task, start);
-        }
         let seat = self.seat_of(task);
         match (kind, &mut self.desk) {
+            (Kind::Speech | Kind::Partial, _) => self.ears.step(task, &mut self.scheduler, start),
             (Kind::Answer, Some(desk)) => desk.step_answer(id, &mut self.scheduler, start),
             (Kind::Warm | Kind::Ahead, Some(desk)) => desk.step_warm(id, &mut self.scheduler, start),
             (Kind::Embed | Kind::Question | Kind::Background, _) => {
@@ -240,6 +242,7 @@ impl Worker {
     fn seat_of(&self, (kind, id): Task) -> Option<usize> {
         match kind {
             Kind::Answer | Kind::Warm | Kind::Ahead => usize::try_from(id).ok(),
+            Kind::Speech | Kind::Partial => self.ears.seat_of((kind, id)),
             _ => self.senses.seat_of((kind, id)),
         }
     }
@@ -249,9 +252,9 @@ impl Worker {
         let turn = lock(&self.shared.expected).iter().flatten().copied().filter(|at| *at > now).min();
         let next = self.weighing(now, |scheduler, scale| {
             let weigh = |task, seat| scale.weigh(task, seat);
-            // Nobody is held back for an answer that would yield to them.
+            // Nobody is held back for an answer that asks for more than its part.
             let least = scheduler.least(weigh);
-            let counts = |seat: usize| !weigh((Kind::Answer, seat as u64), seat).yields(least);
+            let counts = |seat: usize| !weigh((Kind::Answer, seat as u64), seat).is_more(least);
             let answer = scale.desk.and_then(|d| d.first_word_due(scale.costs, counts));
             scheduler.next(now, Hold { answer, turn }, weigh)
         });
@@ -265,28 +268,19 @@ impl Worker {
         next
     }
 
-    /// What may run in a pause of an utterance.
-    pub(super) fn next_in_pause(&mut self, running: Running, now: MediaTime) -> Option<Task> {
-        self.weighing(now, |scheduler, scale| scheduler.next_within(running, now, |task, seat| scale.weigh(task, seat)))
-    }
-
-    /// How a piece of work stands to others.
-    pub(super) fn weight_of(&mut self, task: Task, now: MediaTime) -> Option<Weight> {
-        let seat = self.seat_of(task)?;
-        Some(self.weighing(now, |_, scale| scale.weigh(task, seat)))
-    }
-
     fn weighing<T>(&mut self, now: MediaTime, run: impl FnOnce(&mut Scheduler, &Scale<'_>) -> T) -> T {
-        let Self { scheduler, desk, senses, shared, .. } = self;
-        let (ledger, usage) = (lock(&shared.ledger), lock(&shared.usage));
+        let Self { scheduler, desk, ears, senses, shared, .. } = self;
+        let (ledger, usage, expected) = (lock(&shared.ledger), lock(&shared.usage), lock(&shared.expected));
         let (costs, part) = (&ledger.costs, usage.part(now));
         let chunk = shared.config.prefill_chunk;
-        run(scheduler, &Scale { costs, senses, desk: desk.as_ref(), usage: &usage, part, chunk, now })
+        let (usage, expected, desk) = (&*usage, &**expected, desk.as_ref());
+        run(scheduler, &Scale { costs, ears, senses, desk, usage, expected, part, chunk, now })
     }
 
     /// Notes what a step took.
-    pub(super) fn count_step(&mut self, kind: Kind, seat: Option<usize>, took: Duration, now: MediaTime) {
+    fn count_step(&mut self, kind: Kind, seat: Option<usize>, took: Duration, now: MediaTime) {
         metrics::histogram!("sightline_engine_step_seconds", "kind" => kind.label()).record(took.as_secs_f64());
+        tracing::trace!(kind = kind.label(), seat, ?took, "step");
         let mut stats = lock(&self.shared.stats);
         stats.steps += 1;
         stats.busy += took;
@@ -306,9 +300,12 @@ impl Worker {
 /// What work is weighed by.
 struct Scale<'a> {
     costs: &'a CostModel,
+    ears: &'a Ears,
     senses: &'a Senses,
     desk: Option<&'a Desk>,
     usage: &'a Usage,
+    /// When the turn of each seat is expected to end.
+    expected: &'a [Option<MediaTime>],
     /// Seconds of the device that are one session's part.
     part: f64,
     /// Tokens of a step of a prompt.
@@ -318,16 +315,32 @@ struct Scale<'a> {
 
 impl Scale<'_> {
     fn weigh(&self, (kind, id): Task, seat: usize) -> Weight {
-        let takes = self.takes((kind, id));
-        let early = kind == Kind::Answer && self.desk.is_some_and(|d| d.is_early(seat, self.now));
-        let had = self.usage.of(seat, self.now) + takes.as_secs_f64();
-        Weight { takes, had, over: had > self.part, early }
+        let step = self.step((kind, id));
+        let answer = self.desk.filter(|_| kind == Kind::Answer).and_then(|d| d.standing(seat, self.costs, self.now));
+        let (left, asked) = match (kind, &answer) {
+            (Kind::Speech | Kind::Partial, _) => self.ears.left((kind, id), self.costs).unwrap_or_default(),
+            (_, Some(answer)) => (answer.left, answer.asked),
+            _ => (Duration::ZERO, MediaTime::ZERO),
+        };
+        let had = self.usage.of(seat, self.now) + left.max(step).as_secs_f64();
+        Weight {
+            takes: step,
+            had,
+            over: had > self.part,
+            left,
+            patient: self.now.since(asked) < MOST_LET_PASS,
+            early: answer.as_ref().is_some_and(|a| a.early),
+            fresh: answer.as_ref().is_some_and(|a| a.fresh),
+            silent: answer.is_some_and(|a| a.silent),
+            ends: kind == Kind::Partial && self.expected.get(seat).is_some_and(|at| at.is_some_and(|at| at > self.now)),
+        }
     }
 
     /// What a step hardly takes longer than; nothing where nothing is known.
-    fn takes(&self, (kind, id): Task) -> Duration {
+    fn step(&self, (kind, id): Task) -> Duration {
         #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
         let cost = match kind {
+            Kind::Speech | Kind::Partial => self.ears.left((kind, id), self.costs).map(|(left, _)| left.min(OF_SPEECH)),
             Kind::Warm | Kind::Ahead | Kind::Answer => self.costs.at_most(Work::Prefill, self.chunk as f64),
             _ => self.senses.work_of((kind, id)).and_then(|(work, units)| self.costs.at_most(work, units)),
         };

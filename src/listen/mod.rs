@@ -22,7 +22,9 @@ pub use interject::{Interjection, is_our_own, weigh};
 pub use interrupt::{Harmless, InterruptConfig, Judge, Proof, Verdict};
 pub use level::{SILENCE_DBFS, dbfs, loud_part};
 pub use listener::{CommitError, Heard, Listener, Lost};
-pub use speech::{ListenEvent, SoFar, SpeechProbability, Transcribe, TranscribeError, Transcript, Utterance};
+pub use speech::{
+    ListenEvent, Recognition, SoFar, SpeechProbability, Transcribe, TranscribeError, Transcript, Utterance,
+};
 pub use stable::Stable;
 pub use voicing::Evidence;
 

@@ -85,21 +85,31 @@ pub trait Transcribe: Send {
     /// The model's name, for logs and the doctor.
     fn name(&self) -> &str;
 
-    /// Recognises 16 kHz mono `samples`; cost follows their length.
+    /// Begins to recognise 16 kHz mono `samples`; cost follows their length.
     ///
     /// # Errors
     /// [`TranscribeError`] when the audio is too long or the model fails.
-    fn transcribe(&self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
-        Ok(self.transcribe_unless(samples, &|| false)?.unwrap_or_default())
-    }
+    fn begin(&self, samples: &[f32]) -> Result<Box<dyn Recognition>, TranscribeError>;
 
-    /// The same, given up with `None` as soon as `stop` says so, which is asked between its steps. Another utterance may be recognised in there.
+    /// All steps at once.
     ///
     /// # Errors
-    /// As [`Transcribe::transcribe`].
-    fn transcribe_unless(
-        &self,
-        samples: &[f32],
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Transcript>, TranscribeError>;
+    /// As [`Self::begin`].
+    fn transcribe(&self, samples: &[f32]) -> Result<Transcript, TranscribeError> {
+        let mut recognition = self.begin(samples)?;
+        loop {
+            if let Some(transcript) = recognition.step()? {
+                return Ok(transcript);
+            }
+        }
+    }
+}
+
+/// An utterance that is being recognised. It knows how far it is, so any number of them can be under way, and one that is dropped is given up.
+pub trait Recognition {
+    /// The next step, of some 20 ms at most on two cores however long the utterance is; the words when it was the last one.
+    ///
+    /// # Errors
+    /// [`TranscribeError`] when the model fails.
+    fn step(&mut self) -> Result<Option<Transcript>, TranscribeError>;
 }

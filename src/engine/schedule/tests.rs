@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{GUESS, Hold, KINDS, Kind, LONG, MORE, Running, Scheduler, Task, Weight};
+use super::{GUESS, Hold, KINDS, Kind, LONG, MORE, Scheduler, Task, Weight};
 use crate::base::MediaTime;
 
 impl Scheduler {
@@ -65,7 +65,7 @@ fn answers_take_turns_and_begun_perception_is_finished_first() {
     assert_eq!(s.free(at(0)), Some((Kind::Background, 7)));
 }
 
-/// Runs one answer that never ends beside endless perception, a step taking `ms`; returns how many steps each kind got.
+/// Runs one answer that has begun and never ends beside endless perception, a step taking `ms`; returns how many steps each kind got.
 fn share(ms: u64, others: &[Kind]) -> [usize; KINDS] {
     let mut s = Scheduler::default();
     let mut steps = [0; KINDS];
@@ -253,31 +253,111 @@ fn an_answer_ahead_of_its_reader_lets_others_pass_and_goes_before_the_background
 }
 
 #[test]
-fn in_the_pauses_of_a_long_utterance_runs_what_it_would_yield_to_and_nothing_else() {
-    let long = |had| Running { kind: Kind::Speech, weight: weight(had) };
-    let weigh = |_, seat: usize| weight([MORE * 4.0, 0.0, 0.1][seat]);
-    let full = || {
+fn what_takes_long_lets_pass_what_does_not_from_the_first_moment_on() {
+    let left = |task: Task| if task == (Kind::Speech, 0) { 2 * LONG } else { LONG / 2 };
+    let weigh = |task: Task, _| Weight { left: left(task), patient: true, ..Weight::default() };
+    let mut s = Scheduler::default();
+    s.add((Kind::Speech, 0), 0, at(0));
+    let begun = s.next(at(0), Hold::default(), weigh).unwrap();
+    s.resume(begun, 0, at(20));
+    for (kind, id) in [(Kind::Answer, 1), (Kind::Partial, 2), (Kind::Speech, 3), (Kind::Background, 4)] {
+        s.add((kind, id), id as usize, at(20));
+    }
+    let order: Vec<Task> = std::iter::from_fn(|| s.next(at(20), Hold::default(), weigh)).collect();
+    let short = [(Kind::Speech, 3), (Kind::Answer, 1), (Kind::Partial, 2)];
+    assert_eq!(order, [&short[..], &[(Kind::Speech, 0), (Kind::Background, 4)]].concat());
+}
+
+#[test]
+fn where_everything_takes_long_the_more_urgent_goes_first_and_who_waited_long_lets_nobody_pass() {
+    let order = |answer: Duration, patient: bool| {
+        let left = move |task: Task| if task.0 == Kind::Speech { 3 * LONG } else { answer };
+        let weigh = move |task: Task, _| Weight { left: left(task), patient, ..Weight::default() };
         let mut s = Scheduler::default();
-        s.add((Kind::Answer, 0), 0, at(0));
         s.add((Kind::Answer, 1), 1, at(0));
-        s.add((Kind::Speech, 2), 2, at(0));
-        s.add((Kind::Background, 1), 1, at(0));
-        s
+        s.add((Kind::Speech, 0), 0, at(0));
+        s.next(at(0), Hold::default(), weigh).unwrap().0
     };
-    let mut s = full();
-    assert_eq!(s.next_within(long(MORE * 2.0), at(0), weigh), Some((Kind::Speech, 2)));
-    assert_eq!(s.next_within(long(MORE * 2.0), at(0), weigh), Some((Kind::Answer, 1)));
-    assert_eq!(s.next_within(long(MORE * 2.0), at(0), weigh), None, "neither the flood nor the background");
-    assert_eq!(full().next_within(long(0.0), at(0), weigh), None, "it has as much claim as they");
-    let reading = Running { kind: Kind::Partial, weight: weight(0.0) };
-    assert_eq!(full().next_within(reading, at(0), weigh), Some((Kind::Speech, 2)));
-    // What takes half a minute of sound lets pass what is short, whoever it is of.
-    let slow = Running { kind: Kind::Speech, weight: Weight { takes: LONG, ..weight(0.0) } };
-    let short =
-        |task: Task, seat| Weight { takes: if task.0 == Kind::Speech { LONG } else { LONG / 4 }, ..weigh(task, seat) };
-    let mut s = full();
-    assert_eq!(s.next_within(slow, at(0), short), Some((Kind::Answer, 1)));
-    assert_eq!(s.next_within(slow, at(0), short), None, "one that is as long waits");
+    assert_eq!(order(2 * LONG, true), Kind::Speech, "a slow machine");
+    assert_eq!(order(LONG, true), Kind::Answer);
+    assert_eq!(order(LONG, false), Kind::Speech);
+}
+
+#[test]
+fn what_takes_long_gets_a_step_every_second_beside_endless_short_work() {
+    let left = |task: Task| if task.0 == Kind::Speech { 2 * LONG } else { LONG / 2 };
+    let weigh = |task: Task, _| Weight { left: left(task), patient: true, ..Weight::default() };
+    let mut s = Scheduler::default();
+    s.add((Kind::Speech, 0), 0, at(0));
+    s.add((Kind::Answer, 1), 1, at(0));
+    let mut steps = 0;
+    for i in 1..=400 {
+        let task = s.next(at(i * 25), Hold::default(), weigh).unwrap();
+        steps += usize::from(task.0 == Kind::Speech);
+        s.add(task, task.1 as usize, at(i * 25));
+    }
+    assert!((8..=10).contains(&steps), "{steps} in ten seconds");
+}
+
+#[test]
+fn first_words_come_one_after_the_other_and_before_the_rest_of_answers_that_have_one() {
+    let weigh = |task: Task, _| Weight { fresh: task.1 == 9, silent: task.1 != 9, ..Weight::default() };
+    let mut s = Scheduler::default();
+    for id in [9, 1, 2] {
+        s.add((Kind::Answer, id), id as usize, at(0));
+    }
+    let mut order = Vec::new();
+    for _ in 0..3 {
+        let task = s.next(at(0), Hold::default(), weigh).unwrap();
+        order.push(task.1);
+        s.resume(task, task.1 as usize, at(0));
+    }
+    assert_eq!(order, [1, 1, 1], "not in turn");
+    s.remove((Kind::Answer, 1));
+    s.add((Kind::Partial, 3), 3, at(0));
+    let rest: Vec<Task> = std::iter::from_fn(|| s.next(at(0), Hold::default(), weigh)).collect();
+    assert_eq!(rest, [(Kind::Answer, 2), (Kind::Partial, 3), (Kind::Answer, 9)]);
+}
+
+#[test]
+fn a_look_that_has_waited_cuts_into_an_answer_but_not_before_its_first_word() {
+    let when = |silent: bool, kind: Kind| {
+        let weigh = move |task: Task, _: usize| Weight { silent: silent && task.1 == 2, ..Weight::default() };
+        let mut s = Scheduler::default();
+        s.add((kind, 1), 1, at(0));
+        s.add((Kind::Answer, 2), 2, at(0));
+        (0..2_000).step_by(10).find(|now| {
+            let task = s.next(at(*now), Hold::default(), weigh).unwrap();
+            s.add(task, task.1 as usize, at(*now));
+            task.0 == kind
+        })
+    };
+    assert_eq!((when(false, Kind::Background), when(true, Kind::Background)), (Some(400), Some(700)));
+    assert_eq!((when(false, Kind::Question), when(true, Kind::Question)), (Some(150), Some(450)));
+    assert_eq!((when(false, Kind::Embed), when(true, Kind::Embed)), (Some(60), Some(60)));
+}
+
+#[test]
+fn a_reading_that_may_be_all_that_was_said_goes_ahead_like_finished_speech() {
+    let weigh = |task: Task, _| Weight { ends: task == (Kind::Partial, 2), ..Weight::default() };
+    let mut s = Scheduler::default();
+    for task in [(Kind::Partial, 1), (Kind::Partial, 2), (Kind::Answer, 3), (Kind::Embed, 4)] {
+        s.add(task, task.1 as usize, at(0));
+    }
+    let hold = Hold { answer: Some(at(0)), turn: None };
+    let order: Vec<Task> = std::iter::from_fn(|| s.next(at(10), hold, weigh)).collect();
+    assert_eq!(order, [(Kind::Partial, 2), (Kind::Answer, 3), (Kind::Embed, 4)], "the other one is held back");
+}
+
+#[test]
+fn a_look_of_others_is_not_kept_waiting_by_a_flood_of_speech() {
+    let weigh = |_: Task, seat: usize| Weight { fresh: seat == 0, ..weight([MORE * 4.0, 0.0][seat]) };
+    let mut s = Scheduler::default();
+    s.add((Kind::Speech, 0), 0, at(0));
+    s.add((Kind::Background, 1), 1, at(0));
+    assert_eq!(s.next(at(399), Hold::default(), weigh), Some((Kind::Speech, 0)));
+    s.add((Kind::Speech, 0), 0, at(399));
+    assert_eq!(s.next(at(400), Hold::default(), weigh), Some((Kind::Background, 1)));
 }
 
 #[test]

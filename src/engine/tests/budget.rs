@@ -55,7 +55,7 @@ async fn look_beside_prompt(first_word: Duration) -> Vec<String> {
         }
     }
     bench.log.lock().unwrap().clear();
-    let long = GenerateRequest { deadline: bench.clock.now() + first_word, ..ask(&"y".repeat(700)) };
+    let long = GenerateRequest { deadline: bench.clock.now() + first_word, ..ask(&"y".repeat(1_000)) };
     let release = async {
         tokio::time::sleep(Duration::from_millis(20)).await;
         drop(endless);
@@ -70,7 +70,7 @@ async fn look_beside_prompt(first_word: Duration) -> Vec<String> {
 
 #[tokio::test]
 async fn a_look_in_the_background_waits_for_a_first_word_that_it_would_make_late() {
-    let order = look_beside_prompt(Duration::from_millis(760)).await;
+    let order = look_beside_prompt(Duration::from_millis(1_060)).await;
     assert!(order.len() > 20 && order.last().unwrap().starts_with("look"), "{order:?}");
     let order = look_beside_prompt(Duration::from_secs(1_000)).await;
     assert!(order.last().unwrap().starts_with("forward"), "there is time enough for it: {order:?}");

@@ -111,6 +111,66 @@ impl KeyValue {
     }
 }
 
+/// Rows of time that are computed in one step: 6 s of Moonshine's states.
+const WINDOW: usize = 256;
+
+/// What is computed window by window along one dimension, so that no step takes long.
+pub(super) struct Windowed {
+    dim: usize,
+    rows: usize,
+    /// How many are done.
+    at: usize,
+    done: Vec<Tensor>,
+}
+
+impl Windowed {
+    /// `rows` of them, joined along dimension `dim`.
+    pub(super) const fn new(rows: usize, dim: usize) -> Self {
+        Self { dim, rows, at: 0, done: Vec::new() }
+    }
+
+    /// The first row of the next window, and how many it has.
+    pub(super) fn next(&self) -> (usize, usize) {
+        (self.at, WINDOW.min(self.rows - self.at))
+    }
+
+    /// Takes in what came of the next window; gives back all of them when it was the last one.
+    pub(super) fn push(&mut self, window: Tensor) -> Result<Option<Tensor>> {
+        self.at += self.next().1;
+        self.done.push(window);
+        if self.at < self.rows {
+            return Ok(None);
+        }
+        if self.done.len() == 1 { Ok(self.done.pop()) } else { Tensor::cat(&self.done, self.dim).map(Some) }
+    }
+}
+
+/// A layer of an encoder in the midst of its rows: queries, and keys and values of all of them.
+pub(super) struct OpenLayer {
+    q: Tensor,
+    kv: KeyValue,
+    out: Windowed,
+}
+
+impl OpenLayer {
+    pub(super) fn new(q: Tensor, kv: KeyValue) -> Result<Self> {
+        let rows = q.dim(1)?;
+        Ok(Self { q, kv, out: Windowed::new(rows, 0) })
+    }
+
+    /// The rows of `x` that are next, and what they attend to.
+    pub(super) fn next(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (from, rows) = self.out.next();
+        let mixed = attend(&self.q.narrow(1, from, rows)?.contiguous()?, &self.kv)?;
+        Ok((x.narrow(0, from, rows)?, mixed))
+    }
+
+    /// As [`Windowed::push`].
+    pub(super) fn push(&mut self, rows: Tensor) -> Result<Option<Tensor>> {
+        self.out.push(rows)
+    }
+}
+
 /// `(time, heads * head width)` to `(heads, time, head width)`, contiguous.
 pub(super) fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     let (time, width) = x.dims2()?;
@@ -127,4 +187,51 @@ pub(super) fn attend(q: &Tensor, kv: &KeyValue) -> Result<Tensor> {
 /// Gaussian error linear unit.
 pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
     x.gelu_erf()
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::{KeyValue, OpenLayer, WINDOW, Windowed, attend};
+
+    fn random(shape: &[usize]) -> Tensor {
+        Tensor::randn(0.0f32, 1.0, shape, &Device::Cpu).expect("tensor")
+    }
+
+    fn difference(a: &Tensor, b: &Tensor) -> f32 {
+        assert_eq!(a.dims(), b.dims());
+        (a - b).and_then(|d| d.abs()?.flatten_all()?.max(0)?.to_scalar()).expect("number")
+    }
+
+    #[test]
+    fn rows_done_in_windows_are_those_done_at_once() {
+        for rows in [1, WINDOW, WINDOW + 1, 3 * WINDOW - 7] {
+            let part = || random(&[2, rows, 8]);
+            let (q, k, v, x) = (part(), part(), part(), random(&[rows, 16]));
+            let whole = (&x + attend(&q, &KeyValue::new(k.clone(), v.clone())).expect("mixed")).expect("sum");
+            let mut open = OpenLayer::new(q, KeyValue::new(k, v)).expect("opened");
+            let mut steps = 0;
+            let done = loop {
+                steps += 1;
+                let (x, mixed) = open.next(&x).expect("rows");
+                if let Some(done) = open.push((x + mixed).expect("sum")).expect("joined") {
+                    break done;
+                }
+            };
+            assert_eq!(steps, rows.div_ceil(WINDOW));
+            assert!(difference(&whole, &done) < 1e-5);
+        }
+    }
+
+    #[test]
+    fn windows_are_joined_in_their_order() {
+        let all = random(&[1, 3, 2 * WINDOW + 5]);
+        let mut windows = Windowed::new(2 * WINDOW + 5, 2);
+        let joined = (0..3).find_map(|_| {
+            let (from, rows) = windows.next();
+            windows.push(all.narrow(2, from, rows).expect("part")).expect("joined")
+        });
+        assert_eq!(difference(&all, &joined.expect("all three")), 0.0);
+    }
 }

@@ -126,6 +126,28 @@ fn more_than_the_limit_is_refused() {
     }
 }
 
+#[test]
+fn a_long_utterance_is_many_steps_between_which_others_are_recognised() {
+    let long = "There is a red cup on the table, and a book next to it. Two people are sitting on the sofa, and behind them is a door. \
+                What is the person on the left holding in the right hand, and is the door behind them open or closed?";
+    let (Some(long), Some(short)) = (spoken(long), spoken("What is on the table?")) else { return };
+    for r in recognisers() {
+        let alone = [&long, &short].map(|sound| r.transcribe(sound).expect("recognised").text);
+        let mut under_way = [&long, &short].map(|sound| r.begin(sound).expect("begun"));
+        let (mut heard, mut steps) = ([None, None], [0, 0]);
+        while heard.iter().any(Option::is_none) {
+            for i in 0..2 {
+                if heard[i].is_none() {
+                    steps[i] += 1;
+                    heard[i] = under_way[i].step().expect("recognised").map(|t| t.text);
+                }
+            }
+        }
+        assert_eq!(heard, alone.map(Some), "{}", r.name());
+        assert!(!heard[1].as_ref().unwrap().is_empty() && steps[0] > 60 && steps[0] > 2 * steps[1], "{steps:?}");
+    }
+}
+
 /// Prints what the README says: `cargo test --release --lib how_long -- --ignored --nocapture`.
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #[test]

@@ -18,6 +18,7 @@ pub(super) struct Decoder {
 }
 
 /// What one utterance's decoding has computed so far.
+#[derive(Default)]
 pub(super) struct DecoderState {
     layers: Vec<LayerState>,
     position: usize,
@@ -45,10 +46,12 @@ impl Decoder {
         self.rotary.positions()
     }
 
-    /// Begins an utterance: keys and values of the sound `(time, hidden)` are computed once for every layer.
-    pub(super) fn start(&self, sound: &Tensor) -> Result<DecoderState> {
-        let layers = self.layers.iter().map(|l| Ok(LayerState { own: None, sound: l.cross.listen(sound)? }));
-        Ok(DecoderState { layers: layers.collect::<Result<_>>()?, position: 0 })
+    /// Begins an utterance: keys and values of the sound `(time, hidden)` are computed once for every layer, those of one in each call. True with the last.
+    pub(super) fn listen(&self, sound: &Tensor, state: &mut DecoderState) -> Result<bool> {
+        if let Some(layer) = self.layers.get(state.layers.len()) {
+            state.layers.push(LayerState { own: None, sound: layer.cross.listen(sound)? });
+        }
+        Ok(state.layers.len() == self.layers.len())
     }
 
     /// Scores of the token after `token`: `vocabulary` values.

@@ -4,7 +4,9 @@ use candle_core::{Result, Tensor};
 
 use super::config::Config;
 use super::rotary::Rotary;
-use crate::model::asr::layers::{KeyValue, LayerNorm, Linear, Loaded, Precision, attend, gelu, split_heads};
+use crate::model::asr::layers::{
+    KeyValue, LayerNorm, Linear, Loaded, OpenLayer, Precision, Windowed, gelu, split_heads,
+};
 use crate::model::asr::weights::Weights;
 
 /// Samples that give the first hidden state: the reach of the three convolutions.
@@ -30,17 +32,58 @@ impl Encoder {
         Ok(Self { stem, layers, norm, rotary })
     }
 
-    /// `(samples,)`, at least [`REACH_SAMPLES`], to `(time, hidden)`; `None` when `stop` said so before the last layer.
-    pub(super) fn forward_unless(&self, samples: &Tensor, stop: &dyn Fn() -> bool) -> Result<Option<Tensor>> {
-        let mut x = self.stem.forward(samples)?;
-        for layer in &self.layers {
-            if stop() {
-                return Ok(None);
+    /// One step of what [`Encoding::new`] began; `(time, hidden)` when it was the last one.
+    pub(super) fn step(&self, encoding: &mut Encoding) -> Result<Option<Tensor>> {
+        let next = match &mut encoding.0 {
+            Part::Sound(samples) => Part::Wave(self.stem.first(samples)?),
+            Part::Wave(x) => Part::Narrowing(self.stem.narrowing(0, self.stem.group_norm(x)?.unsqueeze(0)?)?),
+            Part::Narrowing(open) => match self.stem.narrow(open)? {
+                None => return Ok(None),
+                Some(x) if open.which == 0 => Part::Narrowing(self.stem.narrowing(1, x)?),
+                Some(x) => Part::Layer(0, x.squeeze(0)?.t()?.contiguous()?, None),
+            },
+            Part::Layer(at, x, open) => {
+                let Some(layer) = self.layers.get(*at) else { return self.norm.forward(x).map(Some) };
+                let open = match open {
+                    Some(open) => open,
+                    None => open.insert(layer.open(x, &self.rotary)?),
+                };
+                let Some(done) = layer.rows(x, open)? else { return Ok(None) };
+                Part::Layer(*at + 1, done, None)
             }
-            x = layer.forward(&x, &self.rotary)?;
-        }
-        self.norm.forward(&x).map(Some)
+        };
+        encoding.0 = next;
+        Ok(None)
     }
+}
+
+/// How far the encoder is with an utterance.
+pub(super) struct Encoding(Part);
+
+enum Part {
+    /// `(samples,)`.
+    Sound(Tensor),
+    /// After the first convolution, `(channels, time)`.
+    Wave(Tensor),
+    /// In one of the others.
+    Narrowing(Narrowing),
+    /// In the layer of this number, with its input.
+    Layer(usize, Tensor, Option<OpenLayer>),
+}
+
+impl Encoding {
+    /// `(samples,)`, at least [`REACH_SAMPLES`].
+    pub(super) const fn new(samples: Tensor) -> Self {
+        Self(Part::Sound(samples))
+    }
+}
+
+/// A convolution in its midst.
+struct Narrowing {
+    which: usize,
+    /// `(1, channels, time)`.
+    x: Tensor,
+    out: Windowed,
 }
 
 /// `conv(127, stride 64) · tanh · group norm · conv(7, 3) · gelu · conv(3, 2) · gelu`.
@@ -48,12 +91,14 @@ struct Stem {
     conv1: Tensor,
     norm_weight: Tensor,
     norm_bias: Tensor,
-    conv2: (Tensor, Tensor),
-    conv3: (Tensor, Tensor),
+    /// The second and the third.
+    convs: [(Tensor, Tensor); 2],
 }
 
 impl Stem {
     const EPS: f64 = 1e-5;
+    /// Of the second and the third convolution.
+    const STRIDES: [usize; 2] = [3, 2];
 
     fn load(w: &mut Weights, h: usize) -> Loaded<Self> {
         let mut take = |name: &str, shape: &[usize]| w.take(&format!("model.encoder.{name}"), shape);
@@ -65,15 +110,26 @@ impl Stem {
         let column = |t: Tensor| t.reshape((h, 1));
         let norm = column(norm_weight).and_then(|a| Ok((a, column(norm_bias)?)));
         let (norm_weight, norm_bias) = norm.map_err(|e| w.bad("groupnorm", &e))?;
-        Ok(Self { conv1, norm_weight, norm_bias, conv2, conv3 })
+        Ok(Self { conv1, norm_weight, norm_bias, convs: [conv2, conv3] })
     }
 
-    fn forward(&self, samples: &Tensor) -> Result<Tensor> {
-        let x = samples.reshape((1, 1, ()))?.conv1d(&self.conv1, 0, 64, 1, 1)?.tanh()?.squeeze(0)?;
-        let x = self.group_norm(&x)?.unsqueeze(0)?;
-        let x = gelu(&conv(&x, &self.conv2, 3)?)?;
-        let x = gelu(&conv(&x, &self.conv3, 2)?)?;
-        x.squeeze(0)?.t()?.contiguous()
+    fn first(&self, samples: &Tensor) -> Result<Tensor> {
+        samples.reshape((1, 1, ()))?.conv1d(&self.conv1, 0, 64, 1, 1)?.tanh()?.squeeze(0)
+    }
+
+    /// Begins the second convolution (0) or the third (1).
+    fn narrowing(&self, which: usize, x: Tensor) -> Result<Narrowing> {
+        let rows = (x.dim(2)? - self.convs[which].0.dim(2)?) / Self::STRIDES[which] + 1;
+        Ok(Narrowing { which, x, out: Windowed::new(rows, 2) })
+    }
+
+    /// One step of it.
+    fn narrow(&self, open: &mut Narrowing) -> Result<Option<Tensor>> {
+        let ((weight, bias), stride) = (&self.convs[open.which], Self::STRIDES[open.which]);
+        let (from, rows) = open.out.next();
+        let x = open.x.narrow(2, from * stride, (rows - 1) * stride + weight.dim(2)?)?.contiguous()?;
+        let x = x.conv1d(weight, 0, stride, 1, 1)?.broadcast_add(&bias.reshape((1, (), 1))?)?;
+        open.out.push(gelu(&x)?)
     }
 
     /// One group: mean and variance over channels and time together. `(channels, time)`.
@@ -82,10 +138,6 @@ impl Stem {
         let deviation = (x.sqr()?.mean_all()? + Self::EPS)?.sqrt()?;
         x.broadcast_div(&deviation)?.broadcast_mul(&self.norm_weight)?.broadcast_add(&self.norm_bias)
     }
-}
-
-fn conv(x: &Tensor, (weight, bias): &(Tensor, Tensor), stride: usize) -> Result<Tensor> {
-    x.conv1d(weight, 0, stride, 1, 1)?.broadcast_add(&bias.reshape((1, (), 1))?)
 }
 
 struct Layer {
@@ -118,15 +170,21 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, rotary: &Rotary) -> Result<Tensor> {
+    /// Begins it with its input, `(time, hidden)`.
+    fn open(&self, x: &Tensor, rotary: &Rotary) -> Result<OpenLayer> {
         let h = x.dims()[1];
         let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
         let part = |i: usize| split_heads(&qkv.narrow(1, i * h, h)?, self.heads);
         let (q, k) = (rotary.apply(&part(0)?, 0)?, rotary.apply(&part(1)?, 0)?);
-        let mixed = attend(&q, &KeyValue::new(k, part(2)?))?;
+        OpenLayer::new(q, KeyValue::new(k, part(2)?))
+    }
+
+    /// Some rows of it; all of them once the last are done.
+    fn rows(&self, x: &Tensor, open: &mut OpenLayer) -> Result<Option<Tensor>> {
+        let (x, mixed) = open.next(x)?;
         let x = (x + self.out.forward(&mixed)?)?;
         let inner = gelu(&self.up.forward(&self.norm2.forward(&x)?)?)?;
-        x + self.down.forward(&inner)?
+        open.push((x + self.down.forward(&inner)?)?)
     }
 }
 
@@ -134,4 +192,36 @@ fn fuse(q: &Tensor, k: &Tensor, v: &Tensor, head_width: usize) -> Result<Linear>
     #[allow(clippy::cast_precision_loss, reason = "head widths are small")]
     let scale = (head_width as f64).powf(-0.5);
     Linear::new(Tensor::cat(&[&(q * scale)?, k, v], 0)?, None, Precision::Full)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::{Stem, gelu};
+
+    #[test]
+    fn a_convolution_in_windows_is_the_whole_one() {
+        let random = |shape: &[usize]| Tensor::randn(0.0f32, 0.1, shape, &Device::Cpu).expect("tensor");
+        let conv = |out, inner, width| (random(&[out, inner, width]), random(&[out]));
+        let (conv1, norm_weight, norm_bias) = (random(&[4, 1, 127]), random(&[4, 1]), random(&[4, 1]));
+        let stem = Stem { conv1, norm_weight, norm_bias, convs: [conv(6, 4, 7), conv(4, 6, 3)] };
+        for time in [7, 300, 2_345] {
+            for which in [0, 1] {
+                let ((weight, bias), stride) = (&stem.convs[which], Stem::STRIDES[which]);
+                let x = random(&[1, weight.dims()[1], time]);
+                let whole = x.conv1d(weight, 0, stride, 1, 1).expect("whole");
+                let whole = gelu(&whole.broadcast_add(&bias.reshape((1, (), 1)).expect("column")).expect("sum"));
+                let mut open = stem.narrowing(which, x).expect("begun");
+                let parts = loop {
+                    if let Some(all) = stem.narrow(&mut open).expect("step") {
+                        break all;
+                    }
+                };
+                let off =
+                    (whole.expect("whole") - parts).and_then(|d| d.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>());
+                assert!(off.expect("the same shape") < 1e-5);
+            }
+        }
+    }
 }

@@ -11,12 +11,13 @@ mod encoder;
 mod rotary;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
 use self::config::Config;
-use self::decoder::Decoder;
-use self::encoder::{Encoder, REACH_SAMPLES};
+use self::decoder::{Decoder, DecoderState};
+use self::encoder::{Encoder, Encoding, REACH_SAMPLES};
 use super::error::AsrError;
 use super::greedy::{Greedy, Limits};
 use super::layers::Precision;
@@ -24,7 +25,7 @@ use super::sound;
 use super::vocabulary::{Spelling, Vocabulary};
 use super::weights::Weights;
 use crate::base::Pcm;
-use crate::listen::{Transcribe, TranscribeError, Transcript};
+use crate::listen::{Recognition, Transcribe, TranscribeError, Transcript};
 
 /// The longest utterance taken at once.
 const LIMIT_S: usize = 40;
@@ -33,11 +34,16 @@ const MIN_CONFIDENCE: f32 = -1.5;
 
 /// A loaded Moonshine model.
 pub struct Moonshine {
+    net: Arc<Net>,
+    name: String,
+}
+
+/// What utterances that are under way share.
+struct Net {
     encoder: Encoder,
     decoder: Decoder,
     vocabulary: Vocabulary,
     config: Config,
-    name: String,
 }
 
 impl Moonshine {
@@ -51,26 +57,57 @@ impl Moonshine {
         let mut weights = Weights::load(&dir.join("model.safetensors"))?;
         let encoder = Encoder::load(&mut weights, &config, LIMIT_S * Pcm::RATE_HZ as usize)?;
         let decoder = Decoder::load(&mut weights, &config, Precision::Q8)?;
-        Ok(Self { encoder, decoder, vocabulary, config, name: sound::model_name(dir) })
+        let net = Arc::new(Net { encoder, decoder, vocabulary, config });
+        Ok(Self { net, name: sound::model_name(dir) })
     }
+}
 
-    /// `None` when `stop` said so; it is asked before each layer and each token.
-    fn recognise(&self, samples: &[f32], stop: &dyn Fn() -> bool) -> candle_core::Result<Option<Transcript>> {
-        let mut sound = samples.to_vec();
-        sound.resize(sound.len().max(REACH_SAMPLES), 0.0);
-        let sound = Tensor::from_vec(sound, (samples.len().max(REACH_SAMPLES),), &Device::Cpu)?;
-        let Some(hidden) = self.encoder.forward_unless(&sound, stop)? else { return Ok(None) };
-        let mut state = self.decoder.start(&hidden)?;
-        let limits = Limits::new(samples.len(), self.decoder.max_tokens(), MIN_CONFIDENCE);
-        let mut greedy = Greedy::new(limits, self.config.eos_token_id);
-        let mut token = Some(self.config.decoder_start_token_id);
-        while let Some(t) = token {
-            if stop() {
-                return Ok(None);
+/// One utterance.
+struct Recognising {
+    net: Arc<Net>,
+    samples: usize,
+    stage: Stage,
+}
+
+enum Stage {
+    Hear(Encoding),
+    /// The decoder attends to what was heard.
+    Attend(Tensor, DecoderState),
+    /// And writes what comes after this token.
+    Write(DecoderState, Greedy, u32),
+    /// There is nothing to hear, or all was said.
+    Over,
+}
+
+impl Recognising {
+    fn advance(&mut self) -> candle_core::Result<Option<Transcript>> {
+        let Net { encoder, decoder, vocabulary, config } = &*self.net;
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Hear(mut encoding) => match encoder.step(&mut encoding)? {
+                Some(hidden) => Stage::Attend(hidden, DecoderState::default()),
+                None => Stage::Hear(encoding),
+            },
+            Stage::Attend(hidden, mut state) => {
+                if decoder.listen(&hidden, &mut state)? {
+                    let limits = Limits::new(self.samples, decoder.max_tokens(), MIN_CONFIDENCE);
+                    Stage::Write(state, Greedy::new(limits, config.eos_token_id), config.decoder_start_token_id)
+                } else {
+                    Stage::Attend(hidden, state)
+                }
             }
-            token = greedy.choose(&self.decoder.step(t, &mut state)?);
-        }
-        Ok(Some(greedy.finish(&self.vocabulary)))
+            Stage::Write(mut state, mut greedy, token) => match greedy.choose(&decoder.step(token, &mut state)?) {
+                Some(token) => Stage::Write(state, greedy, token),
+                None => return Ok(Some(greedy.finish(vocabulary))),
+            },
+            Stage::Over => return Ok(Some(Transcript::default())),
+        };
+        Ok(None)
+    }
+}
+
+impl Recognition for Recognising {
+    fn step(&mut self) -> Result<Option<Transcript>, TranscribeError> {
+        self.advance().map_err(|e| TranscribeError::Model(e.to_string()))
     }
 }
 
@@ -79,13 +116,18 @@ impl Transcribe for Moonshine {
         &self.name
     }
 
-    fn transcribe_unless(
-        &self,
-        samples: &[f32],
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Transcript>, TranscribeError> {
+    fn begin(&self, samples: &[f32]) -> Result<Box<dyn Recognition>, TranscribeError> {
         sound::check_length(samples, LIMIT_S)?;
-        let Some(samples) = sound::audible(samples) else { return Ok(Some(Transcript::default())) };
-        self.recognise(&samples, stop).map_err(|e| TranscribeError::Model(e.to_string()))
+        let stage = match sound::audible(samples) {
+            None => Stage::Over,
+            Some(samples) => {
+                let length = samples.len().max(REACH_SAMPLES);
+                let mut sound = samples.into_owned();
+                sound.resize(length, 0.0);
+                let sound = Tensor::from_vec(sound, (length,), &Device::Cpu);
+                Stage::Hear(Encoding::new(sound.map_err(|e| TranscribeError::Model(e.to_string()))?))
+            }
+        };
+        Ok(Box::new(Recognising { net: Arc::clone(&self.net), samples: samples.len(), stage }))
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::Config;
-use crate::model::asr::layers::{KeyValue, LayerNorm, Linear, Loaded, Precision, attend, gelu, split_heads};
+use crate::model::asr::layers::{KeyValue, LayerNorm, Linear, Loaded, OpenLayer, Precision, attend, gelu, split_heads};
 use crate::model::asr::weights::Weights;
 
 pub(super) struct Encoder {
@@ -28,18 +28,45 @@ impl Encoder {
         Ok(Self { conv1, conv2, positions, layers, norm })
     }
 
-    /// `(mels, frames)`, an even number of frames, to `(frames / 2, width)`; `None` when `stop` said so before the last layer.
-    pub(super) fn forward_unless(&self, mel: &Tensor, stop: &dyn Fn() -> bool) -> Result<Option<Tensor>> {
-        let x = gelu(&conv(&mel.unsqueeze(0)?, &self.conv1, 1)?)?;
-        let x = gelu(&conv(&x, &self.conv2, 2)?)?.squeeze(0)?.t()?.contiguous()?;
-        let mut x = (&x + self.positions.narrow(0, 0, x.dims()[0])?)?;
-        for layer in &self.layers {
-            if stop() {
-                return Ok(None);
+    /// One step of what [`Encoding::new`] began; `(frames / 2, width)` when it was the last one.
+    pub(super) fn step(&self, encoding: &mut Encoding) -> Result<Option<Tensor>> {
+        let next = match &mut encoding.0 {
+            Part::Mel(mel) => Part::Wide(gelu(&conv(&mel.unsqueeze(0)?, &self.conv1, 1)?)?),
+            Part::Wide(x) => {
+                let x = gelu(&conv(x, &self.conv2, 2)?)?.squeeze(0)?.t()?.contiguous()?;
+                Part::Layer(0, (&x + self.positions.narrow(0, 0, x.dims()[0])?)?, None)
             }
-            x = layer.forward(&x)?;
-        }
-        self.norm.forward(&x).map(Some)
+            Part::Layer(at, x, open) => {
+                let Some(layer) = self.layers.get(*at) else { return self.norm.forward(x).map(Some) };
+                let open = match open {
+                    Some(open) => open,
+                    None => open.insert(layer.open(x)?),
+                };
+                let Some(done) = layer.rows(x, open)? else { return Ok(None) };
+                Part::Layer(*at + 1, done, None)
+            }
+        };
+        encoding.0 = next;
+        Ok(None)
+    }
+}
+
+/// How far the encoder is with an utterance.
+pub(super) struct Encoding(Part);
+
+enum Part {
+    /// `(mels, frames)`.
+    Mel(Tensor),
+    /// After the first convolution, `(1, width, frames)`.
+    Wide(Tensor),
+    /// In the layer of this number, with its input.
+    Layer(usize, Tensor, Option<OpenLayer>),
+}
+
+impl Encoding {
+    /// `(mels, frames)`, an even number of frames.
+    pub(super) const fn new(mel: Tensor) -> Self {
+        Self(Part::Mel(mel))
     }
 }
 
@@ -68,11 +95,18 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// Begins it with its input, `(time, width)`.
+    fn open(&self, x: &Tensor) -> Result<OpenLayer> {
         let (q, kv) = self.own.project(&self.norm1.forward(x)?)?;
-        let x = (x + self.own.mix(&q, &kv)?)?;
+        OpenLayer::new(q, kv)
+    }
+
+    /// Some rows of it; all of them once the last are done.
+    fn rows(&self, x: &Tensor, open: &mut OpenLayer) -> Result<Option<Tensor>> {
+        let (x, mixed) = open.next(x)?;
+        let x = (x + self.own.out.forward(&mixed)?)?;
         let inner = gelu(&self.up.forward(&self.norm2.forward(&x)?)?)?;
-        &x + self.down.forward(&inner)?
+        open.push((&x + self.down.forward(&inner)?)?)
     }
 }
 

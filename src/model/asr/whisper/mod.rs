@@ -12,10 +12,13 @@ mod encoder;
 mod mel;
 
 use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::Tensor;
 
 use self::config::Config;
-use self::decoder::Decoder;
-use self::encoder::Encoder;
+use self::decoder::{Decoder, DecoderState};
+use self::encoder::{Encoder, Encoding};
 use self::mel::Mel;
 use super::error::AsrError;
 use super::greedy::{Greedy, Limits};
@@ -24,7 +27,7 @@ use super::sound;
 use super::vocabulary::{Spelling, Vocabulary};
 use super::weights::Weights;
 use crate::base::Pcm;
-use crate::listen::{Transcribe, TranscribeError, Transcript};
+use crate::listen::{Recognition, Transcribe, TranscribeError, Transcript};
 
 const LIMIT_S: usize = 30;
 /// Speech gives -1.2 and more, noise, hum and clicks -1.4 and less.
@@ -34,13 +37,18 @@ const TAIL_SAMPLES: usize = 16_000;
 
 /// A loaded Whisper model.
 pub struct Whisper {
+    net: Arc<Net>,
+    name: String,
+}
+
+/// What utterances that are under way share.
+struct Net {
     mel: Mel,
     encoder: Encoder,
     decoder: Decoder,
     vocabulary: Vocabulary,
     config: Config,
     special: Special,
-    name: String,
 }
 
 /// Ids of the control tokens, by name from `tokenizer.json`.
@@ -67,32 +75,12 @@ impl Whisper {
         let encoder = Encoder::load(&mut weights, &config)?;
         let decoder = Decoder::load(&mut weights, &config, Precision::Q8)?;
         let mel = Mel::new(config.num_mel_bins).map_err(|e| weights.bad("mel", &e))?;
-        Ok(Self { mel, encoder, decoder, vocabulary, config, special, name: sound::model_name(dir) })
+        let net = Arc::new(Net { mel, encoder, decoder, vocabulary, config, special });
+        Ok(Self { net, name: sound::model_name(dir) })
     }
+}
 
-    /// `None` when `stop` said so; it is asked before each layer and each token.
-    fn recognise(&self, samples: &[f32], stop: &dyn Fn() -> bool) -> candle_core::Result<Option<Transcript>> {
-        let room = LIMIT_S * Pcm::RATE_HZ as usize - samples.len();
-        let mel = self.mel.forward(samples, TAIL_SAMPLES.min(room))?;
-        let Some(hidden) = self.encoder.forward_unless(&mel, stop)? else { return Ok(None) };
-        let mut state = self.decoder.start(&hidden)?;
-        let limits = Limits::new(samples.len(), self.config.max_target_positions / 2, MIN_CONFIDENCE);
-        let mut greedy = Greedy::new(limits, self.special.end);
-        let mut scores = Vec::new();
-        for &token in &self.special.prompt {
-            scores = self.decoder.step(token, &mut state)?;
-        }
-        self.suppress(&mut scores, true);
-        while let Some(token) = greedy.choose(&scores) {
-            if stop() {
-                return Ok(None);
-            }
-            scores = self.decoder.step(token, &mut state)?;
-            self.suppress(&mut scores, false);
-        }
-        Ok(Some(greedy.finish(&self.vocabulary)))
-    }
-
+impl Net {
     /// Takes the tokens out of the race that are no speech: listed ones, control tokens, time stamps.
     fn suppress(&self, scores: &mut [f32], first: bool) {
         let never = self.config.suppress_tokens.iter().flatten();
@@ -119,18 +107,96 @@ impl Special {
     }
 }
 
+/// One utterance.
+struct Recognising {
+    net: Arc<Net>,
+    samples: usize,
+    stage: Stage,
+}
+
+enum Stage {
+    /// What is audible.
+    Sound(Vec<f32>),
+    Hear(Encoding),
+    /// The decoder attends to what was heard.
+    Attend(Tensor, DecoderState),
+    /// It is told what to write, from this token of the prompt on.
+    Told(DecoderState, usize),
+    /// And writes what comes after this token.
+    Write(DecoderState, Greedy, u32),
+    /// There is nothing to hear, or all was said.
+    Over,
+}
+
+impl Recognising {
+    fn advance(&mut self) -> candle_core::Result<Option<Transcript>> {
+        let net = &*self.net;
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Sound(samples) => {
+                let room = LIMIT_S * Pcm::RATE_HZ as usize - samples.len();
+                Stage::Hear(Encoding::new(net.mel.forward(&samples, TAIL_SAMPLES.min(room))?))
+            }
+            Stage::Hear(mut encoding) => match net.encoder.step(&mut encoding)? {
+                Some(hidden) => Stage::Attend(hidden, DecoderState::default()),
+                None => Stage::Hear(encoding),
+            },
+            Stage::Attend(hidden, mut state) => {
+                if net.decoder.listen(&hidden, &mut state)? {
+                    Stage::Told(state, 0)
+                } else {
+                    Stage::Attend(hidden, state)
+                }
+            }
+            Stage::Told(mut state, at) => {
+                let Some(token) = net.special.prompt.get(at) else { return Ok(Some(Transcript::default())) };
+                let scores = net.decoder.step(*token, &mut state)?;
+                if at + 1 < net.special.prompt.len() {
+                    Stage::Told(state, at + 1)
+                } else {
+                    let limits = Limits::new(self.samples, net.config.max_target_positions / 2, MIN_CONFIDENCE);
+                    return self.write(state, Greedy::new(limits, net.special.end), scores, true);
+                }
+            }
+            Stage::Write(mut state, greedy, token) => {
+                let scores = net.decoder.step(token, &mut state)?;
+                return self.write(state, greedy, scores, false);
+            }
+            Stage::Over => return Ok(Some(Transcript::default())),
+        };
+        Ok(None)
+    }
+
+    /// Chooses the next token, the `first` one or another.
+    fn write(
+        &mut self,
+        state: DecoderState,
+        mut greedy: Greedy,
+        mut scores: Vec<f32>,
+        first: bool,
+    ) -> candle_core::Result<Option<Transcript>> {
+        self.net.suppress(&mut scores, first);
+        match greedy.choose(&scores) {
+            Some(token) => self.stage = Stage::Write(state, greedy, token),
+            None => return Ok(Some(greedy.finish(&self.net.vocabulary))),
+        }
+        Ok(None)
+    }
+}
+
+impl Recognition for Recognising {
+    fn step(&mut self) -> Result<Option<Transcript>, TranscribeError> {
+        self.advance().map_err(|e| TranscribeError::Model(e.to_string()))
+    }
+}
+
 impl Transcribe for Whisper {
     fn name(&self) -> &str {
         &self.name
     }
 
-    fn transcribe_unless(
-        &self,
-        samples: &[f32],
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Transcript>, TranscribeError> {
+    fn begin(&self, samples: &[f32]) -> Result<Box<dyn Recognition>, TranscribeError> {
         sound::check_length(samples, LIMIT_S)?;
-        let Some(samples) = sound::audible(samples) else { return Ok(Some(Transcript::default())) };
-        self.recognise(&samples, stop).map_err(|e| TranscribeError::Model(e.to_string()))
+        let stage = sound::audible(samples).map_or(Stage::Over, |heard| Stage::Sound(heard.into_owned()));
+        Ok(Box::new(Recognising { net: Arc::clone(&self.net), samples: samples.len(), stage }))
     }
 }
