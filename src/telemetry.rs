@@ -102,7 +102,13 @@ pub const METRICS: &[Metric] = &[
     counter("sightline_gate_kept_total", "pictures worth a look; label: gate (what let them pass)"),
     counter(
         "sightline_gate_saved_seconds_total",
-        "device time of looks that were not needed since nothing had changed, at what a look cost lately",
+        "device time of looks that were not needed since nothing had changed or it moved, at what a look cost lately; label: reason",
+    ),
+    counter("sightline_gate_saved_looks_total", "those looks, at most as many as the frame rate allows; label: reason"),
+    counter("sightline_silence_milliseconds_total", "sound in which nobody spoke, which was not recognised"),
+    counter(
+        "sightline_answers_without_look_total",
+        "answers that waited for no look: nothing changed, or no eyes needed",
     ),
     seconds("sightline_look_seconds", "one look at one picture; label: expert"),
     counter("sightline_answers_ahead_total", "answers begun before the turn was over; label: result (used, discarded)"),

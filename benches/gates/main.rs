@@ -147,8 +147,9 @@ fn ways(without: bool) -> Vec<(&'static str, SamplerConfig)> {
     let off = SamplerConfig { by_luma: false, by_patches: false, ..shipped };
     let mut ways = vec![("no gates", off), ("gates", shipped)];
     if without {
-        ways.push(("luma alone", SamplerConfig { by_patches: false, ..shipped }));
-        ways.push(("patches alone", SamplerConfig { by_luma: false, ..shipped }));
+        ways.push(("without luma", SamplerConfig { by_luma: false, ..shipped }));
+        ways.push(("without patches", SamplerConfig { by_patches: false, ..shipped }));
+        ways.push(("without motion", SamplerConfig { by_motion: false, ..shipped }));
     }
     ways
 }

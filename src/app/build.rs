@@ -97,6 +97,9 @@ const ENDING: usize = 2;
 /// Pictures that the watcher compares, a second, where it looks at fewer: how late a change is noticed. 100 ms of it are not felt.
 const COMPARED_FPS: f32 = 10.0;
 
+/// The name in `watch.gates` of what goes by the size of coded pictures.
+const CODEC_GATE: &str = "codec";
+
 fn admission(config: &Config) -> Option<AdmissionConfig> {
     let most_load = f64::from(config.budget.most_load) / 100.0;
     config.server.measured_admission.then(|| AdmissionConfig { most_load, ..AdmissionConfig::default() })
@@ -106,6 +109,7 @@ fn decode_config(config: &Config) -> DecodeConfig {
     let fps = config.watch.max_fps.max(COMPARED_FPS);
     DecodeConfig {
         least_between: std::time::Duration::from_secs_f32(1.0 / fps),
+        by_size: config.watch.gates.iter().any(|name| name == CODEC_GATE),
         pipelines_dir: config.decode.pipelines_dir.clone(),
         max_side: config.decode.max_side,
         max_input: config.decode.max_input,
@@ -152,6 +156,7 @@ fn watch_config(config: &Config) -> WatchConfig {
     let sampler = SamplerConfig {
         by_luma: has(Gate::Luma),
         by_patches: has(Gate::Patches),
+        by_motion: has(Gate::Motion),
         min_interval: std::time::Duration::from_secs_f32(1.0 / config.watch.max_fps.max(0.1)),
         max_interval: config.watch.keep_alive,
         mean_change: config.watch.change_threshold,

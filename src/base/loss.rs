@@ -15,6 +15,8 @@ pub enum LossReason {
     NoKeyframe,
     /// The picture did not change enough to be worth a look.
     Unchanged,
+    /// It moves: the look is put off until it is still.
+    Moving,
     /// The sampler's frame rate was reached.
     RateLimited,
     /// Perception was behind its deadline.
@@ -54,6 +56,7 @@ impl LossReason {
             Self::Incomplete => "incomplete",
             Self::NoKeyframe => "no_keyframe",
             Self::Unchanged => "unchanged",
+            Self::Moving => "moving",
             Self::RateLimited => "rate_limited",
             Self::PerceptionBehind => "perception_behind",
             Self::AudioOverflow => "audio_overflow",

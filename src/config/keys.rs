@@ -41,7 +41,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
 const MIB: i64 = 1 << 20;
 const HOUR_MS: i64 = 3_600_000;
 
-pub(super) const GATES: &[&str] = &["luma", "patches"];
+pub(super) const GATES: &[&str] = &["codec", "luma", "patches", "motion"];
 pub(super) const EXPERTS: &[&str] = &["detector", "classifier", "ocr"];
 
 pub(super) const KEYS: &[Key] = &[
@@ -260,14 +260,14 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "watch.gates",
         Kind::Choices(GATES),
-        "[\"luma\", \"patches\"]",
-        "What makes a frame worth a look: a change of its mean brightness, or of some of its patches. Without any every frame is looked at that `watch.max_fps` allows.",
+        "[\"codec\", \"luma\", \"patches\", \"motion\"]",
+        "What spares looks: a frame is worth one after a change of its mean brightness (`luma`) or of some of its patches, with `motion` once that is still again or the camera has turned. `codec` spares converting pictures whose coded size says that nothing moved. Without luma and patches every frame is looked at that `watch.max_fps` allows.",
     ),
     key(
         "watch.keep_alive_s",
         Kind::Float(0.5, 600.0),
         "5.0",
-        "A frame is looked at after this long even when nothing changed, in seconds.",
+        "A frame is looked at after this long even when little changed, and after twice this long when nothing did, in seconds.",
     ),
     key(
         "watch.experts",

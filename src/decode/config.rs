@@ -17,6 +17,9 @@ pub struct DecodeConfig {
     /// Least time between two frames that come out, in capture time; the pictures between are decoded and counted, not converted. Default zero: every
     /// picture comes out. It does not bind files.
     pub least_between: Duration,
+    /// Whether the size of a coded picture decides, too, whether it comes out: where it says that nothing moved, fewer do
+    /// ([`crate::watch::coded`]). Default false.
+    pub by_size: bool,
     /// Largest access unit in bytes. Default 2 MiB. Larger ones are refused as corrupt.
     pub max_unit_bytes: usize,
     /// Video units waiting in front of the decoder. Default 32 (`flow::PEER_TO_DECODE`); when full, units are dropped up to the next keyframe.
@@ -34,6 +37,7 @@ impl Default for DecodeConfig {
             max_side: 1280,
             max_input: (1920, 1080),
             least_between: Duration::ZERO,
+            by_size: false,
             max_unit_bytes: 2 << 20,
             video_queue: crate::flow::PEER_TO_DECODE.capacity as u64,
             audio_queue: crate::flow::DECODE_TO_LISTEN.capacity as u64,

@@ -1,7 +1,8 @@
 //! Video access units of one live stream → RGB frames.
 //!
 //! Floor 2. In: [`AccessUnit`]. Out: [`RgbFrame`] at the picture's own size, long side at most `max_side`, on GStreamer's thread.
-//! Loses: `NoKeyframe`, `DecoderBehind`, `Corrupt`, and `RateLimited`: every picture is decoded, but only as many are scaled and converted as somebody looks at.
+//! Loses: `NoKeyframe`, `DecoderBehind`, `Corrupt`, and `RateLimited` and `Unchanged`: every picture is decoded, but only as many are scaled and converted as
+//! somebody looks at, and fewer where nothing moves.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use gstreamer as gst;
 
 use crate::base::{AccessUnit, Clock, Codec, FrameId, LossReason, MediaTime, RgbFrame};
+use crate::watch::coded::{Valve, is_quiet};
 
 use super::counters::{Counters, DecodeStats};
 use super::frame;
@@ -39,6 +41,8 @@ pub struct VideoDecoder {
     last_pts: u64,
     /// Oversized streams are reported once, not thirty times a second.
     told_of_size: bool,
+    /// Of the pictures, as the stream said it last; 0 before.
+    pixels: u64,
 }
 
 /// What GStreamer's thread shares with the pusher.
@@ -49,16 +53,23 @@ struct Shared {
     sink: Mutex<Box<dyn FnMut(RgbFrame) + Send>>,
     /// Pictures decoded so far: the newest one's number is one less.
     next_id: AtomicU64,
-    interval_us: u64,
-    /// Time stamp from which on the next picture passes the valve.
-    due_us: AtomicU64,
+    valve: Mutex<Valve>,
     /// Units fed or held back since the last frame came out, for the watchdog.
     since_out: AtomicU64,
     last_out_us: AtomicU64,
 }
 
-/// Units inside the graph: its time stamp (strictly rising, as decoders want it), capture time, time of the push.
-type Inside = VecDeque<(u64, MediaTime, MediaTime)>;
+/// A unit inside the graph.
+struct Unit {
+    /// Its time stamp: strictly rising, as decoders want it.
+    pts: u64,
+    capture: MediaTime,
+    pushed: MediaTime,
+    /// Its size says that nothing moved.
+    quiet: bool,
+}
+
+type Inside = VecDeque<Unit>;
 
 /// More than the input queue plus what a decoder holds.
 const MAX_INSIDE: usize = 128;
@@ -88,8 +99,7 @@ impl VideoDecoder {
             inside: Mutex::default(),
             sink: Mutex::new(Box::new(sink)),
             next_id: AtomicU64::new(0),
-            interval_us: u64::try_from(cfg.least_between.as_micros()).unwrap_or(u64::MAX),
-            due_us: AtomicU64::new(0),
+            valve: Mutex::new(Valve::new(cfg.least_between, cfg.by_size)),
             since_out: AtomicU64::new(0),
             last_out_us: AtomicU64::new(clock.now().as_micros()),
         });
@@ -110,6 +120,7 @@ impl VideoDecoder {
             on_keyframe_needed: Box::new(on_keyframe_needed),
             last_pts: 0,
             told_of_size: false,
+            pixels: 0,
         })
     }
 
@@ -177,7 +188,8 @@ impl VideoDecoder {
                 self.gate.lose();
                 return Err(LossReason::Corrupt);
             }
-            _ => {}
+            Some((width, height)) => self.pixels = u64::from(width) * u64::from(height),
+            None => {}
         }
         let Some(graph) = self.live.running() else {
             self.gate.lose();
@@ -195,7 +207,8 @@ impl VideoDecoder {
         if inside.len() >= MAX_INSIDE {
             inside.pop_front();
         }
-        inside.push_back((self.last_pts, unit.capture, now));
+        let quiet = is_quiet(unit.data.len(), unit.keyframe, self.pixels);
+        inside.push_back(Unit { pts: self.last_pts, capture: unit.capture, pushed: now, quiet });
         drop(inside);
         graph.push(buffer(unit, self.last_pts));
         Ok(())
@@ -248,16 +261,10 @@ impl Shared {
         self.last_out_us.store(self.clock.now().as_micros(), Ordering::Relaxed);
         self.counters.out();
         // What has no time is refused further down, and said.
-        let Some(at_us) = picture.pts().map(gst::ClockTime::useconds) else { return true };
-        let due_us = self.due_us.load(Ordering::Relaxed);
-        if at_us < due_us {
-            self.counters.lost(LossReason::RateLimited);
-            return false;
-        }
-        // From the time that was due, so that the rate is kept where it is no multiple of the camera's; from the picture after a gap.
-        let from_us = if at_us - due_us < self.interval_us { due_us } else { at_us };
-        self.due_us.store(from_us.saturating_add(self.interval_us), Ordering::Relaxed);
-        true
+        let Some(pts) = picture.pts() else { return true };
+        let quiet = self.inside().iter().find(|unit| unit.pts == pts.nseconds()).is_some_and(|unit| unit.quiet);
+        let offered = self.valve.lock().unwrap_or_else(PoisonError::into_inner).offer(pts.useconds(), quiet);
+        offered.map_err(|reason| self.counters.lost(reason)).is_ok()
     }
 
     fn on_sample(&self, sample: &gst::Sample) -> Result<(), String> {
@@ -276,13 +283,9 @@ impl Shared {
     /// Finds the unit with this time stamp and forgets it and those before it (units that show nothing).
     fn leave(&self, pts: u64) -> Option<(MediaTime, Option<MediaTime>)> {
         let mut inside = self.inside();
-        while let Some(&(at, capture, pushed)) = inside.front() {
-            if at > pts {
-                break;
-            }
-            inside.pop_front();
-            if at == pts {
-                return Some((capture, Some(pushed)));
+        while let Some(unit) = inside.pop_front_if(|unit| unit.pts <= pts) {
+            if unit.pts == pts {
+                return Some((unit.capture, Some(unit.pushed)));
             }
         }
         None

@@ -86,9 +86,13 @@ impl Hearing {
             self.cleaner.played(&played);
         }
         self.listener.cleaned(self.cleaner.is_at_work(pcm.start));
+        let millis = pcm.samples.len() as u64 * 1_000 / u64::from(Pcm::RATE_HZ);
         let heard = self.listener.push(&self.cleaner.clean(pcm));
         for lost in heard.lost {
             metrics::counter!("sightline_audio_lost_total", "reason" => lost.reason.label()).increment(1);
+        }
+        if !self.listener.is_speaking() {
+            metrics::counter!("sightline_silence_milliseconds_total").increment(millis);
         }
         for event in heard.events {
             let _ = self.out.send(Msg::Listen(event)).await;

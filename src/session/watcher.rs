@@ -100,8 +100,8 @@ pub(super) struct State {
     dropped: u64,
     counted: (u64, u64),
     step: Step,
-    /// Device time saved and not counted yet, microseconds.
-    saved_us: u64,
+    /// Device time saved and not counted yet, microseconds: where nothing changed, and where it moved.
+    saved_us: [u64; 2],
     /// When a look was saved last.
     saved_at: Option<MediaTime>,
 }
@@ -123,7 +123,7 @@ impl State {
             dropped: 0,
             counted: (0, 0),
             step: Step::Full,
-            saved_us: 0,
+            saved_us: [0; 2],
             saved_at: None,
         }
     }
@@ -198,8 +198,8 @@ impl Watcher {
                 }
             }
             Verdict::Drop(reason) => {
-                if reason == LossReason::Unchanged {
-                    self.count_saving(frame.capture);
+                if matches!(reason, LossReason::Unchanged | LossReason::Moving) {
+                    self.count_saving(frame.capture, reason);
                 }
                 self.state.lose(reason);
             }
@@ -209,15 +209,17 @@ impl Watcher {
     }
 
     /// A look that was not needed, at what one has cost lately. There would have been no more of them than the frame rate allows.
-    fn count_saving(&mut self, captured: MediaTime) {
+    fn count_saving(&mut self, captured: MediaTime, reason: LossReason) {
         if self.state.saved_at.is_some_and(|at| captured.since(at) < self.config.sampler.min_interval) {
             return;
         }
         self.state.saved_at = Some(captured);
-        self.state.saved_us += u64::try_from(self.engine.look_cost().as_micros()).unwrap_or(0);
-        let seconds = self.state.saved_us / 1_000_000;
-        self.state.saved_us %= 1_000_000;
-        metrics::counter!("sightline_gate_saved_seconds_total").increment(seconds);
+        let saved = &mut self.state.saved_us[usize::from(reason == LossReason::Moving)];
+        *saved += u64::try_from(self.engine.look_cost().as_micros()).unwrap_or(0);
+        let seconds = *saved / 1_000_000;
+        *saved %= 1_000_000;
+        metrics::counter!("sightline_gate_saved_seconds_total", "reason" => reason.label()).increment(seconds);
+        metrics::counter!("sightline_gate_saved_looks_total", "reason" => reason.label()).increment(1);
     }
 
     async fn on_command(&mut self, command: WatchCommand, busy: bool) {
@@ -230,11 +232,18 @@ impl Watcher {
         }
     }
 
-    /// Every frame since the last look was compared with it: when none differed and none is under way, the facts are true of the newest frame.
+    /// Every frame since the last look was compared with it: when the newest does not differ and no look is under way, the facts are true of it.
     async fn on_look_now(&mut self, look: LookId, busy: bool) {
         let Some(newest) = &self.state.newest else {
             return self.answer(look, Err("no picture has come yet".into())).await;
         };
+        if self.state.sampler.behind() {
+            // A look at it was put off, for what moves there.
+            self.state.sampler.force();
+            if self.state.sampler.offer(newest, newest.capture) == Verdict::Keep {
+                self.state.waiting = Some(newest.clone());
+            }
+        }
         if busy || self.state.waiting.is_some() {
             self.state.asked.push((look, false));
         } else if self.state.looked == 0 {

@@ -387,6 +387,9 @@ pub(super) fn record_timings(timings: &Timings) {
         total_ms = ms(Stage::Total),
         "answered"
     );
+    if timings.of(Stage::Perceive).is_none() {
+        metrics::counter!("sightline_answers_without_look_total").increment(1);
+    }
     for stage in Stage::ALL {
         if let Some(took) = timings.of(stage) {
             metrics::histogram!("sightline_turn_latency_seconds", "stage" => stage.label()).record(took.as_secs_f64());

@@ -1,7 +1,9 @@
 //! Which frames to look at, and what they add up to: sampler, tracker, colours, motion, `SceneFacts`.
 //!
-//! Floor 1. In: `RgbFrame` ≤ 30/s. Out: kept frames ≤ 2/s for the experts, `SceneFacts`. Loses: `Unchanged`, `RateLimited`, `Corrupt`.
+//! Floor 1. In: `RgbFrame` ≤ 30/s. Out: kept frames ≤ 2/s for the experts, `SceneFacts`. Loses: `Unchanged`, `Moving`, `RateLimited`, `Corrupt`.
 
+pub mod change;
+pub mod coded;
 pub mod colour;
 mod embed;
 mod facts;

@@ -101,6 +101,12 @@ impl Thumb {
         Self { cells }
     }
 
+    /// All cells, row by row.
+    #[must_use]
+    pub fn cells(&self) -> &[f32] {
+        &self.cells
+    }
+
     /// Mean brightness, `0.0..=1.0`.
     #[must_use]
     pub fn mean(&self) -> f32 {

@@ -1,11 +1,13 @@
-//! Which frames are worth a look: a change gate against the last kept frame, a rate limit and a heartbeat.
+//! Which frames are worth a look: what changed since the last kept frame, whether it still moves, a rate limit and a heartbeat.
 //!
-//! Floor 1. In: `RgbFrame` ≤ 30/s. Out: [`Verdict`], ≤ 2 kept/s by default. Loses: `Unchanged`, `RateLimited`, `Corrupt`.
-//! The gate compares with the last *kept* frame, not with the frame before: a slow drift adds up until it passes. After a change, the first frame that
-//! shows the same again passes, too.
+//! Floor 1. In: `RgbFrame` ≤ 30/s. Out: [`Verdict`], ≤ 2 kept/s by default. Loses: `Unchanged`, `Moving`, `RateLimited`, `Corrupt`.
+//! The gates compare with the last *kept* frame, not with the frame before: a slow drift adds up until it passes. What trembles is no change
+//! ([`super::change`]). While something moves, its picture is soon out of date and often blurred: the look is put off until it is still again, the camera
+//! has turned by a fifth of the picture, or it went on for too long.
 
 use std::time::Duration;
 
+use super::change::Glance;
 use super::pixels::{Pixels, Thumb};
 use crate::base::{LossReason, MediaTime, RgbFrame};
 
@@ -14,18 +16,22 @@ use crate::base::{LossReason, MediaTime, RgbFrame};
 pub struct SamplerConfig {
     /// Least time between kept frames. Default 500 ms (2/s). Shorter costs perception time.
     pub min_interval: Duration,
-    /// A frame is kept after this long even when nothing changed. Default 5 s. Longer lets facts grow stale.
+    /// A frame is kept after this long even when little changed, and after twice this long when nothing did. Default 5 s. Longer lets facts grow stale.
     pub max_interval: Duration,
     /// Mean luma change that counts, `0.0..=1.0`. Default 0.02. Lower lets sensor noise through.
     pub mean_change: f32,
-    /// Luma change of one patch that counts. Default 0.06.
+    /// Luma change of one patch that counts. Default 0.03.
     pub patch_change: f32,
-    /// How many patches must change, of [`Thumb::PATCHES`]. Default 2: a hand at the edge, not one noisy patch.
+    /// How many patches must change, of [`Thumb::PATCHES`]. Default 24, an eighth of the picture.
     pub patches: usize,
-    /// Whether the mean is looked at. Default true. With both gates off every frame passes that the rate allows: to measure what they are worth.
+    /// Luma change of one patch of which two are enough: a hand at the edge, not a noisy patch. Default 0.1.
+    pub clear_change: f32,
+    /// Whether the mean is looked at. Default true. With this and the patches off every frame passes that the rate allows: to measure what they are worth.
     pub by_luma: bool,
     /// Whether patches are looked at. Default true.
     pub by_patches: bool,
+    /// Whether a look waits for the end of a movement. Default true. Without it what changed is looked at at once, and once more when it is still.
+    pub by_motion: bool,
 }
 
 /// Why a frame was kept.
@@ -35,7 +41,9 @@ pub enum Gate {
     Luma,
     /// Enough patches changed.
     Patches,
-    /// What had changed is still again: the look before may have fallen into the movement.
+    /// It changed and still moves: the camera turned on, or it went on for long.
+    Motion,
+    /// What had changed is still again: the look before may have fallen into the movement, or was put off for it.
     Settled,
     /// It was due: the first, long after the one before, or a question waits. Or no gate was on.
     Due,
@@ -48,6 +56,7 @@ impl Gate {
         match self {
             Self::Luma => "luma",
             Self::Patches => "patches",
+            Self::Motion => "motion",
             Self::Settled => "settled",
             Self::Due => "due",
         }
@@ -60,10 +69,12 @@ impl Default for SamplerConfig {
             min_interval: Duration::from_millis(500),
             max_interval: Duration::from_secs(5),
             mean_change: 0.02,
-            patch_change: 0.06,
-            patches: 2,
+            patch_change: 0.03,
+            patches: 24,
+            clear_change: 0.1,
             by_luma: true,
             by_patches: true,
+            by_motion: true,
         }
     }
 }
@@ -77,20 +88,68 @@ pub enum Verdict {
     Drop(LossReason),
 }
 
+/// Frames nearer than this are not compared: movement is read from one to the next.
+const COMPARED: Duration = Duration::from_millis(80);
+/// Frames further apart than this say nothing of movement: they are pictures, one by one.
+const APART: Duration = Duration::from_millis(400);
+/// Patches that may change from one compared frame to the next in a picture that is still.
+const STILL: usize = 8;
+/// So few patches that changed since the last look are nothing.
+const NOTHING: usize = 4;
+/// Turning slower than this is a tremble, faster than that a throw; widths or heights of the picture a second.
+const TURNING: (f32, f32) = (0.055, 0.47);
+/// Turned by this part of the picture, a camera shows something new.
+const TURNED: f32 = 0.2;
+/// A movement that goes on for this long is looked at all the same.
+const LONGEST: Duration = Duration::from_millis(1_500);
+/// What changed in a small part waits so long for another look.
+const SMALL: Duration = Duration::from_secs(1);
+
 /// Decides frame by frame. One per session.
 #[derive(Debug)]
 pub struct Sampler {
     config: SamplerConfig,
-    kept: Option<(MediaTime, Thumb)>,
+    kept: Option<(MediaTime, Glance)>,
+    last: Option<(MediaTime, Glance)>,
+    /// Turned since the last look, and at the last frame in a second.
+    turned: (f32, f32),
+    speed: (f32, f32),
+    /// Since when it is other than at the last look.
+    other: Option<MediaTime>,
     forced: bool,
     kept_by: Gate,
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// What changed since the last look, by the gate that says so.
+    changed: Option<Gate>,
+    /// It changed in a small part only.
+    small: bool,
+    /// Hardly anything changed.
+    nothing: bool,
+    /// Nothing moves.
+    still: bool,
+    /// The camera turns, not too fast to see.
+    turning: bool,
 }
 
 impl Sampler {
     /// A sampler that has kept nothing yet: the first good frame passes.
     #[must_use]
     pub const fn new(config: SamplerConfig) -> Self {
-        Self { config, kept: None, forced: false, kept_by: Gate::Due }
+        let none = (0.0, 0.0);
+        Self {
+            config,
+            kept: None,
+            last: None,
+            turned: none,
+            speed: none,
+            other: None,
+            forced: false,
+            kept_by: Gate::Due,
+        }
     }
 
     /// The next good frame passes whatever it shows: a question is waiting for the present.
@@ -109,139 +168,99 @@ impl Sampler {
         self.kept_by
     }
 
+    /// Whether the newest frame is other than the last kept one: a look at it was put off.
+    #[must_use]
+    pub const fn behind(&self) -> bool {
+        self.other.is_some()
+    }
+
     /// Decides about `frame` at `now`. Under 1 ms for 640×480; the rate limit costs nothing.
     pub fn offer(&mut self, frame: &RgbFrame, now: MediaTime) -> Verdict {
-        let age = self.kept.as_ref().map(|(at, _)| now.since(*at));
-        if !self.forced && age.is_some_and(|a| a < self.config.min_interval) {
+        let least = COMPARED.min(self.config.min_interval);
+        if !self.forced && self.last.as_ref().is_some_and(|(at, _)| now.since(*at) < least) {
             return Verdict::Drop(LossReason::RateLimited);
         }
         let Some(pixels) = Pixels::of(frame) else {
             return Verdict::Drop(LossReason::Corrupt);
         };
-        let thumb = Thumb::of(&pixels);
-        let due = self.forced || age.is_none_or(|a| a >= self.config.max_interval);
-        let changed = || self.kept.as_ref().and_then(|(_, k)| self.changed(&thumb, k));
-        let settled = || matches!(self.kept_by, Gate::Luma | Gate::Patches).then_some(Gate::Settled);
-        let passed = if due { Some(Gate::Due) } else { changed().or_else(settled) };
-        let Some(gate) = passed else { return Verdict::Drop(LossReason::Unchanged) };
-        self.kept_by = gate;
-        self.forced = false;
-        self.kept = Some((now, thumb));
-        Verdict::Keep
+        let glance = Glance::of(Thumb::of(&pixels));
+        let verdict = self.judge(&glance, now);
+        if let Ok(gate) = verdict {
+            self.kept_by = gate;
+            self.forced = false;
+            self.other = None;
+            self.turned = (0.0, 0.0);
+            self.kept = Some((now, glance.clone()));
+        }
+        self.last = Some((now, glance));
+        verdict.map_or_else(Verdict::Drop, |_| Verdict::Keep)
     }
 
-    /// The gate that lets it pass; the cheaper one is asked first.
-    fn changed(&self, new: &Thumb, kept: &Thumb) -> Option<Gate> {
+    /// The gate that lets it pass, or why none does.
+    fn judge(&mut self, new: &Glance, now: MediaTime) -> Result<Gate, LossReason> {
+        let Some(found) = self.compare(new, now) else { return Ok(Gate::Due) };
+        let c = self.config;
+        let age = self.kept.as_ref().map_or(Duration::MAX, |(at, _)| now.since(*at));
+        let since = self.note(found.changed.is_some(), now);
+        if self.forced || age >= c.max_interval * if found.nothing { 2 } else { 1 } {
+            return Ok(Gate::Due);
+        }
+        if age < c.min_interval {
+            return Err(LossReason::RateLimited);
+        }
+        if !(c.by_luma || c.by_patches) {
+            return Ok(Gate::Due);
+        }
+        let Some(gate) = found.changed else {
+            let again = !c.by_motion && matches!(self.kept_by, Gate::Luma | Gate::Patches);
+            return if again { Ok(Gate::Settled) } else { Err(LossReason::Unchanged) };
+        };
+        if !c.by_motion {
+            return Ok(gate);
+        }
+        if found.still {
+            let due = !found.small || age >= SMALL;
+            let gate = if since.is_zero() { gate } else { Gate::Settled };
+            return if due { Ok(gate) } else { Err(LossReason::RateLimited) };
+        }
+        let turned = self.turned.0.abs().max(self.turned.1.abs()) >= TURNED;
+        if found.turning && turned || since >= LONGEST { Ok(Gate::Motion) } else { Err(LossReason::Moving) }
+    }
+
+    /// Since when it is other than at the last look; nothing where it is not.
+    fn note(&mut self, other: bool, now: MediaTime) -> Duration {
+        self.other = other.then(|| self.other.unwrap_or(now));
+        self.other.map_or(Duration::ZERO, |at| now.since(at))
+    }
+
+    /// Compares with the last kept frame, and with the last compared one.
+    fn compare(&mut self, new: &Glance, now: MediaTime) -> Option<Found> {
+        let ((_, kept), (last_at, last)) = (self.kept.as_ref()?, self.last.as_ref()?);
         let c = &self.config;
-        if c.by_luma && new.difference(kept) >= c.mean_change {
-            return Some(Gate::Luma);
-        }
-        if c.by_patches {
-            let moved = new.patch_differences(kept, 0.0).into_iter().filter(|d| *d >= c.patch_change).count();
-            return (moved >= c.patches.max(1)).then_some(Gate::Patches);
-        }
-        (!c.by_luma).then_some(Gate::Due)
+        let over = |differences: &[f32], least: f32| differences.iter().filter(|d| **d >= least).count();
+        let (other, moved) = (new.beyond(kept), new.beyond(last));
+        let (changed, clear) = (over(&other, c.patch_change), over(&other, c.clear_change) >= 2);
+        let small = changed < c.patches.max(1);
+        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+        let mean = other.iter().sum::<f32>() / Thumb::PATCHES as f32;
+        let gate = if c.by_luma && mean >= c.mean_change {
+            Some(Gate::Luma)
+        } else {
+            (c.by_patches && (!small || clear)).then_some(Gate::Patches)
+        };
+        let gap = now.since(*last_at);
+        let (turned, seconds) = (new.displaced(last), gap.as_secs_f32().max(1e-3));
+        let speed = (turned.0 / seconds, turned.1 / seconds);
+        // A tremble goes to and fro: over two frames it turns nowhere.
+        let mean_of = |a: f32, b: f32| (a + b).abs() / 2.0;
+        let fast = mean_of(speed.0, self.speed.0).max(mean_of(speed.1, self.speed.1));
+        let apart = gap > APART;
+        self.speed = if apart { (0.0, 0.0) } else { speed };
+        self.turned = (self.turned.0 + turned.0, self.turned.1 + turned.1);
+        let still = apart || over(&moved, c.patch_change) <= STILL && fast < TURNING.0;
+        Some(Found { changed: gate, small, nothing: changed < NOTHING, still, turning: fast < TURNING.1 })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Gate, Sampler, SamplerConfig, Verdict};
-    use crate::base::{LossReason, MediaTime, RgbFrame};
-    use crate::watch::testing::{blocks, flat, frame};
-
-    fn offer(s: &mut Sampler, f: &RgbFrame, ms: u64) -> Verdict {
-        s.offer(f, MediaTime::from_millis(ms))
-    }
-
-    #[test]
-    fn a_static_scene_is_kept_once_and_then_only_by_the_heartbeat() {
-        let mut s = Sampler::new(SamplerConfig::default());
-        let f = blocks(1);
-        let kept: Vec<u64> = (0..=1000).map(|i| i * 33).filter(|ms| offer(&mut s, &f, *ms) == Verdict::Keep).collect();
-        assert_eq!(kept.len(), 7, "{kept:?}");
-        assert!(kept.windows(2).all(|w| (5000..5100).contains(&(w[1] - w[0]))), "{kept:?}");
-    }
-
-    #[test]
-    fn no_more_than_two_a_second_even_when_everything_changes() {
-        let mut s = Sampler::new(SamplerConfig::default());
-        let kept = (0..300_u32).filter(|i| offer(&mut s, &blocks(*i), u64::from(*i) * 33) == Verdict::Keep).count();
-        assert!((18..=20).contains(&kept), "{kept} in 9.9 s");
-    }
-
-    #[test]
-    fn what_moved_is_looked_at_once_more_when_it_is_still() {
-        let mut s = Sampler::new(SamplerConfig::default());
-        let shown: Vec<u64> = (0..=90)
-            .map(|i| i * 100)
-            .filter(|ms| {
-                // Something moves from 2.0 to 2.9 s; what is there then stays.
-                let scene = blocks(u32::try_from((*ms).clamp(1_900, 2_900) / 100).expect("small"));
-                offer(&mut s, &scene, *ms) == Verdict::Keep
-            })
-            .collect();
-        assert_eq!(shown, [0, 2_000, 2_500, 3_000, 3_500, 8_500]);
-        assert_eq!(s.kept_by(), Gate::Due);
-    }
-
-    #[test]
-    fn a_slow_drift_does_not_vanish() {
-        let config = SamplerConfig { max_interval: std::time::Duration::from_secs(3600), ..SamplerConfig::default() };
-        let mut s = Sampler::new(config);
-        // One grey level a second: far below the gate from frame to frame.
-        let kept =
-            (0..60_u8).filter(|i| offer(&mut s, &flat(64, 48, [100 + i; 3]), u64::from(*i) * 1000) == Verdict::Keep);
-        assert!(kept.count() >= 8);
-    }
-
-    #[test]
-    fn a_small_thing_that_enters_passes_and_sensor_noise_does_not() {
-        let base = |x: u32, y: u32| (x / 7 + y / 5) as u8 + 60;
-        let still = frame(640, 480, |x, y| [base(x, y); 3]);
-        let noisy = frame(640, 480, |x, y| [base(x, y) + ((x * 31 + y * 17) % 7) as u8; 3]);
-        let hand = frame(640, 480, |x, y| if x > 560 && y > 400 { [230, 200, 180] } else { [base(x, y); 3] });
-        let mut s = Sampler::new(SamplerConfig::default());
-        assert_eq!(offer(&mut s, &still, 0), Verdict::Keep);
-        assert_eq!(offer(&mut s, &noisy, 1000), Verdict::Drop(LossReason::Unchanged));
-        assert_eq!(offer(&mut s, &hand, 2000), Verdict::Keep);
-    }
-
-    #[test]
-    fn each_gate_can_be_switched_off_and_says_when_it_let_a_frame_pass() {
-        let still = flat(640, 480, [100; 3]);
-        let brighter = flat(640, 480, [130; 3]);
-        let hand = frame(640, 480, |x, y| if x > 600 && y > 420 { [180; 3] } else { [100; 3] });
-        let passes = |by_luma, by_patches, second: &RgbFrame| {
-            let mut s = Sampler::new(SamplerConfig { by_luma, by_patches, ..SamplerConfig::default() });
-            assert_eq!((offer(&mut s, &still, 0), s.kept_by()), (Verdict::Keep, Gate::Due));
-            (offer(&mut s, second, 1_000) == Verdict::Keep).then(|| s.kept_by())
-        };
-        assert_eq!(passes(true, true, &brighter), Some(Gate::Luma));
-        assert_eq!(passes(true, true, &hand), Some(Gate::Patches));
-        assert_eq!(passes(true, false, &hand), None, "the mean hardly moves");
-        assert_eq!(passes(false, true, &brighter), Some(Gate::Patches));
-        assert_eq!(passes(true, true, &still), None);
-        assert_eq!(passes(false, false, &still), Some(Gate::Due), "without any gate all pass that the rate allows");
-    }
-
-    #[test]
-    fn a_pending_question_lets_exactly_one_frame_pass() {
-        let mut s = Sampler::new(SamplerConfig::default());
-        let f = blocks(1);
-        assert_eq!(offer(&mut s, &f, 0), Verdict::Keep);
-        s.force();
-        assert_eq!(offer(&mut s, &f, 10), Verdict::Keep);
-        assert_eq!(offer(&mut s, &f, 20), Verdict::Drop(LossReason::RateLimited));
-    }
-
-    #[test]
-    fn a_broken_frame_is_named_and_does_not_use_up_the_force() {
-        let mut s = Sampler::new(SamplerConfig::default());
-        let mut bad = blocks(1);
-        bad.height += 1;
-        s.force();
-        assert_eq!(offer(&mut s, &bad, 0), Verdict::Drop(LossReason::Corrupt));
-        assert_eq!(offer(&mut s, &blocks(1), 1), Verdict::Keep);
-    }
-}
+mod tests;

@@ -66,6 +66,28 @@ fn pictures_nobody_looks_at_are_decoded_and_counted_but_not_converted() {
 }
 
 #[test]
+fn where_nothing_moves_fewer_pictures_are_converted_and_none_is_lost() {
+    let out = |by_size| {
+        let cfg = DecodeConfig { least_between: Duration::from_millis(100), by_size, ..DecodeConfig::default() };
+        let mut video = Video::start(Codec::Vp8, &cfg);
+        for u in clip(Codec::Vp8, &solid(0x30_60_90), (320, 240), 30).unwrap() {
+            video.push(u);
+        }
+        let mut frames = 0;
+        for _ in 0..500 {
+            frames += usize::from(video.frames.recv_timeout(SHORT).is_ok());
+            if video.decoder.stats().out == 30 && video.frames.recv_timeout(SHORT * 5).map(|_| frames += 1).is_err() {
+                break;
+            }
+        }
+        assert_eq!(video.decoder.stats().out, 30);
+        frames
+    };
+    assert_eq!(out(false), 10);
+    assert!((2..=4).contains(&out(true)));
+}
+
+#[test]
 fn a_capture_time_that_steps_back_comes_out_as_it_went_in() {
     let mut units = clip(Codec::Vp8, "pattern=ball", (320, 240), 6).unwrap();
     let (a, b) = (units[2].capture, units[3].capture);
