@@ -224,12 +224,17 @@ fn watched(args: &Args, reel: Reel<'_>, experts: &mut Experts, seed: u64) -> Sco
 fn tell(kind: &str, names: &[&str], scores: &Scores) {
     let all = &scores[0];
     for (name, score) in names.iter().zip(scores) {
+        // Of a film nothing is known to be true.
+        let right = if all.right > 0.0 {
+            let (right, of_all) = (100.0 * score.accuracy(), 100.0 * all.accuracy());
+            format!("right {right:.1} % ({:+.1})", right - of_all)
+        } else {
+            "truth unknown".to_owned()
+        };
         println!(
-            "gates | {kind} | {name} | {:.0} looks, {:.1} % skipped | right {:.1} % ({:+.1}) | as without gates: objects F1 {:.1}, first label {:.1} %",
+            "gates | {kind} | {name} | {:.0} looks, {:.1} % skipped | {right} | as without gates: objects F1 {:.1}, first label {:.1} %",
             score.looks,
             100.0 * (1.0 - score.looks / all.looks),
-            100.0 * score.accuracy(),
-            100.0 * (score.accuracy() - all.accuracy()),
             100.0 * score.like / score.of,
             100.0 * score.same / score.of,
         );
