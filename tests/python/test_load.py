@@ -10,12 +10,12 @@ import pytest
 
 from harness import PATIENCE_S, ROOT
 
-RUNS = {"neighbours": ["--only", "newcomers"], "scaling": [], "gates": []}
+RUNS = {"neighbours": ["--only", "newcomers"], "scaling": []}
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_measurement_runs_and_tells_its_rows(name, tmp_path):
-    if name != "gates" and shutil.which("espeak-ng") is None:
+    if shutil.which("espeak-ng") is None:
         pytest.skip("espeak-ng is not installed")
     script = ROOT / "benches" / "load" / f"{name}.py"
     command = [sys.executable, "-W", "ignore", script, "--quick", "--data", tmp_path, *RUNS[name]]
