@@ -27,6 +27,8 @@ async fn nobody_waits_for_the_long_utterance_of_a_session_that_floods() {
     let bench = Bench::new("Fine.", EngineConfig::default());
     let (flood, calm) = (bench.session("flood"), bench.session("calm"));
     uses(&flood, 10).await;
+    // A step answers before it is counted.
+    bench.idle().await;
     let busy = bench.handle.stats().busy;
     let beside = async {
         bench.until("begin").await;
