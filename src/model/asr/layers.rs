@@ -171,6 +171,44 @@ impl OpenLayer {
     }
 }
 
+/// One layer of an encoder; what it needs beside its input is the same for all layers.
+pub(super) trait EncoderLayer {
+    type With;
+
+    /// Begins it with its input, `(time, width)`.
+    fn open(&self, x: &Tensor, with: &Self::With) -> Result<OpenLayer>;
+
+    /// Some rows of it; all of them once the last are done.
+    fn rows(&self, x: &Tensor, open: &mut OpenLayer) -> Result<Option<Tensor>>;
+}
+
+/// How far the layers of an encoder are: in this one, with its input.
+pub(super) struct Climb {
+    at: usize,
+    x: Tensor,
+    open: Option<OpenLayer>,
+}
+
+impl Climb {
+    /// Before the first layer, with its input.
+    pub(super) const fn new(x: Tensor) -> Self {
+        Self { at: 0, x, open: None }
+    }
+
+    /// One step; what the last layer put out when there is none left to do.
+    pub(super) fn step<L: EncoderLayer>(&mut self, layers: &[L], with: &L::With) -> Result<Option<&Tensor>> {
+        let Some(layer) = layers.get(self.at) else { return Ok(Some(&self.x)) };
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => self.open.insert(layer.open(&self.x, with)?),
+        };
+        if let Some(done) = layer.rows(&self.x, open)? {
+            *self = Self { at: self.at + 1, x: done, open: None };
+        }
+        Ok(None)
+    }
+}
+
 /// `(time, heads * head width)` to `(heads, time, head width)`, contiguous.
 pub(super) fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     let (time, width) = x.dims2()?;

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::config::Config;
 use super::rotary::Rotary;
 use crate::model::asr::layers::{
-    KeyValue, LayerNorm, Linear, Loaded, OpenLayer, Precision, Windowed, gelu, split_heads,
+    Climb, EncoderLayer, KeyValue, LayerNorm, Linear, Loaded, OpenLayer, Precision, Windowed, gelu, split_heads,
 };
 use crate::model::asr::weights::Weights;
 
@@ -40,16 +40,10 @@ impl Encoder {
             Part::Narrowing(open) => match self.stem.narrow(open)? {
                 None => return Ok(None),
                 Some(x) if open.which == 0 => Part::Narrowing(self.stem.narrowing(1, x)?),
-                Some(x) => Part::Layer(0, x.squeeze(0)?.t()?.contiguous()?, None),
+                Some(x) => Part::Layers(Climb::new(x.squeeze(0)?.t()?.contiguous()?)),
             },
-            Part::Layer(at, x, open) => {
-                let Some(layer) = self.layers.get(*at) else { return self.norm.forward(x).map(Some) };
-                let open = match open {
-                    Some(open) => open,
-                    None => open.insert(layer.open(x, &self.rotary)?),
-                };
-                let Some(done) = layer.rows(x, open)? else { return Ok(None) };
-                Part::Layer(*at + 1, done, None)
+            Part::Layers(climb) => {
+                return climb.step(&self.layers, &self.rotary)?.map(|x| self.norm.forward(x)).transpose();
             }
         };
         encoding.0 = next;
@@ -67,8 +61,8 @@ enum Part {
     Wave(Tensor),
     /// In one of the others.
     Narrowing(Narrowing),
-    /// In the layer of this number, with its input.
-    Layer(usize, Tensor, Option<OpenLayer>),
+    /// In its layers.
+    Layers(Climb),
 }
 
 impl Encoding {
@@ -169,8 +163,11 @@ impl Layer {
             down: Linear::load(w, &format!("{name}.mlp.fc2"), (c.intermediate_size, h), true, p)?,
         })
     }
+}
 
-    /// Begins it with its input, `(time, hidden)`.
+impl EncoderLayer for Layer {
+    type With = Rotary;
+
     fn open(&self, x: &Tensor, rotary: &Rotary) -> Result<OpenLayer> {
         let h = x.dims()[1];
         let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
@@ -179,7 +176,6 @@ impl Layer {
         OpenLayer::new(q, KeyValue::new(k, part(2)?))
     }
 
-    /// Some rows of it; all of them once the last are done.
     fn rows(&self, x: &Tensor, open: &mut OpenLayer) -> Result<Option<Tensor>> {
         let (x, mixed) = open.next(x)?;
         let x = (x + self.out.forward(&mixed)?)?;

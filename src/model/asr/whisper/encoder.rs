@@ -3,7 +3,9 @@
 use candle_core::{Result, Tensor};
 
 use super::config::Config;
-use crate::model::asr::layers::{KeyValue, LayerNorm, Linear, Loaded, OpenLayer, Precision, attend, gelu, split_heads};
+use crate::model::asr::layers::{
+    Climb, EncoderLayer, KeyValue, LayerNorm, Linear, Loaded, OpenLayer, Precision, attend, gelu, split_heads,
+};
 use crate::model::asr::weights::Weights;
 
 pub(super) struct Encoder {
@@ -34,16 +36,10 @@ impl Encoder {
             Part::Mel(mel) => Part::Wide(gelu(&conv(&mel.unsqueeze(0)?, &self.conv1, 1)?)?),
             Part::Wide(x) => {
                 let x = gelu(&conv(x, &self.conv2, 2)?)?.squeeze(0)?.t()?.contiguous()?;
-                Part::Layer(0, (&x + self.positions.narrow(0, 0, x.dims()[0])?)?, None)
+                Part::Layers(Climb::new((&x + self.positions.narrow(0, 0, x.dims()[0])?)?))
             }
-            Part::Layer(at, x, open) => {
-                let Some(layer) = self.layers.get(*at) else { return self.norm.forward(x).map(Some) };
-                let open = match open {
-                    Some(open) => open,
-                    None => open.insert(layer.open(x)?),
-                };
-                let Some(done) = layer.rows(x, open)? else { return Ok(None) };
-                Part::Layer(*at + 1, done, None)
+            Part::Layers(climb) => {
+                return climb.step(&self.layers, &())?.map(|x| self.norm.forward(x)).transpose();
             }
         };
         encoding.0 = next;
@@ -59,8 +55,8 @@ enum Part {
     Mel(Tensor),
     /// After the first convolution, `(1, width, frames)`.
     Wide(Tensor),
-    /// In the layer of this number, with its input.
-    Layer(usize, Tensor, Option<OpenLayer>),
+    /// In its layers.
+    Layers(Climb),
 }
 
 impl Encoding {
@@ -94,14 +90,16 @@ impl Layer {
             down: Linear::load(w, &format!("{name}.fc2"), (inner, d), true, p)?,
         })
     }
+}
 
-    /// Begins it with its input, `(time, width)`.
-    fn open(&self, x: &Tensor) -> Result<OpenLayer> {
+impl EncoderLayer for Layer {
+    type With = ();
+
+    fn open(&self, x: &Tensor, (): &()) -> Result<OpenLayer> {
         let (q, kv) = self.own.project(&self.norm1.forward(x)?)?;
         OpenLayer::new(q, kv)
     }
 
-    /// Some rows of it; all of them once the last are done.
     fn rows(&self, x: &Tensor, open: &mut OpenLayer) -> Result<Option<Tensor>> {
         let (x, mixed) = open.next(x)?;
         let x = (x + self.own.out.forward(&mixed)?)?;
