@@ -23,7 +23,7 @@ impl Glance {
     /// Prepares `thumb`; some tens of microseconds.
     #[must_use]
     pub fn of(thumb: Thumb) -> Self {
-        let (low, high) = ranges(thumb.cells());
+        let (low, high) = (around(thumb.cells(), f32::min), around(thumb.cells(), f32::max));
         let (mut columns, mut rows) = (vec![0.0; Thumb::W], vec![0.0; Thumb::H]);
         for (i, cell) in thumb.cells().iter().enumerate() {
             columns[i % Thumb::W] += cell;
@@ -58,19 +58,16 @@ impl Glance {
     }
 }
 
-/// Least and greatest of each cell and those around it.
-fn ranges(cells: &[f32]) -> (Vec<f32>, Vec<f32>) {
+/// Of each cell and those around it the one that `pick` takes: the least, or the greatest.
+fn around(cells: &[f32], pick: impl Fn(f32, f32) -> f32) -> Vec<f32> {
     let (w, h) = (Thumb::W, Thumb::H);
-    let fold = |cells: &[f32], step: usize, at: usize, len: usize, pick: fn(f32, f32) -> f32, i: usize| {
+    let of_three = |cells: &[f32], i: usize, step: usize, at: usize, len: usize| {
         let before = if at > 0 { cells[i - step] } else { cells[i] };
         let after = if at + 1 < len { cells[i + step] } else { cells[i] };
         pick(cells[i], pick(before, after))
     };
-    let both = |pick: fn(f32, f32) -> f32| {
-        let lines: Vec<f32> = (0..w * h).map(|i| fold(cells, 1, i % w, w, pick, i)).collect();
-        (0..w * h).map(|i| fold(&lines, w, i / w, h, pick, i)).collect()
-    };
-    (both(f32::min), both(f32::max))
+    let lines: Vec<f32> = (0..w * h).map(|i| of_three(cells, i, 1, i % w, w)).collect();
+    (0..w * h).map(|i| of_three(&lines, i, w, i / w, h)).collect()
 }
 
 /// The displacement at which two profiles are most alike, in cells; parts of a cell by a parabola through the best and its neighbours.

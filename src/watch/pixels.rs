@@ -128,12 +128,6 @@ impl Thumb {
         cells[cells.len() * 19 / 20]
     }
 
-    /// Mean absolute difference of the cells, `0.0..=1.0`.
-    #[must_use]
-    pub fn difference(&self, other: &Self) -> f32 {
-        mean(&self.cells.iter().zip(&other.cells).map(|(a, b)| (a - b).abs()).collect::<Vec<_>>())
-    }
-
     /// How alike the structure is whatever the light: normalised cross-correlation, `-1.0..=1.0`; 0 when either is flat.
     #[must_use]
     pub fn likeness(&self, other: &Self) -> f32 {
