@@ -177,7 +177,7 @@ impl Desk {
     /// held back.
     pub(super) fn first_word_due(&self, costs: &CostModel, counts: impl Fn(usize) -> bool) -> Option<MediaTime> {
         let due = |(index, seat): (usize, &Seat)| {
-            let answer = seat.answer.as_ref().filter(|a| a.is_silent() && !a.is_ahead() && counts(index))?;
+            let answer = seat.answer.as_ref().filter(|a| a.owes_first_word() && counts(index))?;
             Some(answer.job.request.deadline.saturating_sub(self.left(seat, answer, costs)))
         };
         self.seats.iter().enumerate().filter_map(due).min()
@@ -267,7 +267,7 @@ impl Desk {
         match self.advance(index, &mut answer, now) {
             Ok(None) => {
                 if !answer.is_enough() && answer.has_room(&self.waker) {
-                    if answer.is_silent() && !answer.is_ahead() {
+                    if answer.owes_first_word() {
                         // Up to its first word it goes on; from then on it takes turns.
                         scheduler.resume((answer.kind(), id), index, now);
                     } else {

@@ -244,6 +244,11 @@ impl Generation {
         self.newest.is_some_and(|at| now.since(at) < FRESH)
     }
 
+    /// Somebody waits for its first word.
+    pub(super) fn owes_first_word(&self) -> bool {
+        self.is_silent() && !self.is_ahead()
+    }
+
     /// Nothing of it is there yet.
     pub(super) fn is_silent(&self) -> bool {
         self.first_token.is_none()

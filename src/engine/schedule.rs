@@ -158,7 +158,7 @@ pub(super) struct Weight {
     pub(super) over: bool,
     /// What it will hardly take longer than to its end, or up to the first word; nothing where nothing is known.
     pub(super) left: Duration,
-    /// It has waited for so long that it lets nothing pass any more for being short.
+    /// It still lets pass what is short: it has not waited for so long yet.
     pub(super) patient: bool,
     /// More of the answer is there than anybody can have read.
     pub(super) early: bool,

@@ -20,16 +20,6 @@ pub(super) enum Change {
     Taken(usize),
 }
 
-impl Change {
-    /// What was given back.
-    pub(super) const fn left(&self) -> Option<SlotKey> {
-        match self {
-            Self::Left(key) => Some(*key),
-            Self::Taken(_) => None,
-        }
-    }
-}
-
 /// All slots.
 #[derive(Debug)]
 pub(super) struct SlotTable {

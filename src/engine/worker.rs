@@ -163,19 +163,19 @@ impl Worker {
         }
         let now = self.shared.clock.now();
         let changes = lock(&self.shared.slots).drain_changes();
-        let mut usage = lock(&self.shared.usage);
-        for change in &changes {
-            match *change {
-                Change::Left(key) => usage.leave(key.index, now),
-                Change::Taken(seat) => usage.seat(seat, now),
+        for change in changes {
+            match change {
+                Change::Left(key) => {
+                    lock(&self.shared.usage).leave(key.index, now);
+                    if let Some(desk) = &mut self.desk {
+                        desk.release(key, &mut self.scheduler, now);
+                    }
+                }
+                Change::Taken(seat) => lock(&self.shared.usage).seat(seat, now),
             }
         }
-        drop(usage);
         self.ears.forget_unwanted(&mut self.scheduler);
         if let Some(desk) = &mut self.desk {
-            for key in changes.iter().filter_map(Change::left) {
-                desk.release(key, &mut self.scheduler, now);
-            }
             desk.unblock(&mut self.scheduler, now);
         }
     }
