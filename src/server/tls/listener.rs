@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Tls;
 use crate::base::LossReason;
+use crate::server::connections::send_at_once;
 
 /// Handshakes under way at one time; while so many are, nobody new is accepted and the system's own queue fills.
 const HANDSHAKES: usize = 128;
@@ -77,6 +78,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sende
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, from)) => {
+                send_at_once(&stream);
                 tokio::spawn(shake_hands(acceptor.clone(), stream, from, ready.clone(), place));
             }
             Err(e) => {
