@@ -8,6 +8,7 @@ use super::ground::Ground;
 use super::items::{Item, Picture};
 use super::prompt_build::{self, Asked, Basis, Built, Sight};
 use super::recall_turn::Plan;
+use super::window::Width;
 use super::{Output, Prompt, VideoState, tools};
 use crate::base::MediaTime;
 
@@ -51,10 +52,14 @@ impl Conversation {
             Plan::Call(_) => None,
             _ => self.from_memory(i, &asked, now, out),
         };
+        // What is asked beside the conversation has turns of its own.
+        if self.answers[i].own.is_none() {
+            self.stay_with(&asked);
+        }
         let (ground, lines) = told.map(|told| (told.ground, told.lines)).unzip();
         let sight = lines.as_deref().map_or_else(|| self.sight(&asked), Sight::Memory);
         let budget = self.limits.prompt_tokens;
-        let turns = self.turns_shown();
+        let turns = self.window.shown(&asked.turns, self.turns_width());
         let basis = Basis { instructions: &instructions, asked: &asked, sight, now, budget, turns, count: &*count };
         match (&self.answers[i].plan, ground) {
             (Plan::Call(offer), _) => tools::build(offer, basis),
@@ -63,12 +68,19 @@ impl Conversation {
         }
     }
 
-    pub(crate) fn turns_shown(&self) -> usize {
+    /// The prompts that follow begin with the turns that this one shows.
+    pub(crate) fn stay_with(&mut self, asked: &Asked) {
+        self.window.stay(&asked.turns, self.turns_width());
+    }
+
+    pub(crate) fn turns_width(&self) -> Width {
         if self.is_shallow() { prompt_build::FEWER_TURNS } else { prompt_build::TURNS }
     }
 
-    pub(crate) fn warm_prompt(&self, now: MediaTime) -> Prompt {
-        let (asked, (said, all)) = (self.asked_ahead(), self.asked_so_far());
+    pub(crate) fn warm_prompt(&mut self, now: MediaTime) -> Prompt {
+        let asked = self.asked_ahead();
+        self.stay_with(&asked);
+        let (said, all) = self.asked_so_far();
         let basis = self.ahead_basis(&asked, now);
         match (said, all) {
             ("", _) => prompt_build::warm(basis),

@@ -13,6 +13,7 @@ use super::items::{Item, Items, Picture, Place};
 use super::playout::Playout;
 use super::reading::{Before, Reading};
 use super::remember::Remembering;
+use super::window::Window;
 use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
 use crate::base::{MediaTime, Pcm};
 use crate::budget::{Deadlines, Ladder, Step, TurnTiming};
@@ -94,6 +95,8 @@ pub struct Conversation {
     pub(crate) live_look: Option<LookId>,
     next_look: u64,
     warmth: Warmth,
+    /// The turns that prompts show.
+    pub(crate) window: Window,
     scene_sent_at: Option<MediaTime>,
     pub(crate) memory: Remembering,
 
@@ -159,6 +162,7 @@ impl Conversation {
             live_look: None,
             next_look: 0,
             warmth: Warmth::default(),
+            window: Window::default(),
             scene_sent_at: None,
             memory: Remembering::new(setup.memory, now),
             playout: Playout::new(setup.voice_track),
@@ -431,8 +435,7 @@ impl Conversation {
 
     /// The prompt cache holds something else now.
     pub(crate) fn forget_warmed(&mut self) {
-        self.warmth.prompt = None;
-        self.warmth.idle = 0;
+        self.warmth = Warmth::default();
     }
 
     pub(crate) fn event(&mut self, body: ServerBody) -> ServerEvent {

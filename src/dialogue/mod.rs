@@ -49,6 +49,7 @@ mod timeline;
 mod tools;
 mod voicing;
 pub mod watchfor;
+mod window;
 
 #[cfg(test)]
 mod tests;

@@ -338,6 +338,24 @@ fn a_warm_prompt_is_the_beginning_of_the_prompt_that_follows() {
 }
 
 #[test]
+fn a_prompt_begins_like_the_one_before_it_but_when_the_earlier_turns_begin_anew() {
+    let mut t = Talk::seeing();
+    let (mut before, mut anew) = (Vec::new(), 0);
+    for i in 0..12 {
+        let out = t.ask(&format!("What is thing {i} for?"));
+        let (id, prompt) = generated(&out).expect("begun");
+        let mut turns = prompt.messages;
+        turns.pop();
+        assert!(turns.len() <= 1 + 2 * 4, "{} messages", turns.len());
+        anew += usize::from(!turns.starts_with(&before));
+        before = turns;
+        let out = t.answer(&id, &format!("Thing {i} is for you."));
+        assert!(out.iter().any(|o| matches!(o, Output::Warm { .. })), "at once, however soon after the last time");
+    }
+    assert_eq!(anew, 3, "of twelve answers");
+}
+
+#[test]
 fn what_a_session_keeps_is_bounded() {
     let mut t = Talk::new(|_| {});
     let mut deleted = 0;
