@@ -134,6 +134,10 @@ pub const METRICS: &[Metric] = &[
         "sightline_work_deferred_total",
         "pieces of work held back because something more important was due before they would have ended; label: kind",
     ),
+    counter(
+        "sightline_work_broken_off_total",
+        "steps broken off for something more important, to be taken anew; label: kind",
+    ),
     counter("sightline_decode_out_total", "pictures and sound buffers decoded; label: codec"),
     counter("sightline_decode_lost_total", "encoded units dropped before decoding; labels: codec, reason"),
     counter("sightline_decode_failures_total", "decoders that failed and were restarted; label: codec"),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Processor time of one call with a camera of 640×480 at 30 frames a second: Sightline beside aiortc, alternating, in one run.
+"""Processor time of one call with a camera of 640×480 at 30 frames a second: Sightline beside aiortc and Pipecat's small WebRTC transport, alternating, in one run.
 
-Both take the same stream (VP8 and Opus, sent by aiortc from a process of its own), and decode every frame and all sound. Sightline runs as shipped but with perception off (no experts, a look in ten seconds), so
-that what is counted is what aiortc does too: ICE, DTLS, SRTP, jitter buffer, decoding. aiortc hands its frames to nobody and does not convert them. Counted is the
+All take the same stream (VP8 and Opus, sent by aiortc from a process of its own), and decode every frame and all sound. Sightline runs as shipped but with perception off (no experts, a look in ten seconds), so
+that what is counted is what aiortc does too: ICE, DTLS, SRTP, jitter buffer, decoding. aiortc hands its frames to nobody and does not convert them;
+Pipecat gives its pipeline sound at 16 kHz and ten pictures a second in RGB, as many as Sightline compares, and the pipeline ends there. Counted is the
 processor time of the receiving process, threads included (/proc), over the seconds after the first ones.
 """
 from __future__ import annotations
@@ -63,6 +64,45 @@ async def receive() -> None:
         print(json.dumps(frames), flush=True)
 
 
+async def receive_by_pipecat() -> None:
+    """The same by a pipeline of Pipecat's that ends behind its transport."""
+    from loguru import logger
+    from pipecat.frames.frames import InputAudioRawFrame, UserImageRawFrame
+    from pipecat.pipeline.pipeline import Pipeline
+    from pipecat.pipeline.runner import PipelineRunner
+    from pipecat.pipeline.task import PipelineParams, PipelineTask
+    from pipecat.processors.frame_processor import FrameProcessor
+    from pipecat.transports.base_transport import TransportParams
+    from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
+    from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
+
+    logger.remove()
+    frames = {"video": 0, "audio": 0}
+
+    class Sink(FrameProcessor):
+        async def process_frame(self, frame, direction) -> None:
+            await super().process_frame(frame, direction)
+            frames["video"] += isinstance(frame, UserImageRawFrame)
+            frames["audio"] += isinstance(frame, InputAudioRawFrame)
+            if not isinstance(frame, (UserImageRawFrame, InputAudioRawFrame)):
+                await self.push_frame(frame, direction)
+
+    connection = SmallWebRTCConnection()
+    await connection.initialize(json.loads(sys.stdin.readline()), "offer")
+    transport = SmallWebRTCTransport(connection, TransportParams(audio_in_enabled=True, video_in_enabled=True))
+
+    @transport.event_handler("on_client_connected")
+    async def connected(transport, _) -> None:
+        await transport.capture_participant_video("peer", framerate=10)
+
+    task = PipelineTask(Pipeline([transport.input(), Sink()]), params=PipelineParams(audio_in_sample_rate=16_000), idle_timeout_secs=None)
+    running = asyncio.create_task(PipelineRunner(handle_sigint=False).run(task))
+    print(json.dumps(connection.get_answer()["sdp"]), flush=True)
+    while not running.done():
+        await asyncio.sleep(1)
+        print(json.dumps(frames), flush=True)
+
+
 async def send(url: str, video: str | None) -> None:
     """aiortc sends; the answer comes from `url`, or from the standard input where there is none."""
     import aiortc_client as client
@@ -92,10 +132,10 @@ def part(*args: str, **pipes) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-W", "ignore", __file__, *args], text=True, stderr=subprocess.DEVNULL, **pipes)
 
 
-def of_aiortc(seconds: float, video: list[str]) -> tuple[float, float]:
-    """Share of a core, and frames a second that were decoded."""
+def of_peer(receive: str, seconds: float, video: list[str]) -> tuple[float, float]:
+    """Share of a core, and frames a second that came out."""
     both = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    sender, receiver = part("--part", "send", *video, **both), part("--part", "receive", **both)
+    sender, receiver = part("--part", "send", *video, **both), part("--part", receive, **both)
     try:
         receiver.stdin.write(sender.stdout.readline())
         receiver.stdin.flush()
@@ -127,12 +167,13 @@ def main() -> int:
     args.add_argument("--rounds", type=int, default=3)
     args.add_argument("--seconds", type=float, default=15)
     args.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared" / "data", help="where clips lie; without any, a pattern that moves is sent")
-    args.add_argument("--part", choices=["send", "receive"], help=argparse.SUPPRESS)
+    args.add_argument("--part", choices=["send", "receive", "receive_by_pipecat"], help=argparse.SUPPRESS)
     args.add_argument("--url", default="", help=argparse.SUPPRESS)
     args.add_argument("--video", help=argparse.SUPPRESS)
     args = args.parse_args()
     if args.part:
-        asyncio.run(receive() if args.part == "receive" else send(args.url, args.video))
+        parts = {"send": lambda: send(args.url, args.video), "receive": receive, "receive_by_pipecat": receive_by_pipecat}
+        asyncio.run(parts[args.part]())
         return 0
     import harness
     from importlib.metadata import version
@@ -145,17 +186,19 @@ def main() -> int:
     print(f"ingest | 640x480, 30 frames a second, VP8 and Opus, {clips[-1].name if clips else 'a pattern that moves'}", flush=True)
     server = harness.Server("peers-ingest", "watch.experts=", "watch.max_fps=0.1", "memory.enabled=false", "ingest.disconnected_ms=1000", "ingest.failed_ms=2000")
     server.wait()
-    rows: dict[str, list[tuple[float, float]]] = {"sightline": [], "aiortc": []}
+    rows: dict[str, list[tuple[float, float]]] = {"sightline": [], "pipecat": [], "aiortc": []}
     for i in range(args.rounds):
-        rows["aiortc"].append(of_aiortc(args.seconds, video))
+        rows["aiortc"].append(of_peer("receive", args.seconds, video))
+        rows["pipecat"].append(of_peer("receive_by_pipecat", args.seconds, video))
         rows["sightline"].append(of_sightline(args.seconds, video, server))
         print(f"round {i + 1}: " + ", ".join(f"{k} {100 * v[-1][0]:.1f} % of a core at {v[-1][1]:.0f} fps" for k, v in rows.items()), flush=True)
     server.stop()
     medians = {k: statistics.median(used for used, _ in v) for k, v in rows.items()}
     spread = {k: (min(u for u, _ in v), max(u for u, _ in v)) for k, v in rows.items()}
-    for name, label in (("aiortc", f"aiortc {version('aiortc')}"), ("sightline", "sightline")):
+    for name, label in (("aiortc", f"aiortc {version('aiortc')}"), ("pipecat", f"pipecat {version('pipecat-ai')}, small WebRTC"), ("sightline", "sightline")):
         low, high = spread[name]
-        print(f"ingest | {label} | {100 * medians[name]:.1f} % of a core ({100 * low:.1f} to {100 * high:.1f}) | ratio {medians[name] / medians['aiortc']:.2f}")
+        beside = ", ".join(f"{medians[name] / medians[peer]:.2f} of {peer}" for peer in ("aiortc", "pipecat"))
+        print(f"ingest | {label} | {100 * medians[name]:.1f} % of a core ({100 * low:.1f} to {100 * high:.1f}) | {beside}")
     return 0
 
 

@@ -2,6 +2,7 @@
 //!
 //! Floor 0. Uses `std` and `bytes` only; reads no clock, starts no task.
 
+pub mod brake;
 pub mod class;
 pub mod geometry;
 pub mod id;
@@ -9,6 +10,7 @@ pub mod loss;
 pub mod media;
 pub mod time;
 
+pub use brake::Brake;
 pub use class::ErrorClass;
 pub use geometry::BBox;
 pub use id::{FrameId, SessionId};

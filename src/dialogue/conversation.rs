@@ -13,7 +13,6 @@ use super::items::{Item, Items, Picture, Place};
 use super::playout::Playout;
 use super::reading::{Before, Reading};
 use super::remember::Remembering;
-use super::window::Window;
 use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
 use crate::base::{MediaTime, Pcm};
 use crate::budget::{Deadlines, Ladder, Step, TurnTiming};
@@ -95,8 +94,6 @@ pub struct Conversation {
     pub(crate) live_look: Option<LookId>,
     next_look: u64,
     warmth: Warmth,
-    /// The turns that prompts show.
-    pub(crate) window: Window,
     scene_sent_at: Option<MediaTime>,
     pub(crate) memory: Remembering,
 
@@ -162,7 +159,6 @@ impl Conversation {
             live_look: None,
             next_look: 0,
             warmth: Warmth::default(),
-            window: Window::default(),
             scene_sent_at: None,
             memory: Remembering::new(setup.memory, now),
             playout: Playout::new(setup.voice_track),

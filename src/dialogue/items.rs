@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::LookId;
 use super::voicing::Said;
+use super::window::Window;
 use crate::base::MediaTime;
 use crate::watch::SceneFacts;
 use crate::wire::{ItemRole, ItemView, words};
@@ -95,11 +96,13 @@ pub(crate) struct Items {
     list: VecDeque<Item>,
     max_items: usize,
     max_bytes: usize,
+    /// The turns among them that prompts show.
+    pub(crate) window: Window,
 }
 
 impl Items {
     pub(crate) fn new(max_items: usize, max_bytes: usize) -> Self {
-        Self { list: VecDeque::new(), max_items: max_items.max(2), max_bytes }
+        Self { list: VecDeque::new(), max_items: max_items.max(2), max_bytes, window: Window::default() }
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Item> {

@@ -14,7 +14,7 @@ use super::handle::{Shared, lock};
 use super::requests::Finish;
 use super::schedule::{Kind, Scheduler};
 use super::slots::SlotKey;
-use super::worker::{guarded, note_cost, note_miss};
+use super::worker::{breakable, count_broken_off, guarded, note_cost, note_miss};
 
 /// What the worker knows about a slot.
 #[derive(Default)]
@@ -28,6 +28,8 @@ struct Seat {
     answer: Option<Generation>,
     /// What to prefill ahead, and as which kind of work.
     warm: Option<(Rendered, Kind)>,
+    /// How often a step of it was broken off since one was done.
+    broken_off: u8,
 }
 
 /// How an answer stands.
@@ -280,7 +282,7 @@ impl Desk {
             Err(fault) => {
                 // Nobody knows what the cache holds now.
                 self.forget(index);
-                self.finish(answer, Finish::Failed(fault.0), self.shared.clock.now());
+                self.finish(answer, Finish::Failed(fault.to_string()), self.shared.clock.now());
             }
         }
     }
@@ -334,14 +336,21 @@ impl Desk {
             return self.step_answer(id, scheduler, now);
         }
         let Some((rendered, kind)) = self.seats[index].warm.take() else { return };
-        match self.advance_warm(index, &rendered) {
+        let (shared, times) = (Arc::clone(&self.shared), self.seats[index].broken_off);
+        let advanced = breakable(&shared, kind, times, || self.advance_warm(index, &rendered));
+        let broken_off = matches!(advanced, Err(EngineFault::BrokenOff));
+        self.seats[index].broken_off = if broken_off { times + 1 } else { 0 };
+        match advanced {
             Ok(true) => {}
-            Ok(false) => {
+            Ok(false) | Err(EngineFault::BrokenOff) => {
+                if broken_off {
+                    count_broken_off(&self.shared, kind);
+                }
                 self.seats[index].warm = Some((rendered, kind));
                 scheduler.add((kind, id), index, now);
             }
-            Err(fault) => {
-                tracing::error!(reason = fault.0, "prefilling ahead failed");
+            Err(EngineFault::Failed(reason)) => {
+                tracing::error!(reason, "prefilling ahead failed");
                 self.forget(index);
             }
         }
@@ -367,17 +376,23 @@ impl Desk {
     }
 }
 
-/// Why a step of the language model failed, in words.
-struct EngineFault(String);
+/// Why a step of the language model was not done.
+#[derive(Debug, thiserror::Error)]
+enum EngineFault {
+    #[error("it was broken off")]
+    BrokenOff,
+    #[error("{0}")]
+    Failed(String),
+}
 
 impl From<ModelError> for EngineFault {
     fn from(e: ModelError) -> Self {
-        Self(e.to_string())
+        if matches!(e, ModelError::BrokenOff) { Self::BrokenOff } else { Self::Failed(e.to_string()) }
     }
 }
 
 impl From<EngineError> for EngineFault {
     fn from(e: EngineError) -> Self {
-        Self(e.to_string())
+        Self::Failed(e.to_string())
     }
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{Clock, MediaTime, RgbFrame, SessionId};
+use crate::base::{Brake, Clock, MediaTime, RgbFrame, SessionId};
 use crate::budget::{CostModel, Ledger};
 use crate::dialogue::Prompt;
 use crate::model::TextCodec;
@@ -41,6 +41,8 @@ pub(super) struct Shared {
     /// When the session of each slot is expected to end its turn.
     pub expected: Mutex<Vec<Option<MediaTime>>>,
     pub stopping: AtomicBool,
+    /// Pulled when something urgent came, behind its command: work that can wait is broken off for it.
+    pub brake: Brake,
     codec: Option<Arc<dyn TextCodec>>,
     speech: bool,
     experts: Vec<&'static str>,
@@ -100,6 +102,7 @@ impl Engine {
             usage: Mutex::new(Usage::new(config.slots)),
             expected: Mutex::new(vec![None; config.slots]),
             stopping: AtomicBool::new(false),
+            brake: Brake::default(),
             codec: parts.language.as_ref().map(|l| l.codec()),
             speech: parts.transcriber.is_some(),
             experts: parts.experts.iter().map(|e| e.name()).collect(),
@@ -237,6 +240,13 @@ impl EngineHandle {
     async fn send(&self, command: Command) -> Result<(), EngineError> {
         self.commands.send(command).await.map_err(|_| EngineError::Stopped)
     }
+
+    /// The same of something that is waited for.
+    async fn send_urgent(&self, command: Command, kind: Kind) -> Result<(), EngineError> {
+        self.send(command).await?;
+        self.shared.brake.pull(kind as u8);
+        Ok(())
+    }
 }
 
 /// One session's seat at the device. Dropping it frees the slot and ends its answer.
@@ -277,6 +287,7 @@ impl EngineSession {
     pub fn wake(&self) {
         // When the queue is full the worker is awake anyway.
         let _ = self.engine.commands.try_send(Command::Wake);
+        self.engine.shared.brake.pull(Kind::Answer as u8);
     }
 
     async fn generate_when(
@@ -297,7 +308,8 @@ impl EngineSession {
         let max_tokens = request.max_tokens.max(1).min(limit - tokens + prefix);
         let job = GenerateJob { request, rendered, max_tokens, replies, cancel, asked, wanted };
         let (accepted, answer) = oneshot::channel();
-        self.engine.send(Command::Generate(self.key, Box::new(job), accepted)).await?;
+        let kind = if job.wanted.is_some() { Kind::Ahead } else { Kind::Answer };
+        self.engine.send_urgent(Command::Generate(self.key, Box::new(job), accepted), kind).await?;
         answer.await.map_err(|_| EngineError::Stopped)??;
         Ok(receiver)
     }
@@ -357,7 +369,7 @@ impl EngineSession {
         let (reply, answer) = oneshot::channel();
         self.expect_turn(None);
         let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, seat: self.key.index };
-        self.engine.send(Command::Transcribe(job)).await?;
+        self.engine.send_urgent(Command::Transcribe(job), Kind::Speech).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -381,7 +393,7 @@ impl EngineSession {
     /// # Errors
     /// [`EngineError::Stopped`].
     pub async fn hurry_reading(&self) -> Result<(), EngineError> {
-        self.engine.send(Command::Hurry(self.key)).await
+        self.engine.send_urgent(Command::Hurry(self.key), Kind::Speech).await
     }
 
     /// What a look by all experts has cost lately; nothing as long as none has looked.
@@ -396,9 +408,10 @@ impl EngineSession {
     /// [`EngineError::Stopped`]. An expert that fails, or whose turn comes after the deadline, is named in `missed`.
     pub async fn perceive(&self, frame: RgbFrame, request: PerceiveRequest) -> Result<Perceived, EngineError> {
         let (reply, answer) = oneshot::channel();
+        let kind = if request.urgent { Kind::Question } else { Kind::Background };
         let job =
             PerceiveJob::new((frame, self.key.index), request, &self.engine.shared.experts, self.engine.now(), reply);
-        self.engine.send(Command::Perceive(Box::new(job))).await?;
+        self.engine.send_urgent(Command::Perceive(Box::new(job)), kind).await?;
         answer.await.map_err(|_| EngineError::Stopped)
     }
 
@@ -425,7 +438,9 @@ impl EngineSession {
             return Err(EngineError::NoEmbedder);
         }
         let (reply, answer) = oneshot::channel();
-        self.engine.send(Command::Embed(EmbedJob { text, deadline, urgent, reply, seat: self.key.index })).await?;
+        let kind = if urgent { Kind::Embed } else { Kind::Background };
+        let job = EmbedJob { text, deadline, urgent, reply, seat: self.key.index };
+        self.engine.send_urgent(Command::Embed(job), kind).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 }

@@ -10,7 +10,8 @@
 //! for its end ([`LONG`]), or when it is the rest of an answer that is ahead of its reader; after [`MOST_YIELDED`] it gets a step all the same.
 //! So one session's flood is behind everybody else's questions.
 //!
-//! Answers of which there is nothing yet go one after the other, each to its first word: two prompts that take turns are both late. The rest of
+//! Answers of which there is nothing yet go one after the other, each to its first word: two prompts that take turns are both late. One that takes half as long to
+//! its first word as another passes it, for a while. The rest of
 //! an answer yields while something of it came just now. A reading with which the turn is expected to end goes ahead like finished speech.
 //! Nothing in the background cuts in before a first word for [`SPARED`].
 //!
@@ -204,6 +205,11 @@ impl Weight {
         }
     }
 
+    /// Of two that wait for their first word, it lets one pass that takes half as long at most.
+    fn lets_pass(&self, other: &Self) -> bool {
+        self.silent && other.silent && self.patient && other.left * 2 < self.left
+    }
+
     /// It is more than its session's part, or than anybody can have read.
     pub(super) fn is_more(&self, least: Least) -> bool {
         self.early || self.over && self.had > least.had + MORE
@@ -363,8 +369,10 @@ impl Scheduler {
             let own = weights.iter().map(|w| w.had).fold(f64::INFINITY, f64::min);
             let least = if kind.is_urgent() { urgent } else { Least { had: own, left: Duration::MAX } };
             [Stand::Fair, Stand::Aside, Stand::More].map(|stand| {
-                let all = queue.iter().zip(&weights).enumerate().filter(|(_, (_, w))| w.stand(least) == stand);
-                let (at, (e, w)) = all.min_by_key(|(_, (e, w))| (!w.ends, !e.begun))?;
+                let all = || queue.iter().zip(&weights).enumerate().filter(|(_, (_, w))| w.stand(least) == stand);
+                let (at, (e, w)) = all().min_by_key(|(_, (e, w))| (!w.ends, !e.begun))?;
+                let shorter = all().filter(|(_, (_, other))| w.lets_pass(other)).min_by_key(|(_, (_, other))| other.left);
+                let (at, (e, w)) = shorter.unwrap_or((at, (e, w)));
                 let (as_kind, first_word) = (if w.ends { Kind::Speech } else { kind }, w.silent && !w.is_more(least));
                 Some(Candidate { kind, as_kind, at, id: e.id, takes: w.takes, stand, first_word })
             })

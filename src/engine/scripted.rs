@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::base::{ManualClock, RgbFrame};
+use crate::base::{Brake, ManualClock, RgbFrame};
 use crate::dialogue::{Prompt, Role};
 use crate::listen::{Recognition, Transcribe, TranscribeError, Transcript};
 use crate::model::{LanguageModel, ModelError, Rendered, TextCodec};
@@ -20,6 +20,17 @@ pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
 fn note(log: &Log, what: String) {
     log.lock().unwrap().push(what);
+}
+
+/// Stands still, as `standing`, until it is broken off, for some tenths of a second at most. Says whether it was.
+fn stand(brake: &Brake, log: &Log) -> bool {
+    note(log, "standing".to_owned());
+    let broken_off = (0..500_000).any(|_| {
+        std::thread::yield_now();
+        brake.is_pulled()
+    });
+    note(log, if broken_off { "broken off" } else { "to its end" }.to_owned());
+    broken_off
 }
 
 /// One token per byte.
@@ -62,7 +73,7 @@ impl TextCodec for ByteCodec {
     }
 }
 
-/// Answers every prompt with the same words; panics on a prompt that holds `¡`.
+/// Answers every prompt with the same words; panics on a prompt that holds `¡`, and stands still over one that holds `¶`.
 pub(crate) struct ScriptedLanguage {
     pub(crate) answer: &'static str,
     pub(crate) context: usize,
@@ -71,11 +82,12 @@ pub(crate) struct ScriptedLanguage {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) log: Log,
     slots: HashMap<usize, (usize, Vec<u32>)>,
+    brake: Brake,
 }
 
 impl ScriptedLanguage {
     pub(crate) fn new(answer: &'static str, clock: Arc<ManualClock>, log: Log) -> Self {
-        Self { answer, context: 4096, cost: Duration::from_millis(1), clock, log, slots: HashMap::new() }
+        Self { answer, context: 4096, cost: Duration::from_millis(1), clock, log, slots: HashMap::new(), brake: Brake::default() }
     }
 }
 
@@ -125,6 +137,9 @@ impl LanguageModel for ScriptedLanguage {
     }
 
     fn forward(&mut self, slot: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, ModelError> {
+        if tokens.contains(&0xb6) && stand(&self.brake, &self.log) {
+            return Err(ModelError::BrokenOff);
+        }
         note(&self.log, format!("forward {slot} {}", tokens.len()));
         self.clock.advance(self.cost * u32::try_from(tokens.len()).unwrap());
         let (capacity, held) = self.slots.get_mut(&slot).ok_or(ModelError::NoSlot(slot))?;
@@ -136,6 +151,10 @@ impl LanguageModel for ScriptedLanguage {
         let next = self.answer.as_bytes().get(said).map_or(CLOSE, |b| u32::from(*b));
         logits[next as usize] = 100.0;
         Ok(want_logits.then_some(logits))
+    }
+
+    fn obey(&mut self, brake: Brake) {
+        self.brake = brake;
     }
 }
 
@@ -226,6 +245,8 @@ impl EmbedText for ScriptedEmbedder {
 #[derive(Clone, Copy)]
 pub(crate) enum Act {
     See,
+    /// Stands still until it is broken off, and sees what it sees when it was not.
+    Stand,
     Fail,
     Panic,
 }
@@ -237,6 +258,7 @@ pub(crate) struct ScriptedExpert {
     pub(crate) cost: Duration,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) log: Log,
+    pub(crate) brake: Brake,
 }
 
 impl Perceive for ScriptedExpert {
@@ -248,9 +270,14 @@ impl Perceive for ScriptedExpert {
         note(&self.log, format!("look {} after {}", self.name, seen.len()));
         self.clock.advance(self.cost);
         match self.act {
-            Act::See => Ok(vec![Sighting::Embedding { vector: vec![1.0] }]),
+            Act::Stand if stand(&self.brake, &self.log) => Err(PerceiveError::BrokenOff),
+            Act::See | Act::Stand => Ok(vec![Sighting::Embedding { vector: vec![1.0] }]),
             Act::Fail => Err(PerceiveError::Model { expert: self.name, reason: "told to fail".to_owned() }),
             Act::Panic => panic!("told to panic"),
         }
+    }
+
+    fn obey(&mut self, brake: Brake) {
+        self.brake = brake;
     }
 }

@@ -7,13 +7,13 @@ use tokio::sync::oneshot;
 
 use crate::base::{MediaTime, RgbFrame};
 use crate::budget::Work;
-use crate::watch::{EmbedText, Look, Perceive};
+use crate::watch::{EmbedText, Look, Perceive, PerceiveError};
 
 use super::EngineError;
 use super::handle::Shared;
 use super::requests::{PerceiveRequest, Perceived};
 use super::schedule::{Kind, Scheduler, Task};
-use super::worker::{count_miss, guarded, note_cost};
+use super::worker::{breakable, count_broken_off, count_miss, guarded, note_cost};
 
 /// A text to be embedded.
 pub(super) struct EmbedJob {
@@ -37,6 +37,8 @@ pub(super) struct PerceiveJob {
     perceived: Perceived,
     reply: oneshot::Sender<Perceived>,
     seat: usize,
+    /// How often a look of it was broken off.
+    broken_off: u8,
 }
 
 impl PerceiveJob {
@@ -54,7 +56,7 @@ impl PerceiveJob {
         let missed = unknown.map(|name| (*name, "there is no such expert".to_owned())).collect();
         let perceived = Perceived { missed, ..Perceived::default() };
         let (deadline, urgent) = (request.deadline, request.urgent);
-        Self { frame, wanted, deadline, urgent, asked, started: None, perceived, reply, seat }
+        Self { frame, wanted, deadline, urgent, asked, started: None, perceived, reply, seat, broken_off: 0 }
     }
 }
 
@@ -152,11 +154,22 @@ impl Senses {
             let expert = &mut self.experts[i];
             let (name, perceived) = (expert.name(), &mut job.perceived);
             let seen: Vec<_> = perceived.looks.iter().flat_map(|look| look.sightings.iter().cloned()).collect();
-            let looked = guarded(&self.shared, name, || expert.perceive(&job.frame, &seen));
-            let took = self.shared.clock.now().since(now);
-            note_cost(&self.shared, Work::Look(name), 1.0, took);
-            metrics::histogram!("sightline_look_seconds", "expert" => name).record(took.as_secs_f64());
+            let looked = breakable(&self.shared, kind, job.broken_off, || {
+                guarded(&self.shared, name, || expert.perceive(&job.frame, &seen))
+            });
+            if !matches!(looked, Ok(Err(PerceiveError::BrokenOff))) {
+                let took = self.shared.clock.now().since(now);
+                note_cost(&self.shared, Work::Look(name), 1.0, took);
+                metrics::histogram!("sightline_look_seconds", "expert" => name).record(took.as_secs_f64());
+            }
             match looked {
+                Ok(Err(PerceiveError::BrokenOff)) => {
+                    job.wanted.push_front(i);
+                    job.broken_off += 1;
+                    // What was computed in vain does not make it late.
+                    job.deadline = job.deadline + self.shared.clock.now().since(now);
+                    count_broken_off(&self.shared, kind);
+                }
                 Ok(Ok(sightings)) => {
                     perceived.looks.push(Look { expert: name, sightings });
                 }

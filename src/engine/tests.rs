@@ -1,5 +1,7 @@
+mod brake;
 mod budget;
 mod fair;
+mod reading;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::scripted::{Act, Log, ScriptedEmbedder, ScriptedExpert, ScriptedLanguage, ScriptedTranscriber};
 use super::*;
-use crate::base::{Clock, ErrorClass, FrameId, ManualClock, MediaTime, RgbFrame, SessionId};
+use crate::base::{Brake, Clock, ErrorClass, FrameId, ManualClock, MediaTime, RgbFrame, SessionId};
 use crate::dialogue::{Message, Prompt, Role};
 use crate::model::LanguageModel as _;
 use crate::model::llm::Sampling;
@@ -28,10 +30,15 @@ struct Bench {
 
 impl Bench {
     fn new(answer: &'static str, config: EngineConfig) -> Self {
+        let experts = [("detector", Act::See), ("broken", Act::Fail), ("wild", Act::Panic), ("ocr", Act::See)];
+        Self::of(answer, config, &experts)
+    }
+
+    fn of(answer: &'static str, config: EngineConfig, experts: &[(&'static str, Act)]) -> Self {
         let (clock, log) = (Arc::new(ManualClock::default()), Log::default());
-        let expert = |name, act| {
+        let expert = |&(name, act)| {
             let (clock, log) = (Arc::clone(&clock), Arc::clone(&log));
-            Box::new(ScriptedExpert { name, act, cost: Duration::from_millis(50), clock, log }) as _
+            Box::new(ScriptedExpert { name, act, cost: Duration::from_millis(50), clock, log, brake: Brake::default() }) as _
         };
         let parts = EngineParts {
             voice: None,
@@ -42,12 +49,7 @@ impl Bench {
                 clock: Arc::clone(&clock),
                 log: Arc::clone(&log),
             })),
-            experts: vec![
-                expert("detector", Act::See),
-                expert("broken", Act::Fail),
-                expert("wild", Act::Panic),
-                expert("ocr", Act::See),
-            ],
+            experts: experts.iter().map(expert).collect(),
             embedder: Some(Box::new(ScriptedEmbedder {
                 cost: Duration::from_millis(10),
                 clock: Arc::clone(&clock),
@@ -64,6 +66,13 @@ impl Bench {
 
     fn entries(&self, what: &str) -> Vec<String> {
         self.log.lock().unwrap().iter().filter(|l| l.starts_with(what)).cloned().collect()
+    }
+
+    /// Waits, for real, until the log says so.
+    async fn until(&self, what: &str) {
+        while self.entries(what).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Waits, for real, until the engine has nothing to do that it can do.
@@ -441,60 +450,4 @@ async fn a_reading_of_unfinished_speech_gives_way_to_finished_speech_and_ends_wh
     let begun = bench.entries("begin").len();
     assert_eq!(begun, bench.entries("stopped").len(), "the one dropped is not running any more");
     assert_eq!(a.read_so_far(Arc::new([0.0]), LATER).await.unwrap().transcript.text, "what is this");
-}
-
-#[tokio::test]
-async fn a_reading_that_turns_out_to_be_the_whole_utterance_goes_ahead_of_others() {
-    let bench = Bench::new("", EngineConfig::default());
-    let (a, b) = (bench.session("a"), bench.session("b"));
-    let endless = b.read_so_far(Arc::new([2.0]), LATER);
-    let whole = async {
-        let (heard, hurried) = tokio::join!(a.read_so_far(Arc::new([0.0]), LATER), a.hurry_reading());
-        hurried.unwrap();
-        heard
-    };
-    let heard = tokio::select! {
-        biased;
-        _ = endless => panic!("it never ends"),
-        heard = whole => heard,
-    };
-    assert_eq!(heard.unwrap().transcript.text, "what is this");
-    a.hurry_reading().await.unwrap();
-    bench.idle().await;
-    assert_eq!(bench.entries("transcribe").len(), 1, "what is done is not done again");
-}
-
-#[tokio::test]
-async fn a_reading_that_is_under_way_when_it_turns_out_to_be_all_is_not_begun_again() {
-    let bench = Bench::new("", EngineConfig::default());
-    let a = bench.session("a");
-    let hurry = async {
-        while bench.entries("begin").is_empty() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        a.hurry_reading().await.unwrap();
-        bench.log.lock().unwrap().push("enough".to_owned());
-    };
-    let (heard, ()) = tokio::join!(a.read_so_far(Arc::new([3.0]), LATER), hurry);
-    assert_eq!(heard.unwrap().transcript.text, "what is this");
-    assert_eq!((bench.entries("begin").len(), bench.entries("stopped").len()), (1, 0));
-}
-
-#[tokio::test]
-async fn the_newest_reading_of_a_session_takes_the_place_of_one_that_has_not_begun() {
-    let bench = Bench::new("", EngineConfig::default());
-    let (a, b) = (bench.session("a"), bench.session("b"));
-    let endless = b.read_so_far(Arc::new([2.0]), LATER);
-    let readings = async {
-        let first = a.read_so_far(Arc::new([0.0]), LATER);
-        let second = a.read_so_far(Arc::new([0.1]), LATER);
-        tokio::join!(first, second, a.hurry_reading())
-    };
-    let (first, second, _) = tokio::select! {
-        biased;
-        _ = endless => panic!("it never ends"),
-        all = readings => all,
-    };
-    assert!(matches!(first, Err(EngineError::Superseded)), "{first:?}");
-    assert!(second.is_ok());
 }

@@ -33,6 +33,11 @@ const A_MOMENT: Duration = Duration::from_millis(20);
 /// A step of speech recognition hardly takes longer.
 const OF_SPEECH: Duration = Duration::from_millis(30);
 
+/// How often one piece of work is broken off: it is begun anew each time.
+const MOST_BROKEN_OFF: u8 = 2;
+/// The same of a look that a question waits for.
+const MOST_ASKED_BROKEN_OFF: u8 = 1;
+
 /// How long what takes long lets pass what does not: with many who ask for little it would never be done.
 const MOST_LET_PASS: Duration = Duration::from_secs(3);
 
@@ -92,6 +97,18 @@ pub(super) fn note_miss(shared: &Shared) {
     lock(&shared.stats).deadline_misses += 1;
 }
 
+/// Runs a step that something more urgent may break off, unless it was broken off too often already: then it gets done.
+pub(super) fn breakable<T>(shared: &Shared, kind: Kind, times: u8, run: impl FnOnce() -> T) -> T {
+    let most = if kind == Kind::Question { MOST_ASKED_BROKEN_OFF } else { MOST_BROKEN_OFF };
+    if times < most { shared.brake.armed(kind as u8, run) } else { run() }
+}
+
+/// Counts a step that was broken off.
+pub(super) fn count_broken_off(shared: &Shared, kind: Kind) {
+    lock(&shared.stats).broken_off += 1;
+    metrics::counter!("sightline_work_broken_off_total", "kind" => kind.label()).increment(1);
+}
+
 /// Notes what work has cost.
 pub(super) fn note_cost(shared: &Shared, work: Work, units: f64, took: Duration) {
     lock(&shared.ledger).costs.note(work, units, took);
@@ -111,12 +128,14 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(
-        parts: EngineParts,
+        mut parts: EngineParts,
         shared: Arc<Shared>,
         queue: mpsc::Receiver<Command>,
         commands: mpsc::WeakSender<Command>,
     ) -> Self {
         let waker = Waker::from(Arc::new(Nudge(commands)));
+        parts.language.iter_mut().for_each(|model| model.obey(shared.brake.clone()));
+        parts.experts.iter_mut().for_each(|expert| expert.obey(shared.brake.clone()));
         let desk = parts.language.map(|model| Desk::new(model, Arc::clone(&shared), waker));
         let ears = Ears::new(parts.transcriber, Arc::clone(&shared));
         let senses = Senses::new(parts.experts, parts.embedder, Arc::clone(&shared));
@@ -155,6 +174,8 @@ impl Worker {
 
     /// Takes in what waits, and does not wait.
     fn take_all(&mut self) {
+        // Whoever pulls it has sent his command before.
+        self.shared.brake.clear();
         while self.senses.len() + self.ears.len() < MOST_JOBS {
             match self.queue.try_recv() {
                 Ok(command) => self.take(command),

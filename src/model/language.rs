@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::base::ErrorClass;
+use crate::base::{Brake, ErrorClass};
 use crate::dialogue::Prompt;
 
 /// Why the model could not do a step.
@@ -26,6 +26,9 @@ pub enum ModelError {
     /// The device or the arithmetic failed.
     #[error("language model failed: {0}")]
     Device(String),
+    /// The brake was pulled; the step can be taken anew.
+    #[error("the step was broken off")]
+    BrokenOff,
 }
 
 impl ModelError {
@@ -35,6 +38,7 @@ impl ModelError {
         match self {
             Self::Full { .. } => ErrorClass::TooLarge,
             Self::NoSlot(_) | Self::Device(_) => ErrorClass::Internal,
+            Self::BrokenOff => ErrorClass::Unavailable,
         }
     }
 }
@@ -94,4 +98,7 @@ pub trait LanguageModel: Send {
     /// # Errors
     /// [`ModelError`]; the cache then holds what it held before.
     fn forward(&mut self, slot: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, ModelError>;
+
+    /// From now on a step ends with [`ModelError::BrokenOff`] soon after this brake is pulled. A model that cannot do that runs it to the end.
+    fn obey(&mut self, _brake: Brake) {}
 }

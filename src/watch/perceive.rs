@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::base::{BBox, ErrorClass, RgbFrame};
+use crate::base::{BBox, Brake, ErrorClass, RgbFrame};
 
 /// [`Perceive::name`] of the expert that says what stands where.
 pub const DETECTOR: &str = "detector";
@@ -71,6 +71,9 @@ pub enum PerceiveError {
         /// The model's own words.
         reason: String,
     },
+    /// The brake was pulled; the look can be taken anew.
+    #[error("the look was broken off")]
+    BrokenOff,
 }
 
 impl PerceiveError {
@@ -80,6 +83,7 @@ impl PerceiveError {
         match self {
             Self::Frame { .. } => ErrorClass::Invalid,
             Self::Model { .. } => ErrorClass::Internal,
+            Self::BrokenOff => ErrorClass::Unavailable,
         }
     }
 }
@@ -94,4 +98,7 @@ pub trait Perceive: Send {
     /// # Errors
     /// [`PerceiveError`] when the frame cannot be taken or the model fails; the caller goes on with the other experts.
     fn perceive(&mut self, frame: &RgbFrame, seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError>;
+
+    /// From now on a look ends with [`PerceiveError::BrokenOff`] soon after this brake is pulled. An expert that cannot do that looks to the end.
+    fn obey(&mut self, _brake: Brake) {}
 }

@@ -320,6 +320,24 @@ fn first_words_come_one_after_the_other_and_before_the_rest_of_answers_that_have
 }
 
 #[test]
+fn a_first_word_that_takes_half_as_long_passes_another_that_has_not_waited_long() {
+    let first = |left: [u64; 2], patient: bool| {
+        let weigh = move |task: Task, _: usize| {
+            let left = Duration::from_millis(left[task.1 as usize]);
+            Weight { silent: true, left, patient, ..Weight::default() }
+        };
+        let mut s = Scheduler::default();
+        s.put((Kind::Answer, 0), at(0));
+        s.put((Kind::Answer, 1), at(0));
+        let begun = s.next(at(0), Hold::default(), |_, _| Weight::default()).unwrap();
+        s.resume(begun, 0, at(0));
+        s.next(at(0), Hold::default(), weigh).unwrap().1
+    };
+    assert_eq!((first([180, 45], true), first([180, 100], true)), (1, 0));
+    assert_eq!(first([180, 45], false), 0, "it has let others pass for long enough");
+}
+
+#[test]
 fn a_look_that_has_waited_cuts_into_an_answer_but_not_before_its_first_word() {
     let when = |silent: bool, kind: Kind| {
         let weigh = move |task: Task, _: usize| Weight { silent: silent && task.1 == 2, ..Weight::default() };

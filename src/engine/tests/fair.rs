@@ -14,14 +14,6 @@ async fn uses(session: &EngineSession, seconds: usize) {
     }
 }
 
-impl Bench {
-    async fn until(&self, what: &str) {
-        while self.entries(what).is_empty() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-}
-
 #[tokio::test]
 async fn nobody_waits_for_the_long_utterance_of_a_session_that_floods() {
     let bench = Bench::new("Fine.", EngineConfig::default());

@@ -12,14 +12,14 @@ mod words;
 
 use std::path::Path;
 
-use net::Net;
+use net::{Net, Refused, Seen};
 use tflite::TfModel;
 use words::guesses;
 
 pub use error::ClassifyError;
 pub use words::{CLASSES, Class, Guess, LABELS, softmax};
 
-use crate::base::{BBox, RgbFrame};
+use crate::base::{BBox, Brake, RgbFrame};
 use crate::model::file::{Unread, read_bounded};
 use crate::model::resize::{Part, resample};
 use crate::watch::{CLASSIFIER, Perceive, PerceiveError, Pixels, Sighting};
@@ -78,16 +78,22 @@ impl Classifier {
     }
 
     /// Scores of one part of the picture, and its features.
-    fn view(&mut self, pixels: &Pixels<'_>, part: Part) -> Result<(Vec<f32>, Vec<f32>), String> {
+    fn view(&mut self, pixels: &Pixels<'_>, part: Part) -> Result<Seen, PerceiveError> {
+        let seen = self.run(pixels, part).map_err(|reason| PerceiveError::Model { expert: CLASSIFIER, reason })?;
+        seen.ok_or(PerceiveError::BrokenOff)
+    }
+
+    /// The same; nothing where it was broken off.
+    fn run(&mut self, pixels: &Pixels<'_>, part: Part) -> Refused<Option<Seen>> {
         let side = u32::try_from(self.net.side).map_err(|e| e.to_string())?;
-        let (logits, features) = self.net.run(&resample(pixels, part, side, side)?)?;
+        let Some((logits, features)) = self.net.run(&resample(pixels, part, side, side)?)? else { return Ok(None) };
         if logits.len() != CLASSES {
             return Err(format!("expected {CLASSES} classes, got {}", logits.len()));
         }
-        Ok((softmax(&logits, self.config.temperature), features))
+        Ok(Some((softmax(&logits, self.config.temperature), features)))
     }
 
-    fn look(&mut self, pixels: &Pixels<'_>, seen: &[Sighting]) -> Result<Vec<Sighting>, String> {
+    fn look(&mut self, pixels: &Pixels<'_>, seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
         let (scores, features) = self.view(pixels, middle(pixels))?;
         let mut out = labels(&scores, self.config.labels, BBox::FULL, 0.0);
         let known = sure_words(&out);
@@ -109,7 +115,11 @@ impl Perceive for Classifier {
     fn perceive(&mut self, frame: &RgbFrame, seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
         let (width, height) = (frame.width, frame.height);
         let pixels = Pixels::of(frame).ok_or(PerceiveError::Frame { expert: CLASSIFIER, width, height })?;
-        self.look(&pixels, seen).map_err(|reason| PerceiveError::Model { expert: CLASSIFIER, reason })
+        self.look(&pixels, seen)
+    }
+
+    fn obey(&mut self, brake: Brake) {
+        self.net.brake = brake;
     }
 }
 

@@ -9,6 +9,7 @@
 
 use super::depthwise::{Depthwise, KERNEL, Window};
 use super::tflite::{Table, TfModel, TfOp};
+use crate::base::Brake;
 use crate::model::kernels::{Activations, Level, Packed, Product, Team, bounded};
 
 /// `BuiltinOperator` numbers of the TFLite schema.
@@ -67,10 +68,15 @@ pub(super) struct Net {
     team: Team,
     rounded: Activations,
     spare: Vec<Vec<f32>>,
+    /// Ends a run between two layers.
+    pub(super) brake: Brake,
 }
 
 /// A refusal in words.
-type Refused<T> = Result<T, String>;
+pub(super) type Refused<T> = Result<T, String>;
+
+/// Logits, or scores, and features.
+pub(super) type Seen = (Vec<f32>, Vec<f32>);
 
 impl Net {
     /// Builds the layers.
@@ -98,20 +104,25 @@ impl Net {
             team: Team::new(threads.max(1)).map_err(|e| format!("no thread for it: {e}"))?,
             rounded: Activations::default(),
             spare: Vec::new(),
+            brake: Brake::default(),
         })
     }
 
-    /// Logits and features of one picture of `side * side` RGB bytes.
-    pub(super) fn run(&mut self, rgb: &[u8]) -> Refused<(Vec<f32>, Vec<f32>)> {
+    /// Logits and features of one picture of `side * side` RGB bytes; nothing where it was broken off.
+    pub(super) fn run(&mut self, rgb: &[u8]) -> Refused<Option<Seen>> {
         self.run_at(Level::best(), rgb)
     }
 
-    fn run_at(&mut self, level: Level, rgb: &[u8]) -> Refused<(Vec<f32>, Vec<f32>)> {
+    fn run_at(&mut self, level: Level, rgb: &[u8]) -> Refused<Option<Seen>> {
         let (values, p) = ((self.scale, self.zero), &mut Product { level, team: &mut self.team });
         let rounded = &mut self.rounded;
         let mut slots: Vec<Option<Vec<f32>>> = vec![None; self.slots];
         let mut features = Vec::new();
         for (i, layer) in self.layers.iter().enumerate() {
+            if self.brake.is_pulled() {
+                self.spare.extend(slots.into_iter().flatten());
+                return Ok(None);
+            }
             let mut out = self.spare.pop().unwrap_or_default();
             let input = |k: usize| {
                 let at = layer.inputs.get(k).and_then(|s| slots[*s].as_deref());
@@ -148,7 +159,7 @@ impl Net {
             slots[layer.output] = Some(out);
         }
         let last = self.layers.last().and_then(|l| slots[l.output].take());
-        Ok((last.ok_or("the net has no layers")?, features))
+        Ok(Some((last.ok_or("the net has no layers")?, features)))
     }
 }
 
@@ -406,12 +417,17 @@ mod tests {
         let best = |of: &[f32]| (0..of.len()).max_by(|a, b| of[*a].total_cmp(&of[*b]));
         let levels = Level::all();
         for level in levels.iter().filter(|l| levels.len() == 1 || **l != Level::scalar()) {
-            let (logits, features) = net.run_at(*level, &rgb).unwrap();
+            let (logits, features) = net.run_at(*level, &rgb).unwrap().unwrap();
             let alike = cosine(&logits, &wanted);
             println!("{}: cosine {alike}", level.name());
             assert!(alike > 0.995 && best(&logits) == best(&wanted), "{}: {alike}", level.name());
             // A second run in the same buffers.
-            assert_eq!(net.run_at(*level, &rgb).unwrap(), (logits, features), "{}", level.name());
+            let broken = net.brake.clone().armed(6, || {
+                net.brake.pull(1);
+                net.run_at(*level, &rgb).unwrap()
+            });
+            assert_eq!(broken, None);
+            assert_eq!(net.run_at(*level, &rgb).unwrap(), Some((logits, features)), "{}, broken off before", level.name());
         }
     }
 }

@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Result};
+use candle_core::Device;
 
 use super::LlmError;
 use super::gguf::{Family, GgufFile, Shape};
 use super::packing::pack;
+use crate::base::Brake;
+use crate::model::ModelError;
 use crate::model::kernels::{Activations, Heads, KeyValues, Level, Packed, Product, Side, Team, gated, multiply, turn};
 
 struct Layer {
@@ -37,6 +39,8 @@ pub(super) struct Decoder {
     level: Level,
     team: Team,
     buffers: Buffers,
+    /// Ends a step between two layers.
+    pub(super) brake: Brake,
 }
 
 /// Grow to the longest chunk of tokens, then stay.
@@ -90,12 +94,12 @@ impl Decoder {
         shape: Shape,
         level: Level,
         threads: usize,
-    ) -> std::result::Result<Self, LlmError> {
+    ) -> Result<Self, LlmError> {
         let team = Team::new(threads).map_err(|e| LlmError::Threads(e.to_string()))?;
         let heads = Heads { heads: shape.heads, shared: shape.kv_heads, width: shape.head_width };
         let mut weights = Weights { file };
         let embedding = Arc::new(weights.matrix("token_embd.weight", shape.vocabulary, shape.width)?);
-        let layers = (0..shape.layers).map(|i| weights.layer(i, &shape)).collect::<std::result::Result<_, _>>()?;
+        let layers = (0..shape.layers).map(|i| weights.layer(i, &shape)).collect::<Result<_, _>>()?;
         let final_norm = weights.vector("output_norm.weight", shape.width)?;
         // Models that tie their head to the embedding have no "output.weight".
         let head = if weights.file.has("output.weight") {
@@ -103,8 +107,8 @@ impl Decoder {
         } else {
             Arc::clone(&embedding)
         };
-        let buffers = Buffers::default();
-        Ok(Self { shape, heads, embedding, layers, final_norm, head, level, team, buffers })
+        let (buffers, brake) = (Buffers::default(), Brake::default());
+        Ok(Self { shape, heads, embedding, layers, final_norm, head, level, team, buffers, brake })
     }
 
     pub(super) fn shape(&self) -> &Shape {
@@ -116,13 +120,21 @@ impl Decoder {
         Cache { layers, len: 0, capacity }
     }
 
-    /// Runs `tokens` (at least one, fitting the cache). Returns the logits after the last one when asked.
-    pub(super) fn forward(&mut self, cache: &mut Cache, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>> {
+    /// Runs `tokens` (at least one, fitting the cache). Returns the logits after the last one when asked. After an error the cache holds what it held before.
+    pub(super) fn forward(
+        &mut self,
+        cache: &mut Cache,
+        tokens: &[u32],
+        want_logits: bool,
+    ) -> Result<Option<Vec<f32>>, ModelError> {
         self.begin(cache.len, tokens)?;
-        let Self { shape, heads, layers, level, team, buffers: b, .. } = self;
+        let Self { shape, heads, layers, level, team, buffers: b, brake, .. } = self;
         let (eps, pairs, turned) = (shape.norm_eps, shape.family == Family::Llama, heads.heads + heads.shared);
         let mut p = Product { level: *level, team };
         for (i, (layer, kv)) in layers.iter().zip(&mut cache.layers).enumerate() {
+            if brake.is_pulled() {
+                return Err(ModelError::BrokenOff);
+            }
             // What the layer before found is added where it is needed first.
             b.rounded.norm(&mut p, &mut b.x, (i > 0).then_some(&b.y), &layer.attention_norm, eps);
             multiply(&mut p, &layer.sides(), &b.rounded, &mut b.qkv);
@@ -148,10 +160,10 @@ impl Decoder {
     }
 
     /// Fits the buffers to the tokens, looks up their embeddings and the turns of their positions.
-    fn begin(&mut self, before: usize, tokens: &[u32]) -> Result<()> {
+    fn begin(&mut self, before: usize, tokens: &[u32]) -> Result<(), ModelError> {
         let (s, b, m) = (&self.shape, &mut self.buffers, tokens.len());
         if let Some(bad) = tokens.iter().find(|t| **t as usize >= s.vocabulary) {
-            return Err(candle_core::Error::Msg(format!("token {bad} of a vocabulary of {}", s.vocabulary)));
+            return Err(ModelError::Device(format!("token {bad} of a vocabulary of {}", s.vocabulary)));
         }
         b.x.resize(m * s.width, 0.0);
         b.y.resize(m * s.width, 0.0);
@@ -184,19 +196,19 @@ struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> std::result::Result<Packed, LlmError> {
+    fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Packed, LlmError> {
         let read = self.file.tensor(name, &[rows, columns], &Device::Cpu)?;
         pack(&read).map_err(|e| self.file.corrupt(format!("tensor {name:?}: {e}")))
     }
 
-    fn vector(&mut self, name: &str, n: usize) -> std::result::Result<Vec<f32>, LlmError> {
+    fn vector(&mut self, name: &str, n: usize) -> Result<Vec<f32>, LlmError> {
         self.file
             .floats(name, &[n], &Device::Cpu)?
             .to_vec1()
             .map_err(|e| self.file.corrupt(format!("tensor {name:?}: {e}")))
     }
 
-    fn layer(&mut self, i: usize, s: &Shape) -> std::result::Result<Layer, LlmError> {
+    fn layer(&mut self, i: usize, s: &Shape) -> Result<Layer, LlmError> {
         let kv = s.kv_heads * s.head_width;
         let mut side = |part: &str, rows: usize| {
             let matrix = self.matrix(&format!("blk.{i}.{part}.weight"), rows, s.width)?;

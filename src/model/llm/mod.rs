@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::base::ErrorClass;
+use crate::base::{Brake, ErrorClass};
 
 use super::device::{DeviceChoice, DeviceError};
 use super::language::{LanguageModel, ModelError, TextCodec};
@@ -201,7 +201,11 @@ impl LanguageModel for Llm {
         if tokens.is_empty() {
             return Ok(None);
         }
-        self.net.forward(cache, tokens, want_logits).map_err(device_failed)
+        self.net.forward(cache, tokens, want_logits)
+    }
+
+    fn obey(&mut self, brake: Brake) {
+        self.net.obey(brake);
     }
 }
 

@@ -4,6 +4,9 @@ use super::LlmError;
 use super::decoder::{Cache, Decoder};
 use super::gguf::{GgufFile, Shape};
 use super::transformer::{KvCache, Transformer};
+use super::device_failed;
+use crate::base::Brake;
+use crate::model::ModelError;
 use crate::model::kernels::Level;
 
 use candle_core::{Device, Result};
@@ -55,11 +58,25 @@ impl Net {
     }
 
     /// Runs `tokens` (at least one, fitting the cache). Returns the logits after the last one when asked.
-    pub(super) fn forward(&mut self, past: &mut Past, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>> {
+    pub(super) fn forward(
+        &mut self,
+        past: &mut Past,
+        tokens: &[u32],
+        want_logits: bool,
+    ) -> std::result::Result<Option<Vec<f32>>, ModelError> {
         match (self, past) {
             (Self::Processor(net), Past::Processor(past)) => net.forward(past, tokens, want_logits),
-            (Self::Candle(net), Past::Candle(past)) => net.forward(past, tokens, want_logits),
-            _ => Err(candle_core::Error::Msg("a cache of another device: this is a bug".to_owned())),
+            (Self::Candle(net), Past::Candle(past)) => net.forward(past, tokens, want_logits).map_err(device_failed),
+            _ => Err(ModelError::Device("a cache of another device: this is a bug".to_owned())),
+        }
+    }
+}
+
+impl Net {
+    /// Only what runs on the processor can be broken off.
+    pub(super) fn obey(&mut self, brake: Brake) {
+        if let Self::Processor(net) = self {
+            net.brake = brake;
         }
     }
 }

@@ -228,3 +228,22 @@ fn broken_files_are_named_and_refused() {
         }
     }
 }
+
+#[test]
+fn a_step_that_is_broken_off_leaves_the_cache_as_it_was() {
+    let Some(mut llm) = load(SMOL) else { return };
+    let tokens = llm.codec().render(&prompt("What is the capital of France?")).tokens;
+    let (first, rest) = tokens.split_at(8);
+    llm.open(0, 256).unwrap();
+    llm.forward(0, &tokens, true).unwrap();
+    llm.truncate(0, 0);
+    llm.forward(0, first, false).unwrap();
+    let whole = llm.forward(0, rest, true).unwrap();
+    llm.truncate(0, first.len());
+    let brake = Brake::default();
+    llm.obey(brake.clone());
+    brake.pull(1);
+    assert!(matches!(brake.armed(6, || llm.forward(0, rest, true)), Err(ModelError::BrokenOff)));
+    assert_eq!(llm.len(0), first.len());
+    assert_eq!(llm.forward(0, rest, true).unwrap(), whole, "the same to the last bit");
+}

@@ -14,7 +14,7 @@ use boxes::find_boxes;
 use lines::{Alphabet, Patch, plausible};
 
 use super::graph::{Graph, OnnxError, Threads};
-use crate::base::{BBox, RgbFrame};
+use crate::base::{BBox, Brake, RgbFrame};
 use crate::model::resize::{Part, resample};
 use crate::watch::{OCR, Perceive, PerceiveError, Pixels, Sighting};
 
@@ -62,6 +62,8 @@ pub struct Reader {
     alphabet: Alphabet,
     config: ReaderConfig,
     known: Vec<Known>,
+    /// Ends a look between two runs of a graph.
+    brake: Brake,
 }
 
 impl Reader {
@@ -75,28 +77,34 @@ impl Reader {
         let alphabet = Alphabet::parse(recogniser.metadata("character").unwrap_or_default())
             .ok_or_else(|| recogniser.other(OCR, "it carries no list of characters".into()))?;
         let config = ReaderConfig { side: config.side.clamp(64, 1280) / 32 * 32, ..config };
-        Ok(Self { finder, recogniser, alphabet, config, known: Vec::new() })
+        Ok(Self { finder, recogniser, alphabet, config, known: Vec::new(), brake: Brake::default() })
     }
 
-    fn look(&mut self, pixels: &Pixels<'_>) -> Result<Vec<Sighting>, String> {
+    fn look(&mut self, pixels: &Pixels<'_>) -> Result<Vec<Sighting>, PerceiveError> {
+        let failed = |reason| PerceiveError::Model { expert: OCR, reason };
         if !lines::has_strokes(pixels) {
             self.known.clear();
             return Ok(Vec::new());
         }
-        let mut boxes = self.find(pixels)?;
+        let mut boxes = self.find(pixels).map_err(failed)?;
         // Larger text first: it matters more and is read better.
         boxes.sort_by(|a, b| b.height().total_cmp(&a.height()));
         boxes.truncate(2 * self.config.lines);
         let mut fresh = 0;
         let mut now: Vec<Known> = Vec::new();
         for bbox in boxes {
-            let patch = Patch::of(pixels, part(pixels, &bbox))?;
+            if self.brake.is_pulled() {
+                // What was read so far need not be read again.
+                self.known.extend(now.into_iter().take(MOST_KNOWN.saturating_sub(self.known.len())));
+                return Err(PerceiveError::BrokenOff);
+            }
+            let patch = Patch::of(pixels, part(pixels, &bbox)).map_err(failed)?;
             let old = self.known.iter().find(|k| k.bbox.iou(&bbox) > 0.6 && k.patch.like(&patch));
             if let Some(old) = old {
                 now.push(Known { bbox, age: 0, ..old.clone() });
             } else if fresh < self.config.fresh {
                 fresh += 1;
-                let (text, confidence) = self.recognise(pixels, &bbox)?;
+                let (text, confidence) = self.recognise(pixels, &bbox).map_err(failed)?;
                 now.push(Known { bbox, patch, text, confidence, age: 0 });
             }
         }
@@ -160,7 +168,11 @@ impl Perceive for Reader {
     fn perceive(&mut self, frame: &RgbFrame, _seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
         let (width, height) = (frame.width, frame.height);
         let pixels = Pixels::of(frame).ok_or(PerceiveError::Frame { expert: OCR, width, height })?;
-        self.look(&pixels).map_err(|reason| PerceiveError::Model { expert: OCR, reason })
+        self.look(&pixels)
+    }
+
+    fn obey(&mut self, brake: Brake) {
+        self.brake = brake;
     }
 }
 

@@ -1,0 +1,93 @@
+//! What can wait is broken off for what cannot, and done later.
+
+use std::time::Duration;
+
+use super::{Act, Bench, LATER, answer, ask, frame, prompt};
+use crate::engine::{EngineConfig, PerceiveRequest};
+
+/// An engine with one expert that stands still until it is broken off.
+fn bench() -> Bench {
+    Bench::of("Fine.", EngineConfig::default(), &[("detector", Act::Stand)])
+}
+
+fn look(urgent: bool) -> PerceiveRequest {
+    PerceiveRequest { experts: vec![], deadline: LATER, urgent }
+}
+
+impl Bench {
+    /// Waits until something stands still for the `times`th time.
+    async fn standing(&self, times: usize) {
+        while self.entries("standing").len() < times {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// What became of what stood still, and the steps of answers between.
+    fn course(&self) -> Vec<String> {
+        let all = self.log.lock().unwrap();
+        let told = ["standing", "broken off", "to its end", "forward 0"];
+        let mut course: Vec<_> = all.iter().filter_map(|l| told.into_iter().find(|t| l.starts_with(t))).collect();
+        course.dedup();
+        course.into_iter().map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_look_in_the_background_is_broken_off_for_an_answer_and_taken_anew_twice_at_most() {
+    let bench = bench();
+    let (calm, watching) = (bench.session("calm"), bench.session("watching"));
+    let asking = async {
+        for times in 1..=3 {
+            bench.standing(times).await;
+            assert_eq!(answer(&calm, ask("x")).await.text, "Fine.");
+        }
+    };
+    let (seen, ()) = tokio::join!(watching.perceive(frame(), look(false)), asking);
+    assert_eq!(seen.unwrap().looked(), ["detector"], "it was not lost");
+    let (broken, last) = (["standing", "broken off", "forward 0"], ["standing", "to its end", "forward 0"]);
+    assert_eq!(bench.course(), [broken, broken, last].concat());
+    assert_eq!(bench.handle.stats().broken_off, 2);
+}
+
+#[tokio::test]
+async fn a_look_that_a_question_waits_for_is_broken_off_once() {
+    let bench = bench();
+    let (calm, asking) = (bench.session("calm"), bench.session("asking"));
+    let beside = async {
+        for times in 1..=2 {
+            bench.standing(times).await;
+            answer(&calm, ask("x")).await;
+        }
+    };
+    let (seen, ()) = tokio::join!(asking.perceive(frame(), look(true)), beside);
+    assert_eq!(seen.unwrap().looked(), ["detector"]);
+    assert_eq!((bench.entries("broken off").len(), bench.entries("to its end").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn nothing_is_broken_off_for_what_can_wait_as_well() {
+    let bench = bench();
+    let (one, other) = (bench.session("one"), bench.session("other"));
+    let beside = async {
+        bench.standing(1).await;
+        let vector = other.embed("words".into(), LATER, false).await;
+        (vector.unwrap(), other.warm(prompt("y"), true).await.unwrap())
+    };
+    let (seen, _) = tokio::join!(one.perceive(frame(), look(false)), beside);
+    assert_eq!(seen.unwrap().looked(), ["detector"]);
+    assert_eq!((bench.entries("broken off").len(), bench.handle.stats().broken_off), (0, 0));
+}
+
+#[tokio::test]
+async fn prefilling_ahead_is_broken_off_for_an_answer_and_its_prompt_is_held_in_the_end() {
+    let bench = bench();
+    let (calm, warm) = (bench.session("calm"), bench.session("warm"));
+    warm.warm(prompt("about ¶"), false).await.unwrap();
+    bench.standing(1).await;
+    assert_eq!(answer(&calm, ask("x")).await.text, "Fine.");
+    bench.until("to its end").await;
+    assert_eq!(bench.entries("broken off").len(), 1);
+    let said = answer(&warm, ask("about ¶")).await;
+    let (prompt, cached) = said.started.unwrap();
+    assert_eq!((said.text.as_str(), prompt - cached), ("Fine.", 1), "all but the header of the answer");
+}
