@@ -9,7 +9,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use image::RgbImage;
-use sightline::base::{AccessUnit, Codec, ManualClock, MediaTime, RgbFrame};
+use sightline::base::{AccessUnit, Codec, Layer, ManualClock, MediaTime, RgbFrame};
 use sightline::decode::{DecodeConfig, VideoDecoder};
 
 use crate::paint::{HEIGHT, WIDTH};
@@ -62,6 +62,7 @@ impl Camera {
             arrival: capture,
             keyframe,
             contiguous: true,
+            layer: Layer::default(),
         });
         self.frames.recv_timeout(Duration::from_secs(10)).expect("a decoded picture")
     }

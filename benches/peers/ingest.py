@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Processor time of one call with a camera of 640×480 at 30 frames a second: Sightline beside aiortc and Pipecat's small WebRTC transport, alternating, in one run.
 
-All take the same stream (VP8 and Opus, sent by aiortc from a process of its own), and decode every frame and all sound. Sightline runs as shipped but with perception off (no experts, a look in ten seconds), so
+All take the same stream (VP8 and Opus), sent by aiortc from a process of its own, or by Chromium as the page does: in three temporal layers, of which Sightline decodes as
+many as it compares pictures. The others decode every frame, and Sightline does of aiortc's. All decode all sound. Sightline runs as shipped but with perception off (no experts, a look in ten seconds), so
 that what is counted is what aiortc does too: ICE, DTLS, SRTP, jitter buffer, decoding. aiortc hands its frames to nobody and does not convert them;
 Pipecat gives its pipeline sound at 16 kHz and ten pictures a second in RGB, as many as Sightline compares, and the pipeline ends there. Counted is the
 processor time of the receiving process, threads included (/proc), over the seconds after the first ones.
@@ -10,13 +11,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import fractions
+import itertools
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "python"))
@@ -103,8 +109,31 @@ async def receive_by_pipecat() -> None:
         print(json.dumps(frames), flush=True)
 
 
-async def send(url: str, video: str | None) -> None:
-    """aiortc sends; the answer comes from `url`, or from the standard input where there is none."""
+def film(clip: str | None, file: pathlib.Path) -> None:
+    """Ten seconds of 640×480 at 30 frames a second as a file of JPEGs, for a browser's camera; a pattern that moves where there is no clip."""
+    import av
+    import numpy
+
+    def pictures():
+        while clip:
+            with av.open(clip) as frames:
+                yield from frames.decode(video=0)
+        noise = numpy.random.default_rng(1).integers(0, 255, (12, 16, 3), numpy.uint8).repeat(40, 0).repeat(40, 1)
+        for i in itertools.count():
+            yield av.VideoFrame.from_ndarray(numpy.roll(noise, 4 * i, 1), format="rgb24")
+
+    codec = av.CodecContext.create("mjpeg", "w")
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = 640, 480, "yuvj420p", fractions.Fraction(1, 30)
+    with open(file, "wb") as out:
+        for i, frame in enumerate(itertools.islice(pictures(), 300)):
+            small = frame.reformat(width=640, height=480, format="yuvj420p")
+            small.pts, small.time_base = i, codec.time_base
+            out.writelines(bytes(packet) for packet in codec.encode(small))
+        out.writelines(bytes(packet) for packet in codec.encode(None))
+
+
+async def send(video: str | None) -> None:
+    """aiortc sends; its offer goes to the standard output, the answer comes from the standard input."""
     import aiortc_client as client
     from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
@@ -116,11 +145,8 @@ async def send(url: str, video: str | None) -> None:
     peer.addTrack(client.Picture(pace, video))
     client.prefer(peer, "vp8")
     await peer.setLocalDescription(await peer.createOffer())
-    if url:
-        answer = client.post(url + "/v1/realtime/calls", peer.localDescription.sdp, "application/sdp", None)[2]
-    else:
-        print(json.dumps(peer.localDescription.sdp), flush=True)
-        answer = json.loads(await asyncio.to_thread(sys.stdin.readline))
+    print(json.dumps(peer.localDescription.sdp), flush=True)
+    answer = json.loads(await asyncio.to_thread(sys.stdin.readline))
     await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
     await asyncio.sleep(3600)
 
@@ -132,10 +158,20 @@ def part(*args: str, **pipes) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-W", "ignore", __file__, *args], text=True, stderr=subprocess.DEVNULL, **pipes)
 
 
-def of_peer(receive: str, seconds: float, video: list[str]) -> tuple[float, float]:
+BOTH = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+
+
+def by_aiortc(video: list[str]) -> subprocess.Popen:
+    return part("--part", "send", *video, **BOTH)
+
+
+def by_chromium(clip: pathlib.Path) -> subprocess.Popen:
+    return subprocess.Popen(["node", str(ROOT / "tests" / "browser" / "sender.mjs"), str(clip)], text=True, stderr=subprocess.DEVNULL, **BOTH)
+
+
+def of_peer(receive: str, seconds: float, send: Callable[[], subprocess.Popen]) -> tuple[float, float]:
     """Share of a core, and frames a second that came out."""
-    both = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    sender, receiver = part("--part", "send", *video, **both), part("--part", receive, **both)
+    sender, receiver = send(), part("--part", receive, **BOTH)
     try:
         receiver.stdin.write(sender.stdout.readline())
         receiver.stdin.flush()
@@ -143,22 +179,36 @@ def of_peer(receive: str, seconds: float, video: list[str]) -> tuple[float, floa
         sender.stdin.flush()
         used = share(receiver.pid, seconds)
     finally:
-        sender.kill()
+        end(sender)
         receiver.kill()
     counts = [json.loads(line) for line in receiver.stdout.read().splitlines()]
     return used, counts[-1]["video"] / len(counts)
 
 
-def of_sightline(seconds: float, video: list[str], server) -> tuple[float, float]:
+def end(sender: subprocess.Popen) -> None:
+    """A browser closes when nothing more is to come."""
+    sender.stdin.close()
+    try:
+        sender.wait(3)
+    except subprocess.TimeoutExpired:
+        sender.kill()
+
+
+def of_sightline(seconds: float, send: Callable[[], subprocess.Popen], server) -> tuple[float, float]:
+    import aiortc_client as client
+
     before = server.metric("sightline_decode_out_total", "vp8")
     began = time.monotonic()
-    sender = part("--part", "send", "--url", server.url, *video)
+    sender = send()
     try:
+        answer = client.post(server.url + "/v1/realtime/calls", json.loads(sender.stdout.readline()), "application/sdp", None)[2]
+        sender.stdin.write(json.dumps(answer) + "\n")
+        sender.stdin.flush()
         used = share(server.process.pid, seconds)
         frames = server.metric("sightline_decode_out_total", "vp8") - before
         return used, frames / (time.monotonic() - began)
     finally:
-        sender.kill()
+        end(sender)
         server.wait_for_sessions(0, 60)
 
 
@@ -167,16 +217,15 @@ def main() -> int:
     args.add_argument("--rounds", type=int, default=3)
     args.add_argument("--seconds", type=float, default=15)
     args.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared" / "data", help="where clips lie; without any, a pattern that moves is sent")
+    args.add_argument("--senders", nargs="*", choices=["aiortc", "chromium"], help="who sends; both where there is a browser")
     args.add_argument("--part", choices=["send", "receive", "receive_by_pipecat"], help=argparse.SUPPRESS)
-    args.add_argument("--url", default="", help=argparse.SUPPRESS)
     args.add_argument("--video", help=argparse.SUPPRESS)
     args = args.parse_args()
     if args.part:
-        parts = {"send": lambda: send(args.url, args.video), "receive": receive, "receive_by_pipecat": receive_by_pipecat}
+        parts = {"send": lambda: send(args.video), "receive": receive, "receive_by_pipecat": receive_by_pipecat}
         asyncio.run(parts[args.part]())
         return 0
     import harness
-    from importlib.metadata import version
 
     if reason := harness.missing():
         print(f"ingest: {reason}")
@@ -186,20 +235,34 @@ def main() -> int:
     print(f"ingest | 640x480, 30 frames a second, VP8 and Opus, {clips[-1].name if clips else 'a pattern that moves'}", flush=True)
     server = harness.Server("peers-ingest", "watch.experts=", "watch.max_fps=0.1", "memory.enabled=false", "ingest.disconnected_ms=1000", "ingest.failed_ms=2000")
     server.wait()
-    rows: dict[str, list[tuple[float, float]]] = {"sightline": [], "pipecat": [], "aiortc": []}
-    for i in range(args.rounds):
-        rows["aiortc"].append(of_peer("receive", args.seconds, video))
-        rows["pipecat"].append(of_peer("receive_by_pipecat", args.seconds, video))
-        rows["sightline"].append(of_sightline(args.seconds, video, server))
-        print(f"round {i + 1}: " + ", ".join(f"{k} {100 * v[-1][0]:.1f} % of a core at {v[-1][1]:.0f} fps" for k, v in rows.items()), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        senders = {"aiortc": lambda: by_aiortc(video)}
+        if shutil.which("node") and (ROOT / "tests" / "browser" / "node_modules").exists():
+            clip = pathlib.Path(folder) / "clip.mjpeg"
+            film(str(clips[-1]) if clips else None, clip)
+            senders["chromium"] = lambda: by_chromium(clip)
+        for name in args.senders or senders:
+            measure(name, senders[name], args, server)
     server.stop()
-    medians = {k: statistics.median(used for used, _ in v) for k, v in rows.items()}
-    spread = {k: (min(u for u, _ in v), max(u for u, _ in v)) for k, v in rows.items()}
-    for name, label in (("aiortc", f"aiortc {version('aiortc')}"), ("pipecat", f"pipecat {version('pipecat-ai')}, small WebRTC"), ("sightline", "sightline")):
-        low, high = spread[name]
-        beside = ", ".join(f"{medians[name] / medians[peer]:.2f} of {peer}" for peer in ("aiortc", "pipecat"))
-        print(f"ingest | {label} | {100 * medians[name]:.1f} % of a core ({100 * low:.1f} to {100 * high:.1f}) | {beside}")
     return 0
+
+
+def measure(sender: str, send: Callable[[], subprocess.Popen], args: argparse.Namespace, server) -> None:
+    """All that take what one sender sends, in turn."""
+    from importlib.metadata import version
+
+    rows: dict[str, list[tuple[float, float]]] = {"aiortc": [], "pipecat": [], "sightline": []}
+    for i in range(args.rounds):
+        rows["aiortc"].append(of_peer("receive", args.seconds, send))
+        rows["pipecat"].append(of_peer("receive_by_pipecat", args.seconds, send))
+        rows["sightline"].append(of_sightline(args.seconds, send, server))
+        print(f"from {sender}, round {i + 1}: " + ", ".join(f"{k} {100 * v[-1][0]:.1f} % of a core at {v[-1][1]:.0f} fps" for k, v in rows.items()), flush=True)
+    medians = {k: statistics.median(used for used, _ in v) for k, v in rows.items()}
+    labels = {"aiortc": f"aiortc {version('aiortc')}", "pipecat": f"pipecat {version('pipecat-ai')}, small WebRTC", "sightline": "sightline"}
+    for name, row in rows.items():
+        low, high = min(u for u, _ in row), max(u for u, _ in row)
+        beside = ", ".join(f"{medians[name] / medians[peer]:.2f} of {peer}" for peer in ("aiortc", "pipecat"))
+        print(f"ingest | from {sender} | {labels[name]} | {100 * medians[name]:.1f} % of a core ({100 * low:.1f} to {100 * high:.1f}) | {beside}")
 
 
 if __name__ == "__main__":

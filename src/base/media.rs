@@ -47,6 +47,15 @@ impl Codec {
     }
 }
 
+/// Where a picture stands among the temporal layers of its stream; the lowest where it has none, or none that we read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Layer {
+    /// 0 is the base layer. A picture builds on pictures of its own layer and those below.
+    pub temporal: u8,
+    /// It builds on the base layer only.
+    pub sync: bool,
+}
+
 /// One whole encoded picture, or one audio packet, with its capture time.
 #[derive(Debug, Clone)]
 pub struct AccessUnit {
@@ -62,6 +71,8 @@ pub struct AccessUnit {
     pub keyframe: bool,
     /// Nothing is missing between this unit and the one before it.
     pub contiguous: bool,
+    /// Its temporal layer.
+    pub layer: Layer,
 }
 
 /// A decoded picture: 8-bit RGB, rows tightly packed (`stride = 3 * width`), full range, top row first.

@@ -15,5 +15,5 @@ pub use class::ErrorClass;
 pub use geometry::BBox;
 pub use id::{FrameId, SessionId};
 pub use loss::LossReason;
-pub use media::{AccessUnit, Codec, Pcm, RgbFrame};
+pub use media::{AccessUnit, Codec, Layer, Pcm, RgbFrame};
 pub use time::{Clock, ManualClock, MediaTime};

@@ -24,6 +24,7 @@ mod graph;
 mod header;
 mod inventory;
 mod jpeg;
+mod layers;
 mod live;
 mod opus;
 mod picture;

@@ -1,8 +1,8 @@
 //! Video access units of one live stream → RGB frames.
 //!
 //! Floor 2. In: [`AccessUnit`]. Out: [`RgbFrame`] at the picture's own size, long side at most `max_side`, on GStreamer's thread.
-//! Loses: `NoKeyframe`, `DecoderBehind`, `Corrupt`, and `RateLimited` and `Unchanged`: every picture is decoded, but only as many are scaled and converted as
-//! somebody looks at, and fewer where nothing moves.
+//! Loses: `NoKeyframe`, `DecoderBehind`, `Corrupt`, and `RateLimited` and `Unchanged`: of temporal layers no more are decoded than are needed (`layers.rs`), and of what is
+//! decoded only as much is scaled and converted as somebody looks at, and less where nothing moves.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,7 @@ use super::frame;
 use super::gate::{Facts, Gate};
 use super::graph::{Graph, GraphName};
 use super::header;
+use super::layers::Layers;
 use super::live::{Live, Polled, Recipe};
 use super::{DecodeConfig, DecodeError, init};
 
@@ -37,6 +38,7 @@ pub struct VideoDecoder {
     shared: Arc<Shared>,
     live: Live,
     gate: Gate,
+    layers: Layers,
     on_keyframe_needed: Box<dyn Fn() + Send>,
     last_pts: u64,
     /// Oversized streams are reported once, not thirty times a second.
@@ -117,6 +119,7 @@ impl VideoDecoder {
             shared,
             live,
             gate: Gate::new(),
+            layers: Layers::new(cfg.least_between),
             on_keyframe_needed: Box::new(on_keyframe_needed),
             last_pts: 0,
             told_of_size: false,
@@ -195,6 +198,9 @@ impl VideoDecoder {
             self.gate.lose();
             return Err(LossReason::NoKeyframe);
         };
+        if !self.layers.admit(unit.layer, unit.keyframe, unit.capture) {
+            return Err(LossReason::RateLimited);
+        }
         let full = graph.level() >= self.cfg.video_queue;
         let admitted = self.gate.admit(Facts { keyframe: unit.keyframe, contiguous: unit.contiguous, full });
         if admitted != Err(LossReason::NoKeyframe) {

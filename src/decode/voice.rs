@@ -89,7 +89,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::{AccessUnit, Codec, ManualClock, MediaTime, Pcm};
+    use crate::base::{AccessUnit, Codec, Layer, ManualClock, MediaTime, Pcm};
     use crate::decode::AudioDecoder;
     use crate::decode::opus::packet_duration;
 
@@ -118,6 +118,7 @@ mod tests {
                 arrival: capture,
                 keyframe: true,
                 contiguous: true,
+                layer: Layer::default(),
             });
         }
         let mut samples = Vec::new();

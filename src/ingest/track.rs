@@ -152,6 +152,7 @@ impl TrackTask {
                         arrival: unit.arrival,
                         keyframe: unit.keyframe,
                         contiguous: unit.contiguous,
+                        layer: unit.layer,
                     });
                 }
                 Assembled::Lost(reason) => {

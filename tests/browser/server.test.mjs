@@ -169,6 +169,19 @@ describe("questions and answers", { skip, concurrency: false }, () => {
     assert.match(b.answer, /red/i);
   });
 
+  test("of the temporal layers that the page sends no more pictures are decoded than are looked at", async (t) => {
+    await live(t, server.url, drawings["hello-42"]);
+    const counts = async () => {
+      const metrics = await fetch(`${server.url}/metrics`).then((r) => r.text());
+      return ["ingest_units", "decode_out"].map((name) => Number(new RegExp(`^sightline_${name}_total\\{codec="vp8"\\} (\\d+)`, "m").exec(metrics)?.[1] ?? 0));
+    };
+    await new Promise((r) => setTimeout(r, 5000));
+    const before = await counts();
+    await new Promise((r) => setTimeout(r, 4000));
+    const [sent, decoded] = (await counts()).map((n, i) => n - before[i]);
+    assert.ok(sent > 40 && decoded > 15 && decoded < 0.6 * sent, `${decoded} of ${sent} in four seconds`);
+  });
+
   test("every session is gone once its page is", async () => {
     await empty(server.url);
   });

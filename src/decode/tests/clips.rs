@@ -9,7 +9,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use crate::base::{AccessUnit, Codec, ManualClock, MediaTime, RgbFrame};
+use crate::base::{AccessUnit, Codec, Layer, ManualClock, MediaTime, RgbFrame};
 use crate::decode::{AudioDecoder, DecodeConfig, VideoDecoder, init};
 
 pub(super) const FRAME_US: u64 = 33_333;
@@ -82,7 +82,7 @@ pub(super) fn clip(codec: Codec, source: &str, (w, h): (u32, u32), n: u32) -> Op
 
 pub(super) fn unit(codec: Codec, data: Bytes, at_us: u64, keyframe: bool) -> AccessUnit {
     let at = MediaTime::from_micros(at_us);
-    AccessUnit { codec, data, capture: at, arrival: at, keyframe, contiguous: true }
+    AccessUnit { codec, data, capture: at, arrival: at, keyframe, contiguous: true, layer: Layer::default() }
 }
 
 pub(super) fn solid(rgb: u32) -> String {

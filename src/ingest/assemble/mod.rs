@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use self::reorder::{Ordered, Reorder, Verdict};
-use crate::base::{Codec, LossReason, MediaTime};
+use crate::base::{Codec, Layer, LossReason, MediaTime};
 
 /// The part of an RTP packet that assembly needs. RTX is already undone and padding already cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct Unit {
     pub keyframe: bool,
     /// Nothing is missing between this unit and the one before it.
     pub contiguous: bool,
+    /// Its temporal layer.
+    pub layer: Layer,
 }
 
 /// What comes out of the assembler.
@@ -226,6 +228,7 @@ impl Assembler {
 
     fn finish(&mut self, arrival: MediaTime, out: &mut Vec<Assembled>) {
         let Some(timestamp) = self.open.take() else { return };
+        let layer = self.depay.layer();
         let (data, keyframe) = match self.depay.finish() {
             Ok(done) => done,
             Err(fault) => return self.lose(fault.reason(), out),
@@ -238,7 +241,7 @@ impl Assembler {
         self.stats.units += 1;
         self.stats.keyframes += u64::from(keyframe);
         let contiguous = std::mem::replace(&mut self.contiguous, true);
-        out.push(Assembled::Unit(Unit { data, timestamp, arrival, keyframe, contiguous }));
+        out.push(Assembled::Unit(Unit { data, timestamp, arrival, keyframe, contiguous, layer }));
     }
 
     fn abandon(&mut self) {
@@ -323,6 +326,11 @@ impl Depay {
             Self::Av1(d) => d.finish(),
             Self::Opus(data) => Ok((std::mem::take(data), true)),
         }
+    }
+
+    /// Of the unit under construction. Read of VP8 only, which browsers send with layers.
+    fn layer(&self) -> Layer {
+        if let Self::Vp8(d) = self { d.layer() } else { Layer::default() }
     }
 
     fn reset(&mut self) {

@@ -176,13 +176,24 @@ function addTracks(pc: RTCPeerConnection, stream: MediaStream, speech: boolean):
   const senders = new Map<string, RTCRtpSender>();
   for (const track of [...stream.getAudioTracks(), ...stream.getVideoTracks()]) {
     const direction = speech && track.kind === "audio" ? "sendrecv" : "sendonly";
-    const transceiver = pc.addTransceiver(track, { direction, streams: [stream] });
+    const init: RTCRtpTransceiverInit = { direction, streams: [stream] };
+    const transceiver = track.kind === "video" ? addLayered(pc, track, init) : pc.addTransceiver(track, init);
     if (track.kind === "video") preferVp8(transceiver);
     senders.set(track.kind, transceiver.sender);
   }
   // Nothing is said, but answers are to be heard.
   if (speech && !senders.has("audio")) pc.addTransceiver("audio", { direction: "recvonly" });
   return senders;
+}
+
+/** With three temporal layers where the browser has them: the server decodes no more pictures than it looks at. */
+function addLayered(pc: RTCPeerConnection, track: MediaStreamTrack, init: RTCRtpTransceiverInit): RTCRtpTransceiver {
+  try {
+    const layered: RTCRtpEncodingParameters & { scalabilityMode: string } = { scalabilityMode: "L1T3" };
+    return pc.addTransceiver(track, { ...init, sendEncodings: [layered] });
+  } catch {
+    return pc.addTransceiver(track, init);
+  }
 }
 
 /** VP8 first: every server build decodes it, and Chromium's H.264 encoder drops resolution (measured). */
