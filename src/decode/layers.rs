@@ -10,8 +10,9 @@ use crate::base::{Layer, MediaTime};
 const LAYERS: usize = 4;
 /// Units of a layer after which its rate is known.
 const SETTLED: u32 = 12;
-/// A rate this much below the wanted one is enough: a camera of 30 pictures a second has 7.5 in its lowest layer of three.
-const ENOUGH: f64 = 1.4;
+/// Distances up to this part of the wanted one are near enough. Not more: with 7 pictures a second instead of 10 the gates of `watch` see what is shown too late, and five of a
+/// hundred pictures were taken for the one before (`make bench-gates`, "showing").
+const ENOUGH: f64 = 1.05;
 /// Weight of the newest distance in the mean.
 const NEWEST: f64 = 0.125;
 
@@ -101,9 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn of_a_fast_camera_the_base_layer_is_enough_and_of_a_slow_one_all_are_decoded() {
+    fn of_a_fast_camera_the_lower_layers_are_enough_and_of_a_slow_one_all_are_decoded() {
         let of = |fps| last_second(&mut Layers::new(WANTED), fps, 0, 8);
-        assert!(of(30).iter().all(|t| *t == 0) && (7..=8).contains(&of(30).len()), "{:?}", of(30));
+        assert!(of(60).iter().all(|t| *t == 0) && of(60).len() == 15, "{:?}", of(60));
+        assert!(of(30).iter().all(|t| *t <= 1) && of(30).len() == 15, "{:?}", of(30));
         assert!(of(24).iter().all(|t| *t <= 1) && of(24).len() == 12, "{:?}", of(24));
         assert_eq!(of(6).len(), 6);
     }
@@ -111,7 +113,7 @@ mod tests {
     #[test]
     fn a_layer_is_entered_again_only_where_it_builds_on_the_base_layer() {
         let mut layers = Layers::new(WANTED);
-        last_second(&mut layers, 30, 0, 8);
+        last_second(&mut layers, 60, 0, 8);
         // The camera becomes slow: higher layers are wanted, first the middle one at its synchronisation point.
         let mut taken = Vec::new();
         for i in 0..60_u64 {
@@ -130,7 +132,10 @@ mod tests {
         let mut layers = Layers::new(WANTED);
         assert!((0..100).all(|i| layers.admit(Layer::default(), i == 0, MediaTime::from_millis(i * 33))));
         let odd = Layer { temporal: 3, sync: false };
-        assert!(!layers.admit(odd, false, MediaTime::from_millis(3_300)) && layers.admit(odd, true, MediaTime::from_millis(3_333)));
+        assert!(
+            !layers.admit(odd, false, MediaTime::from_millis(3_300))
+                && layers.admit(odd, true, MediaTime::from_millis(3_333))
+        );
     }
 
     proptest! {

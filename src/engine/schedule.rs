@@ -371,7 +371,8 @@ impl Scheduler {
             [Stand::Fair, Stand::Aside, Stand::More].map(|stand| {
                 let all = || queue.iter().zip(&weights).enumerate().filter(|(_, (_, w))| w.stand(least) == stand);
                 let (at, (e, w)) = all().min_by_key(|(_, (e, w))| (!w.ends, !e.begun))?;
-                let shorter = all().filter(|(_, (_, other))| w.lets_pass(other)).min_by_key(|(_, (_, other))| other.left);
+                let shorter =
+                    all().filter(|(_, (_, other))| w.lets_pass(other)).min_by_key(|(_, (_, other))| other.left);
                 let (at, (e, w)) = shorter.unwrap_or((at, (e, w)));
                 let (as_kind, first_word) = (if w.ends { Kind::Speech } else { kind }, w.silent && !w.is_more(least));
                 Some(Candidate { kind, as_kind, at, id: e.id, takes: w.takes, stand, first_word })

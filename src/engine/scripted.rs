@@ -87,7 +87,15 @@ pub(crate) struct ScriptedLanguage {
 
 impl ScriptedLanguage {
     pub(crate) fn new(answer: &'static str, clock: Arc<ManualClock>, log: Log) -> Self {
-        Self { answer, context: 4096, cost: Duration::from_millis(1), clock, log, slots: HashMap::new(), brake: Brake::default() }
+        Self {
+            answer,
+            context: 4096,
+            cost: Duration::from_millis(1),
+            clock,
+            log,
+            slots: HashMap::new(),
+            brake: Brake::default(),
+        }
     }
 }
 

@@ -38,7 +38,8 @@ impl Bench {
         let (clock, log) = (Arc::new(ManualClock::default()), Log::default());
         let expert = |&(name, act)| {
             let (clock, log) = (Arc::clone(&clock), Arc::clone(&log));
-            Box::new(ScriptedExpert { name, act, cost: Duration::from_millis(50), clock, log, brake: Brake::default() }) as _
+            Box::new(ScriptedExpert { name, act, cost: Duration::from_millis(50), clock, log, brake: Brake::default() })
+                as _
         };
         let parts = EngineParts {
             voice: None,

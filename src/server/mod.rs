@@ -177,7 +177,9 @@ pub async fn serve(listener: Door, state: ServerState, stop: CancellationToken) 
     let (router, drained) = (router(state.clone()), CancellationToken::new());
     let draining = drain(state, stop, drained.clone());
     match listener {
-        Door::Plain(listener) => tokio::join!(connections::serve(connections::prompt(listener), router, drained), draining),
+        Door::Plain(listener) => {
+            tokio::join!(connections::serve(connections::prompt(listener), router, drained), draining)
+        }
         Door::Tls(listener) => tokio::join!(connections::serve(listener, router, drained), draining),
     };
 }

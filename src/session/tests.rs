@@ -58,7 +58,14 @@ const PLACES: usize = 50;
 fn parts(clock: &Arc<ManualClock>, log: &Log) -> EngineParts {
     let (clock, log) = (|| Arc::clone(clock), || Arc::clone(log));
     let ms = Duration::from_millis;
-    let expert = ScriptedExpert { name: "detector", act: Act::See, cost: ms(80), clock: clock(), log: log(), brake: Brake::default() };
+    let expert = ScriptedExpert {
+        name: "detector",
+        act: Act::See,
+        cost: ms(80),
+        clock: clock(),
+        log: log(),
+        brake: Brake::default(),
+    };
     let transcriber = ScriptedTranscriber { text: "hello", cost: ms(140), clock: clock(), log: log() };
     let mut language = ScriptedLanguage::new("Fine.", clock(), log());
     language.cost = ms(3);

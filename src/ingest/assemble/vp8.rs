@@ -87,7 +87,11 @@ mod tests {
         let layer = |p: &[u8]| descriptor(p).map(|d| (d.length, d.layer));
         let (none, second) = (Layer::default(), Layer { temporal: 2, sync: true });
         assert_eq!(layer(&[0x10, 9]), Some((1, none)), "no extension");
-        assert_eq!(layer(&[0x90, 0xe0, 0x80, 1, 5, 0xa0, 9]), Some((6, second)), "picture number of two bytes, TL0PICIDX, TID");
+        assert_eq!(
+            layer(&[0x90, 0xe0, 0x80, 1, 5, 0xa0, 9]),
+            Some((6, second)),
+            "picture number of two bytes, TL0PICIDX, TID"
+        );
         assert_eq!(layer(&[0x90, 0x20, 0xa0, 9]), Some((3, second)), "TID alone");
         assert_eq!(layer(&[0x90, 0x10, 0xa0, 9]), Some((3, none)), "KEYIDX alone");
         assert_eq!((layer(&[0x90, 0x20]), layer(&[0x90]), layer(&[])), (None, None, None), "cut short");

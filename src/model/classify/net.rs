@@ -427,7 +427,12 @@ mod tests {
                 net.run_at(*level, &rgb).unwrap()
             });
             assert_eq!(broken, None);
-            assert_eq!(net.run_at(*level, &rgb).unwrap(), Some((logits, features)), "{}, broken off before", level.name());
+            assert_eq!(
+                net.run_at(*level, &rgb).unwrap(),
+                Some((logits, features)),
+                "{}, broken off before",
+                level.name()
+            );
         }
     }
 }

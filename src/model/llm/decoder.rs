@@ -89,12 +89,7 @@ impl Cache {
 
 impl Decoder {
     /// Reads all weights.
-    pub(super) fn load(
-        file: &mut GgufFile,
-        shape: Shape,
-        level: Level,
-        threads: usize,
-    ) -> Result<Self, LlmError> {
+    pub(super) fn load(file: &mut GgufFile, shape: Shape, level: Level, threads: usize) -> Result<Self, LlmError> {
         let team = Team::new(threads).map_err(|e| LlmError::Threads(e.to_string()))?;
         let heads = Heads { heads: shape.heads, shared: shape.kv_heads, width: shape.head_width };
         let mut weights = Weights { file };

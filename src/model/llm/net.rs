@@ -2,9 +2,9 @@
 
 use super::LlmError;
 use super::decoder::{Cache, Decoder};
+use super::device_failed;
 use super::gguf::{GgufFile, Shape};
 use super::transformer::{KvCache, Transformer};
-use super::device_failed;
 use crate::base::Brake;
 use crate::model::ModelError;
 use crate::model::kernels::Level;
