@@ -142,7 +142,7 @@ bench: ## micro-benchmarks
 
 PEERS ?= llm ingest asr dialogue
 .PHONY: bench-peers
-bench-peers: build models test-models benches/peers/.venv/.ready ## Sightline beside llama.cpp, aiortc, faster-whisper and Pipecat: same weights, same input, alternating, ratios (PEERS=llm for one row; needs espeak-ng and an idle machine)
+bench-peers: build models test-models benches/peers/.venv/.ready tests/browser/node_modules/.package-lock.json ## Sightline beside llama.cpp, aiortc, faster-whisper and Pipecat: same weights, same input, alternating, ratios (PEERS=llm for one row; needs espeak-ng, Chromium for one row, and an idle machine)
 	@for row in $(PEERS); do SIGHTLINE_BIN=$(CURDIR)/$(BIN) CANDLE_NUM_THREADS=1 benches/peers/.venv/bin/python -W ignore benches/peers/$$row.py --data $(abspath $(DATA)) || exit 1; done
 
 benches/peers/.venv/.ready: benches/peers/requirements.txt

@@ -241,8 +241,8 @@ impl EngineHandle {
         self.commands.send(command).await.map_err(|_| EngineError::Stopped)
     }
 
-    /// The same of something that is waited for.
-    async fn send_urgent(&self, command: Command, kind: Kind) -> Result<(), EngineError> {
+    /// The same of work of this kind: what can wait longer is broken off for it.
+    async fn send_as(&self, command: Command, kind: Kind) -> Result<(), EngineError> {
         self.send(command).await?;
         self.shared.brake.pull(kind as u8);
         Ok(())
@@ -309,7 +309,7 @@ impl EngineSession {
         let job = GenerateJob { request, rendered, max_tokens, replies, cancel, asked, wanted };
         let (accepted, answer) = oneshot::channel();
         let kind = if job.wanted.is_some() { Kind::Ahead } else { Kind::Answer };
-        self.engine.send_urgent(Command::Generate(self.key, Box::new(job), accepted), kind).await?;
+        self.engine.send_as(Command::Generate(self.key, Box::new(job), accepted), kind).await?;
         answer.await.map_err(|_| EngineError::Stopped)??;
         Ok(receiver)
     }
@@ -369,7 +369,7 @@ impl EngineSession {
         let (reply, answer) = oneshot::channel();
         self.expect_turn(None);
         let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, seat: self.key.index };
-        self.engine.send_urgent(Command::Transcribe(job), Kind::Speech).await?;
+        self.engine.send_as(Command::Transcribe(job), Kind::Speech).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -393,7 +393,7 @@ impl EngineSession {
     /// # Errors
     /// [`EngineError::Stopped`].
     pub async fn hurry_reading(&self) -> Result<(), EngineError> {
-        self.engine.send_urgent(Command::Hurry(self.key), Kind::Speech).await
+        self.engine.send_as(Command::Hurry(self.key), Kind::Speech).await
     }
 
     /// What a look by all experts has cost lately; nothing as long as none has looked.
@@ -411,7 +411,7 @@ impl EngineSession {
         let kind = if request.urgent { Kind::Question } else { Kind::Background };
         let job =
             PerceiveJob::new((frame, self.key.index), request, &self.engine.shared.experts, self.engine.now(), reply);
-        self.engine.send_urgent(Command::Perceive(Box::new(job)), kind).await?;
+        self.engine.send_as(Command::Perceive(Box::new(job)), kind).await?;
         answer.await.map_err(|_| EngineError::Stopped)
     }
 
@@ -440,7 +440,7 @@ impl EngineSession {
         let (reply, answer) = oneshot::channel();
         let kind = if urgent { Kind::Embed } else { Kind::Background };
         let job = EmbedJob { text, deadline, urgent, reply, seat: self.key.index };
-        self.engine.send_urgent(Command::Embed(job), kind).await?;
+        self.engine.send_as(Command::Embed(job), kind).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 }
