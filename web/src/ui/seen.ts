@@ -26,7 +26,7 @@ function update(element: HTMLElement, chip: Chip): void {
 export function seen(): Part {
   const list = h("ul", { class: "chips", attrs: { "aria-label": "What is seen" } });
   const keyed = new Keyed<Chip>(list, (c) => c.key, make, update);
-  const stats = h("span", { class: "seen-stats", title: "How the server receives the picture" });
+  const stats = h("span", { class: "seen-stats", title: "What the server decodes of the camera: no more than it needs" });
   const element = h("div", { class: "seen" }, h("span", { class: "seen-title" }, "Sees"), list, stats);
   return {
     element,
