@@ -10,7 +10,7 @@ use crate::base::{Layer, MediaTime};
 const LAYERS: usize = 4;
 /// Units of a layer after which its rate is known.
 const SETTLED: u32 = 12;
-/// Distances up to this part of the wanted one are near enough. Not more: with 7 pictures a second instead of 10 the gates of `watch` see what is shown too late, and five of a
+/// Distances of up to so many times the wanted one are short enough. Not more: with 7 pictures a second instead of 10 the gates of `watch` see what is shown too late, and five of a
 /// hundred pictures were taken for the one before (`make bench-gates`, "showing").
 const ENOUGH: f64 = 1.05;
 /// Weight of the newest distance in the mean.

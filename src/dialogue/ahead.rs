@@ -123,7 +123,7 @@ impl Conversation {
             sight,
             now,
             budget: self.limits.prompt_tokens,
-            turns: self.items.window.shown(&asked.turns, self.turns_width()),
+            turns: self.turns_shown(asked),
             count: &*self.count,
         }
     }

@@ -59,7 +59,7 @@ impl Conversation {
         let (ground, lines) = told.map(|told| (told.ground, told.lines)).unzip();
         let sight = lines.as_deref().map_or_else(|| self.sight(&asked), Sight::Memory);
         let budget = self.limits.prompt_tokens;
-        let turns = self.items.window.shown(&asked.turns, self.turns_width());
+        let turns = self.turns_shown(&asked);
         let basis = Basis { instructions: &instructions, asked: &asked, sight, now, budget, turns, count: &*count };
         match (&self.answers[i].plan, ground) {
             (Plan::Call(offer), _) => tools::build(offer, basis),
@@ -69,11 +69,16 @@ impl Conversation {
     }
 
     /// The prompts that follow begin with the turns that this one shows.
-    pub(crate) fn stay_with(&mut self, asked: &Asked) {
+    fn stay_with(&mut self, asked: &Asked) {
         self.items.window.stay(&asked.turns, self.turns_width());
     }
 
-    pub(crate) fn turns_width(&self) -> Width {
+    /// How many of the earlier turns a prompt shows.
+    pub(crate) fn turns_shown(&self, asked: &Asked) -> usize {
+        self.items.window.shown(&asked.turns, self.turns_width())
+    }
+
+    fn turns_width(&self) -> Width {
         if self.is_shallow() { prompt_build::FEWER_TURNS } else { prompt_build::TURNS }
     }
 

@@ -57,6 +57,13 @@ impl Net {
         }
     }
 
+    /// Only what runs on the processor can be broken off.
+    pub(super) fn obey(&mut self, brake: Brake) {
+        if let Self::Processor(net) = self {
+            net.brake = brake;
+        }
+    }
+
     /// Runs `tokens` (at least one, fitting the cache). Returns the logits after the last one when asked.
     pub(super) fn forward(
         &mut self,
@@ -68,15 +75,6 @@ impl Net {
             (Self::Processor(net), Past::Processor(past)) => net.forward(past, tokens, want_logits),
             (Self::Candle(net), Past::Candle(past)) => net.forward(past, tokens, want_logits).map_err(device_failed),
             _ => Err(ModelError::Device("a cache of another device: this is a bug".to_owned())),
-        }
-    }
-}
-
-impl Net {
-    /// Only what runs on the processor can be broken off.
-    pub(super) fn obey(&mut self, brake: Brake) {
-        if let Self::Processor(net) = self {
-            net.brake = brake;
         }
     }
 }
