@@ -58,6 +58,9 @@ pub enum AsrError {
         /// What the file has.
         got: Vec<usize>,
     },
+    /// The system gave no thread to compute with.
+    #[error("no thread to recognise speech with: {0}; raise the limit on processes, or set RAYON_NUM_THREADS=1")]
+    Threads(String),
     /// A converted file could not be written.
     #[error("cannot write {}: {why}", file.display())]
     Unwritable {

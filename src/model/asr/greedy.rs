@@ -44,6 +44,11 @@ impl Limits {
         let spoken = (samples as f32 / Pcm::RATE_HZ as f32 * TOKENS_PER_S).ceil() as usize;
         Self { max_tokens: (spoken + FREE_TOKENS).min(hard), min_confidence }
     }
+
+    /// How many tokens are written at most.
+    pub(super) const fn tokens(&self) -> usize {
+        self.max_tokens
+    }
 }
 
 /// One utterance's tokens so far.

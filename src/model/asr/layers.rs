@@ -1,275 +1,226 @@
-//! The blocks that both recognisers are made of: linear layers, layer norm, attention with a cache.
+//! The blocks that both recognisers are made of: matrices of 8 bits, layer norm, and the desk where they are computed.
 //!
-//! Everything runs on one utterance at a time, so there is no batch dimension: hidden states are `(time, width)`.
-
-use candle_core::{D, Result, Tensor};
+//! Everything runs on one utterance at a time, so there is no batch dimension: hidden states are `[time, width]`, row by row. What goes into a product is
+//! rounded to 8 bits, too, with a scale for every 32 values; sums, norms, activations and what is added up stay f32, keys and values are f16.
 
 use super::error::AsrError;
-use super::rows8::Rows8;
 use super::weights::Weights;
+use crate::model::device;
+use crate::model::kernels::{
+    Activations, Heads, Level, Packed, Product, Side, Team, add, gelu, layer_norm, multiply, swish, turn,
+};
 
-/// How a linear layer keeps its weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Precision {
-    /// `f32`, fastest when many rows are multiplied at once (encoder).
-    Full,
-    /// 8 bits: a quarter of the memory traffic, which is what a single row costs (decoder).
-    Q8,
-}
+/// What loading a block gives.
+pub(super) type Loaded<T> = Result<T, AsrError>;
 
-/// `x · Wᵀ + b`.
+/// A matrix in 8 bits: `x · Wᵀ + b`.
 pub(super) struct Linear {
-    weight: Weight,
-    bias: Option<Tensor>,
-}
-
-enum Weight {
-    /// `(in, out)`: a transposed view of the stored `(out, in)`.
-    Full(Tensor),
-    Rounded(Rows8),
+    weight: Packed,
+    bias: Option<Vec<f32>>,
 }
 
 impl Linear {
     /// Loads `{name}.weight` of shape `(out, in)` and, if asked, `{name}.bias` of shape `(out,)`.
-    pub(super) fn load(w: &mut Weights, name: &str, dims: (usize, usize), bias: bool, p: Precision) -> Loaded<Self> {
-        let (input, output) = dims;
+    pub(super) fn load(w: &mut Weights, name: &str, (input, output): (usize, usize), bias: bool) -> Loaded<Self> {
         let weight = w.take(&format!("{name}.weight"), &[output, input])?;
         let bias = if bias { Some(w.take(&format!("{name}.bias"), &[output])?) } else { None };
-        Self::new(weight, bias, p).map_err(|e| w.bad(name, &e))
+        Self::new(w, name, &weight, bias, output)
     }
 
-    /// From a weight `(out, in)`.
-    pub(super) fn new(weight: Tensor, bias: Option<Tensor>, p: Precision) -> Result<Self> {
-        let weight = match p {
-            Precision::Full => Weight::Full(weight.t()?),
-            Precision::Q8 => Weight::Rounded(Rows8::new(&weight)?),
-        };
-        Ok(Self { weight, bias })
+    /// Two halves of a matrix `(2 out, in)` with a bias, each as one of its own.
+    pub(super) fn halves(w: &mut Weights, name: &str, (input, output): (usize, usize)) -> Loaded<(Self, Self)> {
+        let weight = w.take(&format!("{name}.weight"), &[2 * output, input])?;
+        let mut first = w.take(&format!("{name}.bias"), &[2 * output])?;
+        let second = first.split_off(output);
+        let (above, below) = weight.split_at(output * input);
+        Ok((Self::new(w, name, above, Some(first), output)?, Self::new(w, name, below, Some(second), output)?))
     }
 
-    /// `(time, in)` to `(time, out)`.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = match &self.weight {
-            Weight::Full(w) => x.matmul(w)?,
-            Weight::Rounded(q) => q.forward(x)?,
-        };
-        match &self.bias {
-            Some(b) => y.broadcast_add(b),
-            None => Ok(y),
-        }
+    /// A convolution as a matrix over windows of `[time, channels]`: `{name}.weight` of shape `(out, in, width)`.
+    pub(super) fn convolution(w: &mut Weights, name: &str, shape: [usize; 3]) -> Loaded<Self> {
+        let weight = w.take_convolution(name, shape)?;
+        let bias = w.take(&format!("{name}.bias"), &shape[..1])?;
+        Self::new(w, name, &weight, Some(bias), shape[0])
+    }
+
+    /// Rounds `weight`, `(outputs, inputs)`.
+    fn new(w: &Weights, name: &str, weight: &[f32], bias: Option<Vec<f32>>, outputs: usize) -> Loaded<Self> {
+        let packed = Packed::round((outputs, weight.len() / outputs.max(1)), weight);
+        Ok(Self { weight: packed.ok_or_else(|| w.unfit(name, "its rows are no multiple of 32 values"))?, bias })
+    }
+
+    /// From the matrix alone.
+    pub(super) fn plain(w: &Weights, name: &str, weight: &[f32], outputs: usize) -> Loaded<Self> {
+        Self::new(w, name, weight, None, outputs)
+    }
+
+    /// As a product takes it.
+    pub(super) fn side(&self) -> Side<'_> {
+        (&self.weight, self.bias.as_deref())
+    }
+
+    /// Values that go in.
+    pub(super) fn inputs(&self) -> usize {
+        self.weight.columns()
+    }
+
+    /// Values that come out.
+    pub(super) fn outputs(&self) -> usize {
+        self.weight.rows()
+    }
+
+    /// Row `row` of the matrix.
+    pub(super) fn row(&self, row: usize, out: &mut [f32]) {
+        self.weight.row(row, out);
     }
 }
 
-/// What loading a block gives.
-pub(super) type Loaded<T> = std::result::Result<T, AsrError>;
-
-/// Normalisation over the last dimension.
-pub(super) struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
+/// Normalisation of each state.
+pub(super) struct Norm {
+    weight: Vec<f32>,
+    /// Empty where there is none.
+    bias: Vec<f32>,
 }
 
-impl LayerNorm {
+impl Norm {
     /// Both recognisers were trained with it.
     const EPS: f32 = 1e-5;
 
     /// Loads `{name}.weight` and, if it has one, `{name}.bias`, each of shape `(width,)`.
     pub(super) fn load(w: &mut Weights, name: &str, width: usize, bias: bool) -> Loaded<Self> {
         let weight = w.take(&format!("{name}.weight"), &[width])?;
-        let bias = if bias {
-            w.take(&format!("{name}.bias"), &[width])?
-        } else {
-            weight.zeros_like().map_err(|e| w.bad(name, &e))?
-        };
+        let bias = if bias { w.take(&format!("{name}.bias"), &[width])? } else { Vec::new() };
         Ok(Self { weight, bias })
     }
 
-    /// `(time, width)` to `(time, width)`.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        candle_nn::ops::layer_norm(x, &self.weight, &self.bias, Self::EPS)
+    /// One state.
+    pub(super) fn apply(&self, level: Level, x: &[f32], out: &mut [f32]) {
+        layer_norm(level, x, &self.weight, &self.bias, Self::EPS, out);
+    }
+
+    /// All states of `x`, rounded for a product.
+    pub(super) fn round(&self, p: &mut Product<'_>, x: &[f32], to: &mut Activations) {
+        let (level, width) = (p.level, self.weight.len());
+        to.fill(p, (x.len() / width, width), |t, state| self.apply(level, &x[t * width..][..width], state));
     }
 }
 
-/// Keys and values of one attention layer, `(heads, time, head width)`, contiguous.
-pub(super) struct KeyValue {
-    k: Tensor,
-    v: Tensor,
+/// Where utterances are computed, one step of one at a time: threads, and buffers that grow and are kept.
+pub(super) struct Desk {
+    level: Level,
+    team: Team,
+    pub(super) buffers: Buffers,
 }
 
-impl KeyValue {
-    pub(super) fn new(k: Tensor, v: Tensor) -> Self {
-        Self { k, v }
+#[derive(Default)]
+pub(super) struct Buffers {
+    pub(super) rounded: Activations,
+    /// What attention found, `[time, width]`.
+    pub(super) mixed: Vec<f32>,
+    /// What a block adds, `[time, width]`.
+    pub(super) more: Vec<f32>,
+    /// Queries, keys and values of a token.
+    pub(super) qkv: Vec<f32>,
+    /// `[time, inner width]`.
+    pub(super) hidden: Vec<f32>,
+    /// The state of a token.
+    pub(super) x: Vec<f32>,
+    /// A score for each token of the vocabulary.
+    pub(super) scores: Vec<f32>,
+}
+
+impl Desk {
+    /// With a thread for each core.
+    pub(super) fn new(level: Level) -> Loaded<Self> {
+        let team = Team::new(device::threads()).map_err(|e| AsrError::Threads(e.to_string()))?;
+        Ok(Self { level, team, buffers: Buffers::default() })
     }
 
-    /// Adds the newest keys and values behind those in `cache`, and gives back all of them.
-    pub(super) fn append(cache: &mut Option<Self>, new: Self) -> Result<&Self> {
-        let all = match cache.take() {
-            Some(old) => Self { k: Tensor::cat(&[&old.k, &new.k], 1)?, v: Tensor::cat(&[&old.v, &new.v], 1)? },
-            None => new,
+    /// What products are made with, and the buffers.
+    pub(super) fn open(&mut self) -> (Product<'_>, &mut Buffers) {
+        (Product { level: self.level, team: &mut self.team }, &mut self.buffers)
+    }
+}
+
+/// The products of some matrices with the same states, side by side; `out` becomes as long as they need.
+pub(super) fn product(p: &mut Product<'_>, sides: &[Side<'_>], x: &Activations, out: &mut Vec<f32>) {
+    out.resize(x.tokens() * sides.iter().map(|(w, _)| w.rows()).sum::<usize>(), 0.0);
+    multiply(p, sides, x, out);
+}
+
+/// Half of a transformer layer: what each state makes of itself.
+pub(super) struct Feed {
+    norm: Norm,
+    /// Beside the way up, where what comes of it is gated.
+    gate: Option<Linear>,
+    up: Linear,
+    down: Linear,
+}
+
+impl Feed {
+    /// `down(gelu(up(x)))`.
+    pub(super) const fn smooth(norm: Norm, up: Linear, down: Linear) -> Self {
+        Self { norm, gate: None, up, down }
+    }
+
+    /// `down(silu(gate(x)) · up(x))` (SwiGLU, arXiv:2002.05202).
+    pub(super) const fn gated(norm: Norm, gate: Linear, up: Linear, down: Linear) -> Self {
+        Self { norm, gate: Some(gate), up, down }
+    }
+
+    /// Adds it to the states `x`.
+    pub(super) fn add(&self, p: &mut Product<'_>, b: &mut Buffers, x: &mut [f32]) {
+        let (level, inner) = (p.level, self.up.outputs());
+        self.norm.round(p, x, &mut b.rounded);
+        let tokens = b.rounded.tokens();
+        match &self.gate {
+            None => {
+                product(p, &[self.up.side()], &b.rounded, &mut b.hidden);
+                b.rounded.fill(p, (tokens, inner), |t, state| {
+                    state.copy_from_slice(&b.hidden[t * inner..][..inner]);
+                    gelu(level, state);
+                });
+            }
+            Some(gate) => {
+                product(p, &[gate.side(), self.up.side()], &b.rounded, &mut b.hidden);
+                b.rounded.fill(p, (tokens, inner), |t, state| {
+                    let (gate, up) = b.hidden[t * 2 * inner..][..2 * inner].split_at(inner);
+                    state.copy_from_slice(gate);
+                    swish(level, state, up);
+                });
+            }
+        }
+        product(p, &[self.down.side()], &b.rounded, &mut b.more);
+        add(x, &b.more);
+    }
+}
+
+/// Cosines and sines of rotary positions (arXiv:2104.09864), neighbouring values paired.
+pub(super) struct Turns {
+    /// `[positions, half]`.
+    table: Vec<(f32, f32)>,
+    half: usize,
+}
+
+impl Turns {
+    /// For `positions` of heads with a frequency for each pair of their values; 0 leaves a pair as it is.
+    pub(super) fn new(frequencies: &[f64], positions: usize) -> Self {
+        let turn = |t: usize, w: &f64| {
+            let (sin, cos) = (t as f64 * w).sin_cos();
+            (cos as f32, sin as f32)
         };
-        Ok(cache.insert(all))
-    }
-}
-
-/// Rows of time that are computed in one step: 6 s of Moonshine's states.
-const WINDOW: usize = 256;
-
-/// What is computed window by window along one dimension, so that no step takes long.
-pub(super) struct Windowed {
-    dim: usize,
-    rows: usize,
-    /// How many are done.
-    at: usize,
-    done: Vec<Tensor>,
-}
-
-impl Windowed {
-    /// `rows` of them, joined along dimension `dim`.
-    pub(super) const fn new(rows: usize, dim: usize) -> Self {
-        Self { dim, rows, at: 0, done: Vec::new() }
+        let table = (0..positions).flat_map(|t| frequencies.iter().map(move |w| turn(t, w))).collect();
+        Self { table, half: frequencies.len() }
     }
 
-    /// The first row of the next window, and how many it has.
-    pub(super) fn next(&self) -> (usize, usize) {
-        (self.at, WINDOW.min(self.rows - self.at))
+    /// How many positions there are.
+    pub(super) fn positions(&self) -> usize {
+        self.table.len() / self.half
     }
 
-    /// Takes in what came of the next window; gives back all of them when it was the last one.
-    pub(super) fn push(&mut self, window: Tensor) -> Result<Option<Tensor>> {
-        self.at += self.next().1;
-        self.done.push(window);
-        if self.at < self.rows {
-            return Ok(None);
-        }
-        if self.done.len() == 1 { Ok(self.done.pop()) } else { Tensor::cat(&self.done, self.dim).map(Some) }
-    }
-}
-
-/// A layer of an encoder in the midst of its rows: queries, and keys and values of all of them.
-pub(super) struct OpenLayer {
-    q: Tensor,
-    kv: KeyValue,
-    out: Windowed,
-}
-
-impl OpenLayer {
-    pub(super) fn new(q: Tensor, kv: KeyValue) -> Result<Self> {
-        let rows = q.dim(1)?;
-        Ok(Self { q, kv, out: Windowed::new(rows, 0) })
-    }
-
-    /// The rows of `x` that are next, and what they attend to.
-    pub(super) fn next(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        let (from, rows) = self.out.next();
-        let mixed = attend(&self.q.narrow(1, from, rows)?.contiguous()?, &self.kv)?;
-        Ok((x.narrow(0, from, rows)?, mixed))
-    }
-
-    /// As [`Windowed::push`].
-    pub(super) fn push(&mut self, rows: Tensor) -> Result<Option<Tensor>> {
-        self.out.push(rows)
-    }
-}
-
-/// One layer of an encoder; what it needs beside its input is the same for all layers.
-pub(super) trait EncoderLayer {
-    type With;
-
-    /// Begins it with its input, `(time, width)`.
-    fn open(&self, x: &Tensor, with: &Self::With) -> Result<OpenLayer>;
-
-    /// Some rows of it; all of them once the last are done.
-    fn rows(&self, x: &Tensor, open: &mut OpenLayer) -> Result<Option<Tensor>>;
-}
-
-/// How far the layers of an encoder are: in this one, with its input.
-pub(super) struct Climb {
-    at: usize,
-    x: Tensor,
-    open: Option<OpenLayer>,
-}
-
-impl Climb {
-    /// Before the first layer, with its input.
-    pub(super) const fn new(x: Tensor) -> Self {
-        Self { at: 0, x, open: None }
-    }
-
-    /// One step; what the last layer put out when there is none left to do.
-    pub(super) fn step<L: EncoderLayer>(&mut self, layers: &[L], with: &L::With) -> Result<Option<&Tensor>> {
-        let Some(layer) = layers.get(self.at) else { return Ok(Some(&self.x)) };
-        let open = match &mut self.open {
-            Some(open) => open,
-            None => self.open.insert(layer.open(&self.x, with)?),
-        };
-        if let Some(done) = layer.rows(&self.x, open)? {
-            *self = Self { at: self.at + 1, x: done, open: None };
-        }
-        Ok(None)
-    }
-}
-
-/// `(time, heads * head width)` to `(heads, time, head width)`, contiguous.
-pub(super) fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
-    let (time, width) = x.dims2()?;
-    x.reshape((time, heads, width / heads))?.transpose(0, 1)?.contiguous()
-}
-
-/// Softmax attention of queries `(heads, time, head width)`, already scaled, over `kv`; gives `(time, width)`.
-pub(super) fn attend(q: &Tensor, kv: &KeyValue) -> Result<Tensor> {
-    let scores = q.matmul(&kv.k.transpose(1, 2)?)?;
-    let mixed = candle_nn::ops::softmax_last_dim(&scores)?.matmul(&kv.v)?;
-    mixed.transpose(0, 1)?.contiguous()?.flatten_from(D::Minus2)
-}
-
-/// Gaussian error linear unit.
-pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
-    x.gelu_erf()
-}
-
-#[cfg(test)]
-mod tests {
-    use candle_core::{Device, Tensor};
-
-    use super::{KeyValue, OpenLayer, WINDOW, Windowed, attend};
-
-    fn random(shape: &[usize]) -> Tensor {
-        Tensor::randn(0.0f32, 1.0, shape, &Device::Cpu).expect("tensor")
-    }
-
-    fn difference(a: &Tensor, b: &Tensor) -> f32 {
-        assert_eq!(a.dims(), b.dims());
-        (a - b).and_then(|d| d.abs()?.flatten_all()?.max(0)?.to_scalar()).expect("number")
-    }
-
-    #[test]
-    fn rows_done_in_windows_are_those_done_at_once() {
-        for rows in [1, WINDOW, WINDOW + 1, 3 * WINDOW - 7] {
-            let part = || random(&[2, rows, 8]);
-            let (q, k, v, x) = (part(), part(), part(), random(&[rows, 16]));
-            let whole = (&x + attend(&q, &KeyValue::new(k.clone(), v.clone())).expect("mixed")).expect("sum");
-            let mut open = OpenLayer::new(q, KeyValue::new(k, v)).expect("opened");
-            let mut steps = 0;
-            let done = loop {
-                steps += 1;
-                let (x, mixed) = open.next(&x).expect("rows");
-                if let Some(done) = open.push((x + mixed).expect("sum")).expect("joined") {
-                    break done;
-                }
-            };
-            assert_eq!(steps, rows.div_ceil(WINDOW));
-            assert!(difference(&whole, &done) < 1e-5);
-        }
-    }
-
-    #[test]
-    fn windows_are_joined_in_their_order() {
-        let all = random(&[1, 3, 2 * WINDOW + 5]);
-        let mut windows = Windowed::new(2 * WINDOW + 5, 2);
-        let joined = (0..3).find_map(|_| {
-            let (from, rows) = windows.next();
-            windows.push(all.narrow(2, from, rows).expect("part")).expect("joined")
-        });
-        assert_eq!(difference(&all, &joined.expect("all three")), 0.0);
+    /// Turns queries and keys of `qkv`, `[time, row]`, whose first row stands at position `from`.
+    pub(super) fn apply(&self, p: &mut Product<'_>, heads: Heads, from: usize, qkv: &mut [f32]) {
+        let turns = &self.table[from * self.half..][..qkv.len() / heads.row() * self.half];
+        turn(p, qkv, (heads.row(), heads.heads + heads.shared), turns, true);
     }
 }

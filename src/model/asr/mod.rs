@@ -1,16 +1,20 @@
 //! Speech recognition: Moonshine and Whisper behind `listen::Transcribe`.
 //!
-//! Floor 2. In: an utterance, 16 kHz mono. Out: its words. Loses: nothing (what is not speech has no words).
+//! Floor 2. In: an utterance, 16 kHz mono. Out: its words. Loses: what rounding to 8 bits loses (what is not speech has no words).
+//!
+//! Both are an encoder and a decoder of the same blocks: `encode`, `decode` and `layers` run them on the kernels of `model/kernels`, `moonshine` and `whisper`
+//! say what differs. candle reads the files and converts them; tests compare with the same networks in f32 (`oracle`).
 
 mod convert_moonshine;
 mod convert_whisper;
+mod decode;
+mod encode;
 mod error;
 mod greedy;
 mod layers;
 mod moonshine;
 mod onnx;
 mod protobuf;
-mod rows8;
 mod sound;
 mod store;
 mod vocabulary;
@@ -53,5 +57,9 @@ pub fn load_recogniser(dir: &Path) -> Result<Box<dyn Transcribe>, AsrError> {
 
 #[cfg(test)]
 mod convert_tests;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod parity;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::*;
 use crate::listen::TranscribeError;
 use crate::model::testing::{espeak, word_errors};
 
-fn folder(name: &str) -> Option<PathBuf> {
+pub(super) fn folder(name: &str) -> Option<PathBuf> {
     let models = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from);
     let dir = models.join(name);
     if dir.join("model.safetensors").is_file() {
@@ -23,7 +23,7 @@ fn recognisers() -> Vec<Box<dyn Transcribe>> {
 }
 
 /// 16 kHz mono speech from espeak-ng with 0.3 s before and 0.15 s after, or `None` with a line if it is not installed.
-fn spoken(text: &str) -> Option<Vec<f32>> {
+pub(super) fn spoken(text: &str) -> Option<Vec<f32>> {
     let samples = espeak(&["-v", "en-us", "-s", "150"], text)?;
     let mut sound = vec![0.0; 4_800];
     sound.extend(to_16_khz(&samples));

@@ -10,7 +10,7 @@ use super::error::{AsrError, read_bounded};
 /// The largest weight file of any recogniser we load (whisper-small in f32 has 1 GB).
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// A safetensors file in memory. Tensors leave it as `f32`.
+/// A safetensors file in memory. Tensors leave it as `f32`, row by row.
 pub(super) struct Weights {
     file: PathBuf,
     tensors: HashMap<String, Tensor>,
@@ -26,7 +26,18 @@ impl Weights {
     }
 
     /// Takes the tensor `name`, which must have exactly this shape.
-    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, AsrError> {
+    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, AsrError> {
+        self.tensor(name, shape)?.flatten_all().and_then(|t| t.to_vec1()).map_err(|e| self.unfit(name, e))
+    }
+
+    /// Takes `{name}.weight` of a convolution, `(out, in, width)`, as rows over `[width, in]`: a window of states as they lie.
+    pub(super) fn take_convolution(&mut self, name: &str, shape: [usize; 3]) -> Result<Vec<f32>, AsrError> {
+        let weight = self.tensor(&format!("{name}.weight"), &shape)?;
+        let turned = weight.transpose(1, 2).and_then(|t| t.contiguous()?.flatten_all()?.to_vec1());
+        turned.map_err(|e| self.unfit(name, e))
+    }
+
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, AsrError> {
         let tensor = self
             .tensors
             .remove(name)
@@ -39,12 +50,11 @@ impl Weights {
                 got: tensor.dims().to_vec(),
             });
         }
-        let made = tensor.to_dtype(DType::F32).and_then(|t| t.contiguous());
-        made.map_err(|e| self.bad(name, &e))
+        tensor.to_dtype(DType::F32).map_err(|e| self.unfit(name, e))
     }
 
-    /// An error of the library while tensor `name` was made ready.
-    pub(super) fn bad(&self, name: &str, why: &candle_core::Error) -> AsrError {
+    /// The tensor, or tensors, `name` cannot be used.
+    pub(super) fn unfit(&self, name: &str, why: impl std::fmt::Display) -> AsrError {
         AsrError::corrupt(&self.file, "safetensors file", format!("tensor `{name}`: {why}"))
     }
 }

@@ -1,6 +1,6 @@
 //! Keys and values of one layer, kept in f16, and attention over them.
 //!
-//! Source: grouped-query attention (arXiv:2305.13245), softmax over all positions so far. All query heads that share a key head are computed
+//! Source: grouped-query attention (arXiv:2305.13245), softmax over all positions so far, or over all there are. All query heads that share a key head are computed
 //! together, so that keys and values are read once for them. Keys lie in tiles of 16 positions, position innermost, so that 16 scores are computed at once
 //! and none is summed across lanes; values lie by position.
 
@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use half::f16;
 
-use super::level::by_level;
+use super::level::{Level, by_level};
 use super::product::Product;
 use super::team::Pieces;
 use super::vector::{exp, madd};
@@ -16,10 +16,13 @@ use super::vector::{exp, madd};
 /// Positions in a tile of keys, and what a value's width is rounded up to.
 const LANES: usize = 16;
 
+/// Tokens whose queries are taken at once where all see the same: as many as registers hold scores of.
+const TOGETHER: usize = 8;
+
 /// Sizes of attention.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads {
-    /// Query heads; a multiple of `shared`.
+    /// Query heads; a multiple of `shared`. None where the queries are those of other tokens.
     pub heads: usize,
     /// Key and value heads.
     pub shared: usize,
@@ -62,17 +65,19 @@ impl KeyValues {
 
     /// Takes the keys and values out of `rows`, `[tokens, row]`, as positions `at` and following.
     pub fn write(&mut self, at: usize, rows: &[f32]) {
+        self.write_at(Level::best(), at, rows);
+    }
+
+    pub(super) fn write_at(&mut self, level: Level, at: usize, rows: &[f32]) {
         let (s, stride) = (self.shape, self.shape.stride());
         for (position, row) in (at..self.capacity).zip(rows.chunks_exact(s.row())) {
             let (keys, values) = row[s.heads * s.width..].split_at(s.shared * s.width);
             for h in 0..s.shared {
                 let tile = h * self.capacity * s.width + position / LANES * LANES * s.width + position % LANES;
-                for (d, key) in keys[h * s.width..][..s.width].iter().enumerate() {
-                    self.keys[tile + d * LANES] = narrow(*key);
-                }
+                let tile = &mut self.keys[tile..][..(s.width - 1) * LANES + 1];
+                narrow_all(level, &keys[h * s.width..][..s.width], LANES, tile);
                 let value = (h * self.capacity + position) * stride;
-                let values = values[h * s.width..][..s.width].iter();
-                self.values[value..value + s.width].iter_mut().zip(values).for_each(|(to, v)| *to = narrow(*v));
+                narrow_all(level, &values[h * s.width..][..s.width], 1, &mut self.values[value..][..s.width]);
             }
         }
     }
@@ -109,6 +114,43 @@ impl KeyValues {
                 // SAFETY: each part has its own token and heads.
                 let mixed = unsafe { out.get(t * s.shared + h) };
                 attend(level, q, (keys, values), (seen, s.width), scores, mixed);
+            });
+        });
+    }
+}
+
+impl KeyValues {
+    /// What tokens see of the first `seen` positions, all of them: the queries of each stand at the beginning of a row of `rows`, `[tokens, row]`; `out` is
+    /// `[tokens, query heads * width]`. For encoders, and for what looks at another sequence.
+    pub fn look(&self, p: &mut Product<'_>, seen: usize, (rows, row): (&[f32], usize), out: &mut [f32]) {
+        let s = self.shape;
+        let tokens = rows.len() / row.max(1);
+        let heads = out.len() / (tokens * s.width).max(1);
+        assert!(
+            (1..=self.capacity).contains(&seen) && heads.is_multiple_of(s.shared) && heads * s.width <= row,
+            "{heads} heads look at {seen} of {}: this is a bug",
+            self.capacity
+        );
+        let (level, runs) = (p.level, tokens.div_ceil(TOGETHER));
+        let out = Pieces::new(out, s.width);
+        p.team.run(heads * runs, &|part: usize| {
+            let (h, from) = (part / runs, part % runs * TOGETHER);
+            let many = TOGETHER.min(tokens - from);
+            let of = h * s.shared / heads;
+            let keys = &self.keys[of * self.capacity * s.width..][..self.capacity * s.width];
+            let values = &self.values[of * self.capacity * s.stride()..][..self.capacity * s.stride()];
+            SCORES.with_borrow_mut(|scratch| {
+                scratch.resize(many * (2 * s.width + seen.next_multiple_of(LANES)), 0.0);
+                let (q, scratch) = scratch.split_at_mut(many * s.width);
+                let (mixed, scores) = scratch.split_at_mut(many * s.width);
+                for (q, row) in q.chunks_exact_mut(s.width).zip(rows[from * row..].chunks_exact(row)) {
+                    q.copy_from_slice(&row[h * s.width..][..s.width]);
+                }
+                attend(level, q, (keys, values), (seen, s.width), scores, mixed);
+                for (t, mixed) in mixed.chunks_exact(s.width).enumerate() {
+                    // SAFETY: each part has its own tokens and head.
+                    unsafe { out.get((from + t) * heads + h) }.copy_from_slice(mixed);
+                }
             });
         });
     }
@@ -208,9 +250,33 @@ fn some<const FMA: bool, const N: usize>(
     N
 }
 
-/// To f16; what is too large for it becomes the largest that fits.
-fn narrow(x: f32) -> u16 {
-    f16::from_f32(x.clamp(f16::MIN.to_f32(), f16::MAX.to_f32())).to_bits()
+by_level!(
+    /// To f16, each `step` behind the one before; what is too large for it becomes the largest that fits.
+    fn narrow_all(level, x: &[f32], step: usize, out: &mut [u16]) = narrow_body
+);
+
+#[inline(always)]
+fn narrow_body<const FMA: bool>(x: &[f32], step: usize, out: &mut [u16]) {
+    let (most, mut out) = (f16::MAX.to_f32(), out.iter_mut().step_by(step));
+    for x in x.chunks(LANES / 2) {
+        let mut some = [0.0f32; LANES / 2];
+        some.iter_mut().zip(x).for_each(|(to, x)| *to = x.clamp(-most, most));
+        out.by_ref().zip(narrow::<FMA>(&some)).take(x.len()).for_each(|(to, bits)| *to = bits);
+    }
+}
+
+#[inline(always)]
+fn narrow<const FMA: bool>(x: &[f32; LANES / 2]) -> [u16; LANES / 2] {
+    #[cfg(target_arch = "x86_64")]
+    if FMA {
+        use std::arch::x86_64::{__m128i, _MM_FROUND_TO_NEAREST_INT, _mm256_cvtps_ph, _mm256_loadu_ps};
+        // SAFETY: as in `widen_all`; eight values are one vector.
+        return unsafe {
+            let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_loadu_ps(x.as_ptr()));
+            std::mem::transmute::<__m128i, [u16; LANES / 2]>(halves)
+        };
+    }
+    x.map(|x| f16::from_f32(x).to_bits())
 }
 
 /// From f16, which is finite. The exponent of an f16 is 112 less than that of the f32 with the same bits in place.

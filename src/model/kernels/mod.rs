@@ -1,4 +1,4 @@
-//! Matrix products and attention on the processor, for the formats that language models are kept in.
+//! Matrix products and attention on the processor, for the formats that language models are kept in and for networks in 8 bits.
 //!
 //! Floor 2. In: weights of 4, 5 or 8 bits with a scale for every 32 values, activations in f32. Out: f32. Loses: what rounding activations to 8
 //! bits loses. The only folder that may use `unsafe` and `core::arch`; every kernel has a scalar twin, and tests hold them to it.
@@ -8,7 +8,7 @@
 //!
 //! - `level`: what this processor can do, asked once at run time. `pack`: how weights lie. `activation`: how inputs are rounded.
 //! - `scalar`, `avx2`, `avx512`: one strip of 16 rows times some tokens. `product`: whole matrices.
-//! - `vector`: what stands between products. `attention`: keys, values, softmax. `team`: threads that sleep.
+//! - `vector`, `smooth`: what stands between products. `dense`: products in f32. `attention`: keys, values, softmax. `team`: threads that sleep.
 
 #![allow(unsafe_code, reason = "vector instructions and threads that share a buffer; each block says why it is sound")]
 
@@ -18,10 +18,12 @@ mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod dense;
 mod level;
 mod pack;
 mod product;
 mod scalar;
+mod smooth;
 mod team;
 mod vector;
 
@@ -30,8 +32,10 @@ mod tests;
 
 pub use activation::Activations;
 pub use attention::{Heads, KeyValues};
+pub use dense::Dense;
 pub use level::Level;
 pub use pack::{Bits, Block, Packed};
 pub use product::{Product, Side, bounded, gated, multiply};
+pub use smooth::{gelu, layer_norm, tanh};
 pub use team::Team;
-pub use vector::{rows8, taps, turn};
+pub use vector::{add, swish, taps, turn};

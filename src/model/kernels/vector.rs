@@ -34,36 +34,13 @@ pub(super) fn madd<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 
 by_level!(
     /// `gate = silu(gate) * up`.
-    pub(super) fn swish(level, gate: &mut [f32], up: &[f32]) = swish_body
+    pub fn swish(level, gate: &mut [f32], up: &[f32]) = swish_body
 );
 
 #[inline(always)]
 fn swish_body<const FMA: bool>(gate: &mut [f32], up: &[f32]) {
     for (g, u) in gate.iter_mut().zip(up) {
         *g = *g / (1.0 + exp::<FMA>(-*g)) * u;
-    }
-}
-
-by_level!(
-    /// `out[r] = Σ levels[r] · x · scales[r]`: a matrix of 8-bit rows, a scale for each, times one vector of `x.len()` values.
-    pub fn rows8(level, levels: &[i8], scales: &[f32], x: &[f32], out: &mut [f32]) = rows8_body
-);
-
-#[inline(always)]
-fn rows8_body<const FMA: bool>(levels: &[i8], scales: &[f32], x: &[f32], out: &mut [f32]) {
-    /// Elements summed side by side: the compiler keeps them in vector registers.
-    const LANES: usize = 32;
-    let (xs, x_rest) = x.as_chunks::<LANES>();
-    for ((row, scale), out) in levels.chunks_exact(x.len().max(1)).zip(scales).zip(out) {
-        let mut sums = [0.0f32; LANES];
-        let (rows, rest) = row.as_chunks::<LANES>();
-        for (a, b) in rows.iter().zip(xs) {
-            for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-                *sum = madd::<FMA>(f32::from(*a), *b, *sum);
-            }
-        }
-        let rest: f32 = rest.iter().zip(x_rest).map(|(a, b)| f32::from(*a) * b).sum();
-        *out = (sums.iter().sum::<f32>() + rest) * scale;
     }
 }
 
@@ -145,7 +122,7 @@ fn rms_norm_body<const FMA: bool>(x: &[f32], weight: &[f32], eps: f32, out: &mut
 }
 
 /// `x += y`.
-pub(super) fn add(x: &mut [f32], y: &[f32]) {
+pub fn add(x: &mut [f32], y: &[f32]) {
     x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 

@@ -1,13 +1,11 @@
 //! Sound to hidden states: three convolutions that keep one state for every 24 ms, then transformer layers.
 
-use candle_core::{Result, Tensor};
-
 use super::config::Config;
-use super::rotary::Rotary;
-use crate::model::asr::layers::{
-    Climb, EncoderLayer, KeyValue, LayerNorm, Linear, Loaded, OpenLayer, Precision, Windowed, gelu, split_heads,
-};
+use super::rotary;
+use crate::model::asr::encode::{Climb, Layer, Layers, WINDOW};
+use crate::model::asr::layers::{Buffers, Desk, Feed, Linear, Loaded, Norm, product};
 use crate::model::asr::weights::Weights;
+use crate::model::kernels::{Dense, Heads, Product, gelu, tanh};
 
 /// Samples that give the first hidden state: the reach of the three convolutions.
 pub(super) const REACH_SAMPLES: usize = 127 + 64 * (6 + 3 * 2);
@@ -16,49 +14,62 @@ pub(super) const HOP_SAMPLES: usize = 64 * 3 * 2;
 
 pub(super) struct Encoder {
     stem: Stem,
-    layers: Vec<Layer>,
-    norm: LayerNorm,
-    rotary: Rotary,
+    layers: Layers,
 }
 
 impl Encoder {
     pub(super) fn load(w: &mut Weights, c: &Config, max_samples: usize) -> Loaded<Self> {
-        let stem = Stem::load(w, c.hidden_size)?;
-        let layers: Loaded<Vec<_>> = (0..c.encoder_num_hidden_layers).map(|i| Layer::load(w, c, i)).collect();
-        let layers = layers?;
-        let norm = LayerNorm::load(w, "model.encoder.layer_norm", c.hidden_size, false)?;
-        let rotary = Rotary::new(c, c.encoder_num_attention_heads, max_samples / HOP_SAMPLES + 1)
-            .map_err(|e| w.bad("rotary", &e))?;
-        Ok(Self { stem, layers, norm, rotary })
+        let (h, n) = (c.hidden_size, c.encoder_num_attention_heads);
+        let stem = Stem::load(w, h)?;
+        let layers = (0..c.encoder_num_hidden_layers).map(|i| layer(w, c, i)).collect::<Loaded<_>>()?;
+        let norm = Norm::load(w, "model.encoder.layer_norm", h, false)?;
+        let turns = rotary::turns(c, n, max_samples / HOP_SAMPLES + 1);
+        let layers = Layers::new(Heads { heads: n, shared: n, width: h / n }, layers, norm, Some(turns));
+        Ok(Self { stem, layers })
     }
 
-    /// One step of what [`Encoding::new`] began; `(time, hidden)` when it was the last one.
-    pub(super) fn step(&self, encoding: &mut Encoding) -> Result<Option<Tensor>> {
+    /// One step of what [`Encoding::new`] began; `[time, hidden]` when it was the last one.
+    pub(super) fn step(&self, encoding: &mut Encoding, desk: &mut Desk) -> Option<Vec<f32>> {
         let next = match &mut encoding.0 {
-            Part::Sound(samples) => Part::Wave(self.stem.first(samples)?),
-            Part::Wave(x) => Part::Narrowing(self.stem.narrowing(0, self.stem.group_norm(x)?.unsqueeze(0)?)?),
-            Part::Narrowing(open) => match self.stem.narrow(open)? {
-                None => return Ok(None),
-                Some(x) if open.which == 0 => Part::Narrowing(self.stem.narrowing(1, x)?),
-                Some(x) => Part::Layers(Climb::new(x.squeeze(0)?.t()?.contiguous()?)),
-            },
-            Part::Layers(climb) => {
-                return climb.step(&self.layers, &self.rotary)?.map(|x| self.norm.forward(x)).transpose();
+            Part::Sound(samples) => Part::Wave(self.stem.first(samples, &mut desk.open().0)),
+            Part::Wave(x) => {
+                self.stem.normalise(x, &desk.open().0);
+                Part::Narrowing(Narrowing { which: 0, x: std::mem::take(x), out: Vec::new() })
             }
+            Part::Narrowing(open) => {
+                if !self.stem.narrow(open, desk) {
+                    return None;
+                }
+                let out = std::mem::take(&mut open.out);
+                match open.which {
+                    0 => Part::Narrowing(Narrowing { which: 1, x: out, out: Vec::new() }),
+                    _ => Part::Layers(self.layers.begin(out)),
+                }
+            }
+            Part::Layers(climb) => return self.layers.step(climb, desk),
         };
         encoding.0 = next;
-        Ok(None)
+        None
     }
+}
+
+fn layer(w: &mut Weights, c: &Config, i: usize) -> Loaded<Layer> {
+    let (h, inner, name) = (c.hidden_size, c.intermediate_size, format!("model.encoder.layers.{i}"));
+    let norm = |w: &mut Weights, n: &str| Norm::load(w, &format!("{name}.{n}"), h, false);
+    let first = norm(w, "input_layernorm")?;
+    let up = Linear::load(w, &format!("{name}.mlp.fc1"), (h, inner), true)?;
+    let down = Linear::load(w, &format!("{name}.mlp.fc2"), (inner, h), true)?;
+    let feed = Feed::smooth(norm(w, "post_attention_layernorm")?, up, down);
+    Layer::load(w, (&format!("{name}.self_attn"), "o_proj", h), [false; 3], first, feed)
 }
 
 /// How far the encoder is with an utterance.
 pub(super) struct Encoding(Part);
 
 enum Part {
-    /// `(samples,)`.
-    Sound(Tensor),
-    /// After the first convolution, `(channels, time)`.
-    Wave(Tensor),
+    Sound(Vec<f32>),
+    /// After the first convolution, `[time, channels]`.
+    Wave(Vec<f32>),
     /// In one of the others.
     Narrowing(Narrowing),
     /// In its layers.
@@ -66,8 +77,8 @@ enum Part {
 }
 
 impl Encoding {
-    /// `(samples,)`, at least [`REACH_SAMPLES`].
-    pub(super) const fn new(samples: Tensor) -> Self {
+    /// Of samples, at least [`REACH_SAMPLES`].
+    pub(super) const fn new(samples: Vec<f32>) -> Self {
         Self(Part::Sound(samples))
     }
 }
@@ -75,149 +86,78 @@ impl Encoding {
 /// A convolution in its midst.
 struct Narrowing {
     which: usize,
-    /// `(1, channels, time)`.
-    x: Tensor,
-    out: Windowed,
+    /// `[time, channels]`.
+    x: Vec<f32>,
+    /// What is done of it.
+    out: Vec<f32>,
 }
 
-/// `conv(127, stride 64) · tanh · group norm · conv(7, 3) · gelu · conv(3, 2) · gelu`.
+/// `conv(127, stride 64) · tanh · group norm · conv(7, 3) · gelu · conv(3, 2) · gelu`, channels last.
 struct Stem {
-    conv1: Tensor,
-    norm_weight: Tensor,
-    norm_bias: Tensor,
+    /// In f32: a fortieth of the work, and samples span more than 8 bits do.
+    first: Dense,
+    norm_weight: Vec<f32>,
+    norm_bias: Vec<f32>,
     /// The second and the third.
-    convs: [(Tensor, Tensor); 2],
+    convs: [Linear; 2],
 }
 
 impl Stem {
     const EPS: f64 = 1e-5;
+    /// Samples between windows of the first.
+    const HOP: usize = 64;
     /// Of the second and the third convolution.
     const STRIDES: [usize; 2] = [3, 2];
 
     fn load(w: &mut Weights, h: usize) -> Loaded<Self> {
-        let mut take = |name: &str, shape: &[usize]| w.take(&format!("model.encoder.{name}"), shape);
-        let conv1 = take("conv1.weight", &[h, 1, 127])?;
-        let norm_weight = take("groupnorm.weight", &[h])?;
-        let norm_bias = take("groupnorm.bias", &[h])?;
-        let conv2 = (take("conv2.weight", &[2 * h, h, 7])?, take("conv2.bias", &[2 * h])?);
-        let conv3 = (take("conv3.weight", &[h, 2 * h, 3])?, take("conv3.bias", &[h])?);
-        let column = |t: Tensor| t.reshape((h, 1));
-        let norm = column(norm_weight).and_then(|a| Ok((a, column(norm_bias)?)));
-        let (norm_weight, norm_bias) = norm.map_err(|e| w.bad("groupnorm", &e))?;
-        Ok(Self { conv1, norm_weight, norm_bias, convs: [conv2, conv3] })
+        let name = |n: &str| format!("model.encoder.{n}");
+        let first = w.take(&name("conv1.weight"), &[h, 1, 127])?;
+        let first = Dense::new((h, 127), &first).ok_or_else(|| w.unfit("conv1", "it is empty"))?;
+        let norm_weight = w.take(&name("groupnorm.weight"), &[h])?;
+        let norm_bias = w.take(&name("groupnorm.bias"), &[h])?;
+        let second = Linear::convolution(w, &name("conv2"), [2 * h, h, 7])?;
+        let third = Linear::convolution(w, &name("conv3"), [h, 2 * h, 3])?;
+        Ok(Self { first, norm_weight, norm_bias, convs: [second, third] })
     }
 
-    fn first(&self, samples: &Tensor) -> Result<Tensor> {
-        samples.reshape((1, 1, ()))?.conv1d(&self.conv1, 0, 64, 1, 1)?.tanh()?.squeeze(0)
+    fn first(&self, samples: &[f32], p: &mut Product<'_>) -> Vec<f32> {
+        let windows = (samples.len() - self.first.inputs()) / Self::HOP + 1;
+        let mut out = vec![0.0; windows * self.first.outputs()];
+        self.first.apply(p, samples, Self::HOP, &mut out);
+        out
     }
 
-    /// Begins the second convolution (0) or the third (1).
-    fn narrowing(&self, which: usize, x: Tensor) -> Result<Narrowing> {
-        let rows = (x.dim(2)? - self.convs[which].0.dim(2)?) / Self::STRIDES[which] + 1;
-        Ok(Narrowing { which, x, out: Windowed::new(rows, 2) })
-    }
-
-    /// One step of it.
-    fn narrow(&self, open: &mut Narrowing) -> Result<Option<Tensor>> {
-        let ((weight, bias), stride) = (&self.convs[open.which], Self::STRIDES[open.which]);
-        let (from, rows) = open.out.next();
-        let x = open.x.narrow(2, from * stride, (rows - 1) * stride + weight.dim(2)?)?.contiguous()?;
-        let x = x.conv1d(weight, 0, stride, 1, 1)?.broadcast_add(&bias.reshape((1, (), 1))?)?;
-        open.out.push(gelu(&x)?)
-    }
-
-    /// One group: mean and variance over channels and time together. `(channels, time)`.
-    fn group_norm(&self, x: &Tensor) -> Result<Tensor> {
-        let x = x.broadcast_sub(&x.mean_all()?)?;
-        let deviation = (x.sqr()?.mean_all()? + Self::EPS)?.sqrt()?;
-        x.broadcast_div(&deviation)?.broadcast_mul(&self.norm_weight)?.broadcast_add(&self.norm_bias)
-    }
-}
-
-struct Layer {
-    heads: usize,
-    norm1: LayerNorm,
-    /// Queries (already scaled), keys and values in one product.
-    qkv: Linear,
-    out: Linear,
-    norm2: LayerNorm,
-    up: Linear,
-    down: Linear,
-}
-
-impl Layer {
-    fn load(w: &mut Weights, c: &Config, i: usize) -> Loaded<Self> {
-        let (h, name) = (c.hidden_size, format!("model.encoder.layers.{i}"));
-        let heads = c.encoder_num_attention_heads;
-        let mut project = |p: &str| w.take(&format!("{name}.self_attn.{p}_proj.weight"), &[h, h]);
-        let (q, k, v) = (project("q")?, project("k")?, project("v")?);
-        let qkv = fuse(&q, &k, &v, h / heads).map_err(|e| w.bad(&name, &e))?;
-        let p = Precision::Full;
-        Ok(Self {
-            heads,
-            norm1: LayerNorm::load(w, &format!("{name}.input_layernorm"), h, false)?,
-            qkv,
-            out: Linear::load(w, &format!("{name}.self_attn.o_proj"), (h, h), false, p)?,
-            norm2: LayerNorm::load(w, &format!("{name}.post_attention_layernorm"), h, false)?,
-            up: Linear::load(w, &format!("{name}.mlp.fc1"), (h, c.intermediate_size), true, p)?,
-            down: Linear::load(w, &format!("{name}.mlp.fc2"), (c.intermediate_size, h), true, p)?,
-        })
-    }
-}
-
-impl EncoderLayer for Layer {
-    type With = Rotary;
-
-    fn open(&self, x: &Tensor, rotary: &Rotary) -> Result<OpenLayer> {
-        let h = x.dims()[1];
-        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
-        let part = |i: usize| split_heads(&qkv.narrow(1, i * h, h)?, self.heads);
-        let (q, k) = (rotary.apply(&part(0)?, 0)?, rotary.apply(&part(1)?, 0)?);
-        OpenLayer::new(q, KeyValue::new(k, part(2)?))
-    }
-
-    fn rows(&self, x: &Tensor, open: &mut OpenLayer) -> Result<Option<Tensor>> {
-        let (x, mixed) = open.next(x)?;
-        let x = (x + self.out.forward(&mixed)?)?;
-        let inner = gelu(&self.up.forward(&self.norm2.forward(&x)?)?)?;
-        open.push((x + self.down.forward(&inner)?)?)
-    }
-}
-
-fn fuse(q: &Tensor, k: &Tensor, v: &Tensor, head_width: usize) -> Result<Linear> {
-    #[allow(clippy::cast_precision_loss, reason = "head widths are small")]
-    let scale = (head_width as f64).powf(-0.5);
-    Linear::new(Tensor::cat(&[&(q * scale)?, k, v], 0)?, None, Precision::Full)
-}
-
-#[cfg(test)]
-mod tests {
-    use candle_core::{Device, Tensor};
-
-    use super::{Stem, gelu};
-
-    #[test]
-    fn a_convolution_in_windows_is_the_whole_one() {
-        let random = |shape: &[usize]| Tensor::randn(0.0f32, 0.1, shape, &Device::Cpu).expect("tensor");
-        let conv = |out, inner, width| (random(&[out, inner, width]), random(&[out]));
-        let (conv1, norm_weight, norm_bias) = (random(&[4, 1, 127]), random(&[4, 1]), random(&[4, 1]));
-        let stem = Stem { conv1, norm_weight, norm_bias, convs: [conv(6, 4, 7), conv(4, 6, 3)] };
-        for time in [7, 300, 2_345] {
-            for which in [0, 1] {
-                let ((weight, bias), stride) = (&stem.convs[which], Stem::STRIDES[which]);
-                let x = random(&[1, weight.dims()[1], time]);
-                let whole = x.conv1d(weight, 0, stride, 1, 1).expect("whole");
-                let whole = gelu(&whole.broadcast_add(&bias.reshape((1, (), 1)).expect("column")).expect("sum"));
-                let mut open = stem.narrowing(which, x).expect("begun");
-                let parts = loop {
-                    if let Some(all) = stem.narrow(&mut open).expect("step") {
-                        break all;
-                    }
-                };
-                let off =
-                    (whole.expect("whole") - parts).and_then(|d| d.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>());
-                assert!(off.expect("the same shape") < 1e-5);
+    /// Tanh and group norm. One group: mean and variance over channels and time together.
+    fn normalise(&self, x: &mut [f32], p: &Product<'_>) {
+        tanh(p.level, x);
+        let channels = self.norm_weight.len();
+        let sum = |x: &[f32], of: fn(f32, f32) -> f32, mean: f32| {
+            x.chunks(channels).map(|x| f64::from(x.iter().map(|v| of(*v, mean)).sum::<f32>())).sum::<f64>()
+        };
+        let mean = (sum(x, |v, _| v, 0.0) / x.len() as f64) as f32;
+        let variance = sum(x, |v, mean| (v - mean) * (v - mean), mean) / x.len() as f64;
+        let scale = 1.0 / (variance + Self::EPS).sqrt() as f32;
+        for x in x.chunks_exact_mut(channels) {
+            for ((x, w), b) in x.iter_mut().zip(&self.norm_weight).zip(&self.norm_bias) {
+                *x = (*x - mean) * scale * w + b;
             }
         }
+    }
+
+    /// A window of the second convolution or the third. True when it was the last.
+    fn narrow(&self, open: &mut Narrowing, desk: &mut Desk) -> bool {
+        let (conv, stride) = (&self.convs[open.which], Self::STRIDES[open.which]);
+        let channels = self.convs[1 - open.which].outputs();
+        let (mut p, Buffers { rounded, more, .. }) = desk.open();
+        let time = (open.x.len() - conv.inputs()) / (stride * channels) + 1;
+        let from = open.out.len() / conv.outputs();
+        let rows = WINDOW.min(time - from);
+        rounded.fill(&mut p, (rows, conv.inputs()), |t, window| {
+            window.copy_from_slice(&open.x[(from + t) * stride * channels..][..conv.inputs()]);
+        });
+        product(&mut p, &[conv.side()], rounded, more);
+        gelu(p.level, more);
+        open.out.extend_from_slice(more);
+        from + rows == time
     }
 }

@@ -3,7 +3,7 @@
 //! Floor 2. In: 16 kHz samples. Out: words. Loses: nothing.
 //! Source: Jeffries et al., "Moonshine: Speech Recognition for Live Transcription and Voice Commands" (arXiv 2410.15608);
 //! the layout of weights follows the official checkpoint `UsefulSensors/moonshine-tiny`.
-//! Differs in: the decoder's matrices are kept in 8 bits; what is not speech gives no words (see `greedy`).
+//! Differs in: matrices, and what goes into them, are rounded to 8 bits, the first convolution excepted; what is not speech gives no words (see `greedy`).
 
 mod config;
 mod decoder;
@@ -11,21 +11,20 @@ mod encoder;
 mod rotary;
 
 use std::path::Path;
-use std::sync::Arc;
-
-use candle_core::{Device, Tensor};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::config::Config;
-use self::decoder::{Decoder, DecoderState};
 use self::encoder::{Encoder, Encoding, REACH_SAMPLES};
+use super::decode::{Decoder, DecoderState};
 use super::error::AsrError;
 use super::greedy::{Greedy, Limits};
-use super::layers::Precision;
+use super::layers::Desk;
 use super::sound;
 use super::vocabulary::{Spelling, Vocabulary};
 use super::weights::Weights;
 use crate::base::Pcm;
 use crate::listen::{Recognition, Transcribe, TranscribeError, Transcript};
+use crate::model::kernels::Level;
 
 /// The longest utterance taken at once.
 const LIMIT_S: usize = 40;
@@ -44,6 +43,7 @@ struct Net {
     decoder: Decoder,
     vocabulary: Vocabulary,
     config: Config,
+    desk: Mutex<Desk>,
 }
 
 impl Moonshine {
@@ -52,12 +52,17 @@ impl Moonshine {
     /// # Errors
     /// [`AsrError`] names the file that is missing, cut short or of another model.
     pub fn load(dir: &Path) -> Result<Self, AsrError> {
+        Self::load_at(dir, Level::best())
+    }
+
+    pub(super) fn load_at(dir: &Path, level: Level) -> Result<Self, AsrError> {
         let config = Config::load(&dir.join("config.json"))?;
         let vocabulary = Vocabulary::load(&dir.join("tokenizer.json"), Spelling::Metaspace, config.vocab_size)?;
         let mut weights = Weights::load(&dir.join("model.safetensors"))?;
         let encoder = Encoder::load(&mut weights, &config, LIMIT_S * Pcm::RATE_HZ as usize)?;
-        let decoder = Decoder::load(&mut weights, &config, Precision::Q8)?;
-        let net = Arc::new(Net { encoder, decoder, vocabulary, config });
+        let decoder = decoder::load(&mut weights, &config)?;
+        let desk = Mutex::new(Desk::new(level)?);
+        let net = Arc::new(Net { encoder, decoder, vocabulary, config, desk });
         Ok(Self { net, name: sound::model_name(dir) })
     }
 }
@@ -72,7 +77,7 @@ struct Recognising {
 enum Stage {
     Hear(Encoding),
     /// The decoder attends to what was heard.
-    Attend(Tensor, DecoderState),
+    Attend(Vec<f32>, DecoderState),
     /// And writes what comes after this token.
     Write(DecoderState, Greedy, u32),
     /// There is nothing to hear, or all was said.
@@ -80,34 +85,38 @@ enum Stage {
 }
 
 impl Recognising {
-    fn advance(&mut self) -> candle_core::Result<Option<Transcript>> {
-        let Net { encoder, decoder, vocabulary, config } = &*self.net;
+    fn advance(&mut self) -> Option<Transcript> {
+        let Net { encoder, decoder, vocabulary, config, desk } = &*self.net;
+        let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let limits = Limits::new(self.samples, decoder.max_tokens(), MIN_CONFIDENCE);
         self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Hear(mut encoding) => match encoder.step(&mut encoding)? {
-                Some(hidden) => Stage::Attend(hidden, DecoderState::default()),
+            Stage::Hear(mut encoding) => match encoder.step(&mut encoding, &mut desk) {
+                Some(hidden) => Stage::Attend(hidden, decoder.begin(limits.tokens())),
                 None => Stage::Hear(encoding),
             },
             Stage::Attend(hidden, mut state) => {
-                if decoder.listen(&hidden, &mut state)? {
-                    let limits = Limits::new(self.samples, decoder.max_tokens(), MIN_CONFIDENCE);
+                if decoder.listen(&hidden, &mut state, &mut desk) {
                     Stage::Write(state, Greedy::new(limits, config.eos_token_id), config.decoder_start_token_id)
                 } else {
                     Stage::Attend(hidden, state)
                 }
             }
-            Stage::Write(mut state, mut greedy, token) => match greedy.choose(&decoder.step(token, &mut state)?) {
-                Some(token) => Stage::Write(state, greedy, token),
-                None => return Ok(Some(greedy.finish(vocabulary))),
-            },
-            Stage::Over => return Ok(Some(Transcript::default())),
+            Stage::Write(mut state, mut greedy, token) => {
+                let scores = decoder.step(token, &mut state, &mut desk);
+                match scores.and_then(|scores| greedy.choose(scores)) {
+                    Some(token) => Stage::Write(state, greedy, token),
+                    None => return Some(greedy.finish(vocabulary)),
+                }
+            }
+            Stage::Over => return Some(Transcript::default()),
         };
-        Ok(None)
+        None
     }
 }
 
 impl Recognition for Recognising {
     fn step(&mut self) -> Result<Option<Transcript>, TranscribeError> {
-        self.advance().map_err(|e| TranscribeError::Model(e.to_string()))
+        Ok(self.advance())
     }
 }
 
@@ -124,10 +133,32 @@ impl Transcribe for Moonshine {
                 let length = samples.len().max(REACH_SAMPLES);
                 let mut sound = samples.into_owned();
                 sound.resize(length, 0.0);
-                let sound = Tensor::from_vec(sound, (length,), &Device::Cpu);
-                Stage::Hear(Encoding::new(sound.map_err(|e| TranscribeError::Model(e.to_string()))?))
+                Stage::Hear(Encoding::new(sound))
             }
         };
         Ok(Box::new(Recognising { net: Arc::clone(&self.net), samples: samples.len(), stage }))
+    }
+}
+
+#[cfg(test)]
+impl Moonshine {
+    /// What it computes of `sound`, and of the likeliest tokens up to as many as `tokens`.
+    pub(super) fn inside(&self, sound: &[f32], most: usize) -> super::parity::Inside {
+        let Net { encoder, decoder, config, desk, .. } = &*self.net;
+        let mut desk = desk.lock().unwrap();
+        let input = sound.to_vec();
+        let mut encoding = Encoding::new(input.clone());
+        let states = std::iter::repeat_with(|| encoder.step(&mut encoding, &mut desk)).find_map(|s| s).unwrap();
+        let (mut state, mut scores) = (decoder.begin(most), Vec::new());
+        while !decoder.listen(&states, &mut state, &mut desk) {}
+        let mut tokens = vec![config.decoder_start_token_id];
+        for i in 0..most {
+            scores.push(decoder.step(tokens[i], &mut state, &mut desk).unwrap().to_vec());
+            if i + 1 == tokens.len() && i + 1 < most {
+                tokens.push(super::parity::best(&scores[i]));
+            }
+        }
+        assert!(decoder.step(tokens[0], &mut state, &mut desk).is_none(), "there was room for one more");
+        super::parity::Inside { input, states, tokens, scores }
     }
 }

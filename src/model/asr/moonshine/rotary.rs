@@ -1,40 +1,12 @@
 //! Rotary position embedding of a part of each head, neighbouring dimensions paired.
 
-use candle_core::{Device, Result, Tensor};
-
 use super::config::Config;
+use crate::model::asr::layers::Turns;
 
-/// Cosines and sines for positions `from..`, each `(positions, head width / 2)`.
-pub(super) struct Rotary {
-    cos: Tensor,
-    sin: Tensor,
-}
-
-impl Rotary {
-    /// Tables for `positions`. Pairs beyond the rotated part get angle 0, so that no tensor need be cut and joined.
-    pub(super) fn new(config: &Config, heads: usize, positions: usize) -> Result<Self> {
-        let width = config.hidden_size / heads;
-        let frequencies = frequencies(width, config.partial_rotary_factor, config.rope_theta);
-        let angles = |f: fn(f64) -> f64| {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "table values of ±1")]
-            let table: Vec<f32> =
-                (0..positions).flat_map(|t| frequencies.iter().map(move |w| f(t as f64 * w) as f32)).collect();
-            Tensor::from_vec(table, (positions, width / 2), &Device::Cpu)
-        };
-        Ok(Self { cos: angles(f64::cos)?, sin: angles(f64::sin)? })
-    }
-
-    /// How many positions the tables hold.
-    pub(super) fn positions(&self) -> usize {
-        self.cos.dims()[0]
-    }
-
-    /// Rotates `(heads, time, head width)` whose first row stands at position `from`.
-    pub(super) fn apply(&self, x: &Tensor, from: usize) -> Result<Tensor> {
-        let time = x.dims()[1];
-        let (cos, sin) = (self.cos.narrow(0, from, time)?, self.sin.narrow(0, from, time)?);
-        candle_nn::rotary_emb::rope_i(&x.unsqueeze(0)?, &cos, &sin)?.squeeze(0)
-    }
+/// For `positions`. Pairs beyond the rotated part are turned by nothing.
+pub(super) fn turns(config: &Config, heads: usize, positions: usize) -> Turns {
+    let width = config.hidden_size / heads;
+    Turns::new(&frequencies(width, config.partial_rotary_factor, config.rope_theta), positions)
 }
 
 /// One frequency for each pair of a head of `width`; 0 for the pairs that are not rotated.

@@ -1,151 +1,102 @@
 //! Log-mel frames to hidden states of 20 ms each, for as many frames as the utterance has.
 
-use candle_core::{Result, Tensor};
-
 use super::config::Config;
-use crate::model::asr::layers::{
-    Climb, EncoderLayer, KeyValue, LayerNorm, Linear, Loaded, OpenLayer, Precision, attend, gelu, split_heads,
-};
+use super::decoder::BIAS;
+use crate::model::asr::encode::{Climb, Layer, Layers};
+use crate::model::asr::layers::{Buffers, Desk, Feed, Linear, Loaded, Norm, product};
 use crate::model::asr::weights::Weights;
+use crate::model::kernels::{Dense, Heads, add, gelu};
 
 pub(super) struct Encoder {
-    conv1: (Tensor, Tensor),
-    conv2: (Tensor, Tensor),
-    /// `(positions, width)`.
-    positions: Tensor,
-    layers: Vec<Layer>,
-    norm: LayerNorm,
+    /// In f32: a fortieth of the work.
+    first: (Dense, Vec<f32>),
+    second: Linear,
+    /// `[positions, width]`.
+    positions: Vec<f32>,
+    layers: Layers,
 }
+
+/// Frames that the second convolution goes on by.
+const STRIDE: usize = 2;
 
 impl Encoder {
     pub(super) fn load(w: &mut Weights, c: &Config) -> Loaded<Self> {
-        let d = c.d_model;
-        let mut take = |name: &str, shape: &[usize]| w.take(&format!("model.encoder.{name}"), shape);
-        let conv1 = (take("conv1.weight", &[d, c.num_mel_bins, 3])?, take("conv1.bias", &[d])?);
-        let conv2 = (take("conv2.weight", &[d, d, 3])?, take("conv2.bias", &[d])?);
-        let positions = take("embed_positions.weight", &[c.max_source_positions, d])?;
-        let layers: Loaded<Vec<_>> = (0..c.encoder_layers).map(|i| Layer::load(w, c, i)).collect();
-        let layers = layers?;
-        let norm = LayerNorm::load(w, "model.encoder.layer_norm", d, true)?;
-        Ok(Self { conv1, conv2, positions, layers, norm })
+        let (d, mels, n) = (c.d_model, c.num_mel_bins, c.encoder_attention_heads);
+        let first = w.take_convolution("model.encoder.conv1", [d, mels, 3])?;
+        let first = Dense::new((d, 3 * mels), &first).ok_or_else(|| w.unfit("conv1", "it is empty"))?;
+        let first = (first, w.take("model.encoder.conv1.bias", &[d])?);
+        let second = Linear::convolution(w, "model.encoder.conv2", [d, d, 3])?;
+        let positions = w.take("model.encoder.embed_positions.weight", &[c.max_source_positions, d])?;
+        let layers = (0..c.encoder_layers).map(|i| layer(w, c, i)).collect::<Loaded<_>>()?;
+        let norm = Norm::load(w, "model.encoder.layer_norm", d, true)?;
+        let layers = Layers::new(Heads { heads: n, shared: n, width: d / n }, layers, norm, None);
+        Ok(Self { first, second, positions, layers })
     }
 
-    /// One step of what [`Encoding::new`] began; `(frames / 2, width)` when it was the last one.
-    pub(super) fn step(&self, encoding: &mut Encoding) -> Result<Option<Tensor>> {
+    /// One step of what [`Encoding::new`] began; `[frames / 2, width]` when it was the last one.
+    pub(super) fn step(&self, encoding: &mut Encoding, desk: &mut Desk) -> Option<Vec<f32>> {
         let next = match &mut encoding.0 {
-            Part::Mel(mel) => Part::Wide(gelu(&conv(&mel.unsqueeze(0)?, &self.conv1, 1)?)?),
-            Part::Wide(x) => {
-                let x = gelu(&conv(x, &self.conv2, 2)?)?.squeeze(0)?.t()?.contiguous()?;
-                Part::Layers(Climb::new((&x + self.positions.narrow(0, 0, x.dims()[0])?)?))
-            }
-            Part::Layers(climb) => {
-                return climb.step(&self.layers, &())?.map(|x| self.norm.forward(x)).transpose();
-            }
+            Part::Mel(mel) => Part::Wide(self.widen(mel, desk)),
+            Part::Wide(x) => Part::Layers(self.layers.begin(self.narrow(x, desk))),
+            Part::Layers(climb) => return self.layers.step(climb, desk),
         };
         encoding.0 = next;
-        Ok(None)
+        None
     }
+
+    /// The first convolution: `[frames, width]`, a silent frame before them and one behind.
+    fn widen(&self, mel: &[f32], desk: &mut Desk) -> Vec<f32> {
+        let ((conv, bias), mut p) = (&self.first, desk.open().0);
+        let (mels, width) = (conv.inputs() / 3, conv.outputs());
+        let mut out = vec![0.0; mel.len() / mels * width];
+        let inner = width..out.len() - width;
+        conv.apply(&mut p, mel, mels, &mut out[inner.clone()]);
+        out[inner.clone()].chunks_exact_mut(width).for_each(|state| add(state, bias));
+        gelu(p.level, &mut out[inner]);
+        out
+    }
+
+    /// The second convolution, and the positions.
+    fn narrow(&self, x: &[f32], desk: &mut Desk) -> Vec<f32> {
+        let (conv, width) = (&self.second, self.second.outputs());
+        let (mut p, Buffers { rounded, .. }) = desk.open();
+        let time = (x.len() - conv.inputs()) / (STRIDE * width) + 1;
+        rounded.fill(&mut p, (time, conv.inputs()), |t, window| {
+            window.copy_from_slice(&x[t * STRIDE * width..][..conv.inputs()]);
+        });
+        let mut out = Vec::new();
+        product(&mut p, &[conv.side()], rounded, &mut out);
+        gelu(p.level, &mut out);
+        add(&mut out, &self.positions);
+        out
+    }
+}
+
+fn layer(w: &mut Weights, c: &Config, i: usize) -> Loaded<Layer> {
+    let (d, inner, name) = (c.d_model, c.encoder_ffn_dim, format!("model.encoder.layers.{i}"));
+    let norm = |w: &mut Weights, n: &str| Norm::load(w, &format!("{name}.{n}"), d, true);
+    let first = norm(w, "self_attn_layer_norm")?;
+    let up = Linear::load(w, &format!("{name}.fc1"), (d, inner), true)?;
+    let down = Linear::load(w, &format!("{name}.fc2"), (inner, d), true)?;
+    let feed = Feed::smooth(norm(w, "final_layer_norm")?, up, down);
+    Layer::load(w, (&format!("{name}.self_attn"), "out_proj", d), BIAS, first, feed)
 }
 
 /// How far the encoder is with an utterance.
 pub(super) struct Encoding(Part);
 
 enum Part {
-    /// `(mels, frames)`.
-    Mel(Tensor),
-    /// After the first convolution, `(1, width, frames)`.
-    Wide(Tensor),
+    /// As [`super::mel::Mel`] makes them.
+    Mel(Vec<f32>),
+    /// After the first convolution.
+    Wide(Vec<f32>),
     /// In its layers.
     Layers(Climb),
 }
 
 impl Encoding {
-    /// `(mels, frames)`, an even number of frames.
-    pub(super) const fn new(mel: Tensor) -> Self {
+    /// `[frames, mels]`, an even number of frames, and a silent one before and behind them.
+    pub(super) const fn new(mel: Vec<f32>) -> Self {
         Self(Part::Mel(mel))
     }
-}
-
-fn conv(x: &Tensor, (weight, bias): &(Tensor, Tensor), stride: usize) -> Result<Tensor> {
-    x.conv1d(weight, 1, stride, 1, 1)?.broadcast_add(&bias.reshape((1, (), 1))?)
-}
-
-struct Layer {
-    norm1: LayerNorm,
-    own: SelfAttention,
-    norm2: LayerNorm,
-    up: Linear,
-    down: Linear,
-}
-
-impl Layer {
-    fn load(w: &mut Weights, c: &Config, i: usize) -> Loaded<Self> {
-        let (d, name) = (c.d_model, format!("model.encoder.layers.{i}"));
-        let (inner, p) = (c.encoder_ffn_dim, Precision::Full);
-        Ok(Self {
-            norm1: LayerNorm::load(w, &format!("{name}.self_attn_layer_norm"), d, true)?,
-            own: SelfAttention::load(w, &format!("{name}.self_attn"), (d, c.encoder_attention_heads), p)?,
-            norm2: LayerNorm::load(w, &format!("{name}.final_layer_norm"), d, true)?,
-            up: Linear::load(w, &format!("{name}.fc1"), (d, inner), true, p)?,
-            down: Linear::load(w, &format!("{name}.fc2"), (inner, d), true, p)?,
-        })
-    }
-}
-
-impl EncoderLayer for Layer {
-    type With = ();
-
-    fn open(&self, x: &Tensor, (): &()) -> Result<OpenLayer> {
-        let (q, kv) = self.own.project(&self.norm1.forward(x)?)?;
-        OpenLayer::new(q, kv)
-    }
-
-    fn rows(&self, x: &Tensor, open: &mut OpenLayer) -> Result<Option<Tensor>> {
-        let (x, mixed) = open.next(x)?;
-        let x = (x + self.own.out.forward(&mixed)?)?;
-        let inner = gelu(&self.up.forward(&self.norm2.forward(&x)?)?)?;
-        open.push((&x + self.down.forward(&inner)?)?)
-    }
-}
-
-/// Attention of a sequence to itself; the decoder keeps the keys and values between steps.
-pub(super) struct SelfAttention {
-    heads: usize,
-    /// Queries (already scaled), keys and values in one product.
-    qkv: Linear,
-    out: Linear,
-}
-
-impl SelfAttention {
-    pub(super) fn load(w: &mut Weights, name: &str, (d, heads): (usize, usize), p: Precision) -> Loaded<Self> {
-        let mut weight = |n: &str| w.take(&format!("{name}.{n}_proj.weight"), &[d, d]);
-        let (q, k, v) = (weight("q")?, weight("k")?, weight("v")?);
-        let (q_bias, v_bias) =
-            (w.take(&format!("{name}.q_proj.bias"), &[d])?, w.take(&format!("{name}.v_proj.bias"), &[d])?);
-        let fused = || {
-            let s = scale(d / heads);
-            let bias = Tensor::cat(&[&(&q_bias * s)?, &v_bias.zeros_like()?, &v_bias], 0)?;
-            Linear::new(Tensor::cat(&[&(&q * s)?, &k, &v], 0)?, Some(bias), p)
-        };
-        let qkv = fused().map_err(|e| w.bad(name, &e))?;
-        Ok(Self { heads, qkv, out: Linear::load(w, &format!("{name}.out_proj"), (d, d), true, p)? })
-    }
-
-    /// Queries, and keys and values, of `(time, width)`.
-    pub(super) fn project(&self, x: &Tensor) -> Result<(Tensor, KeyValue)> {
-        let d = x.dims()[1];
-        let qkv = self.qkv.forward(x)?;
-        let part = |i: usize| split_heads(&qkv.narrow(1, i * d, d)?, self.heads);
-        Ok((part(0)?, KeyValue::new(part(1)?, part(2)?)))
-    }
-
-    /// What the queries find, `(time, width)`.
-    pub(super) fn mix(&self, q: &Tensor, kv: &KeyValue) -> Result<Tensor> {
-        self.out.forward(&attend(q, kv)?)
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "head widths are small")]
-pub(super) fn scale(head_width: usize) -> f64 {
-    (head_width as f64).powf(-0.5)
 }

@@ -5,9 +5,8 @@
 
 use std::f64::consts::PI;
 
-use candle_core::{Device, Result, Tensor};
-
 use crate::base::Pcm;
+use crate::model::kernels::{Dense, Product};
 
 const WINDOW: usize = 400;
 const HOP: usize = 160;
@@ -15,49 +14,53 @@ const BINS: usize = WINDOW / 2 + 1;
 
 /// The two matrices that make mel frames.
 pub(super) struct Mel {
-    /// Windowed cosines and sines, `(400, 402)`.
-    fourier: Tensor,
-    /// Triangular filters, `(201, mels)`.
-    filters: Tensor,
+    /// Windowed cosines and sines, 400 to 402.
+    fourier: Dense,
+    /// Triangular filters, 201 to as many as there are bands.
+    filters: Dense,
 }
 
 impl Mel {
-    pub(super) fn new(mels: usize) -> Result<Self> {
-        let fourier = Tensor::from_vec(fourier(), (WINDOW, 2 * BINS), &Device::Cpu)?;
-        let filters = Tensor::from_vec(filters(mels), (mels, BINS), &Device::Cpu)?.t()?.contiguous()?;
-        Ok(Self { fourier, filters })
+    /// None without bands.
+    pub(super) fn new(mels: usize) -> Option<Self> {
+        let fourier = Dense::new((2 * BINS, WINDOW), &fourier())?;
+        Some(Self { fourier, filters: Dense::new((mels, BINS), &filters(mels))? })
     }
 
-    /// `samples` to `(mels, frames)`, with `tail` samples of silence behind them; an even number of frames.
-    pub(super) fn forward(&self, samples: &[f32], tail: usize) -> Result<Tensor> {
-        let frames = ((samples.len() + tail) / HOP).max(2) / 2 * 2;
-        let windows = windows(samples, frames);
-        let spectrum = Tensor::from_vec(windows, (frames, WINDOW), &Device::Cpu)?.matmul(&self.fourier)?.sqr()?;
-        let power = (spectrum.narrow(1, 0, BINS)? + spectrum.narrow(1, BINS, BINS)?)?;
-        let mel: Vec<f32> = power.matmul(&self.filters)?.t()?.contiguous()?.flatten_all()?.to_vec1()?;
-        let mut log: Vec<f32> = mel.iter().map(|v| v.max(1e-10).log10()).collect();
-        let top = log.iter().copied().fold(f32::MIN, f32::max);
-        log.iter_mut().for_each(|v| *v = (v.max(top - 8.0) + 4.0) / 4.0);
-        Tensor::from_vec(log, ((), frames), &Device::Cpu)
+    /// `samples` to `[frames, mels]`, with `tail` samples of silence behind them; an even number of frames, and a frame of zeros before them and behind.
+    pub(super) fn forward(&self, samples: &[f32], tail: usize, p: &mut Product<'_>) -> Vec<f32> {
+        let (frames, mels) = (((samples.len() + tail) / HOP).max(2) / 2 * 2, self.filters.outputs());
+        let mut spectrum = vec![0.0; frames * 2 * BINS];
+        self.fourier.apply(p, &centred(samples, frames), HOP, &mut spectrum);
+        let mut power = Vec::with_capacity(frames * BINS);
+        for frame in spectrum.chunks_exact(2 * BINS) {
+            let (cosines, sines) = frame.split_at(BINS);
+            power.extend(cosines.iter().zip(sines).map(|(c, s)| c * c + s * s));
+        }
+        let mut mel = vec![0.0; (frames + 2) * mels];
+        let inner = &mut mel[mels..][..frames * mels];
+        self.filters.apply(p, &power, BINS, inner);
+        inner.iter_mut().for_each(|v| *v = v.max(1e-10).log10());
+        let top = inner.iter().copied().fold(f32::MIN, f32::max);
+        inner.iter_mut().for_each(|v| *v = (v.max(top - 8.0) + 4.0) / 4.0);
+        mel
     }
 }
 
-/// Overlapping windows centred on every hop, one after another. The start is mirrored; behind the end is silence.
-fn windows(samples: &[f32], frames: usize) -> Vec<f32> {
+/// What windows centred on every hop see: the start mirrored, the sound, and behind its end silence.
+fn centred(samples: &[f32], frames: usize) -> Vec<f32> {
     let half = WINDOW / 2;
     let at = |i: usize| samples.get(half.abs_diff(i)).copied().unwrap_or(0.0);
-    (0..frames).flat_map(|f| (0..WINDOW).map(move |n| at(f * HOP + n))).collect()
+    (0..(frames - 1) * HOP + WINDOW).map(at).collect()
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "table values of ±1")]
 fn fourier() -> Vec<f32> {
     let hann = |n: usize| 0.5 - 0.5 * (2.0 * PI * n as f64 / WINDOW as f64).cos();
     let angle = |n: usize, k: usize| 2.0 * PI * ((n * k) % WINDOW) as f64 / WINDOW as f64;
-    let row = |n: usize| {
-        let cosines = (0..BINS).map(move |k| (hann(n) * angle(n, k).cos()) as f32);
-        cosines.chain((0..BINS).map(move |k| (hann(n) * angle(n, k).sin()) as f32))
-    };
-    (0..WINDOW).flat_map(row).collect()
+    let table =
+        |f: fn(f64) -> f64| (0..BINS).flat_map(move |k| (0..WINDOW).map(move |n| (hann(n) * f(angle(n, k))) as f32));
+    table(f64::cos).chain(table(f64::sin)).collect()
 }
 
 /// `mels` rows of 201 weights: triangles equally spaced on the mel scale from 0 Hz to 8 kHz, each of area 1.
@@ -98,6 +101,7 @@ fn mel_to_hz(mel: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{Mel, filters};
+    use crate::model::kernels::{Level, Product, Team};
 
     #[test]
     fn the_filters_are_those_of_the_published_bank() {
@@ -111,10 +115,11 @@ mod tests {
     #[test]
     fn a_tone_lights_the_band_it_lies_in() {
         let tone: Vec<f32> = (0..16_000).map(|n| (n as f32 * 440.0 * std::f32::consts::TAU / 16_000.0).sin()).collect();
-        let mel = Mel::new(80).expect("tables").forward(&tone, 0).expect("mel");
-        assert_eq!(mel.dims(), [80, 100]);
-        let frame: Vec<f32> =
-            mel.narrow(1, 50, 1).expect("one").flatten_all().expect("flat").to_vec1().expect("values");
+        let mut team = Team::new(1).expect("no thread");
+        let mut p = Product { level: Level::best(), team: &mut team };
+        let mel = Mel::new(80).expect("tables").forward(&tone, 0, &mut p);
+        assert_eq!(mel.len(), 80 * 102);
+        let frame = &mel[80 * 51..][..80];
         let loudest = (0..80).max_by(|&a, &b| frame[a].total_cmp(&frame[b])).expect("80 bands");
         // 440 Hz is mel 6.6 of 45.245, that is band 11.8 of 81, counted from 1.
         assert!((10..=11).contains(&loudest), "{loudest}");

@@ -4,7 +4,7 @@
 //! Source: Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (arXiv 2212.04356); the layout
 //! of weights follows the official checkpoint `openai/whisper-tiny.en`.
 //! Differs in: the encoder sees the utterance and a little silence, not 30 s; no timestamps, no temperature fallback;
-//! the decoder's matrices are kept in 8 bits; what is not speech gives no words (see `greedy`).
+//! matrices, and what goes into them, are rounded to 8 bits, the first convolution excepted; what is not speech gives no words (see `greedy`).
 
 mod config;
 mod decoder;
@@ -12,22 +12,21 @@ mod encoder;
 mod mel;
 
 use std::path::Path;
-use std::sync::Arc;
-
-use candle_core::Tensor;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::config::Config;
-use self::decoder::{Decoder, DecoderState};
 use self::encoder::{Encoder, Encoding};
 use self::mel::Mel;
+use super::decode::{Decoder, DecoderState};
 use super::error::AsrError;
 use super::greedy::{Greedy, Limits};
-use super::layers::Precision;
+use super::layers::Desk;
 use super::sound;
 use super::vocabulary::{Spelling, Vocabulary};
 use super::weights::Weights;
 use crate::base::Pcm;
 use crate::listen::{Recognition, Transcribe, TranscribeError, Transcript};
+use crate::model::kernels::Level;
 
 const LIMIT_S: usize = 30;
 /// Speech gives -1.2 and more, noise, hum and clicks -1.4 and less.
@@ -49,6 +48,7 @@ struct Net {
     vocabulary: Vocabulary,
     config: Config,
     special: Special,
+    desk: Mutex<Desk>,
 }
 
 /// Ids of the control tokens, by name from `tokenizer.json`.
@@ -67,15 +67,20 @@ impl Whisper {
     /// # Errors
     /// [`AsrError`] names the file that is missing, cut short or of another model.
     pub fn load(dir: &Path) -> Result<Self, AsrError> {
+        Self::load_at(dir, Level::best())
+    }
+
+    pub(super) fn load_at(dir: &Path, level: Level) -> Result<Self, AsrError> {
         let config = Config::load(&dir.join("config.json"))?;
         let vocabulary = Vocabulary::load(&dir.join("tokenizer.json"), Spelling::ByteLevel, config.vocab_size)?;
         let special = Special::of(&vocabulary, config.vocab_size)?;
         let file = dir.join("model.safetensors");
         let mut weights = Weights::load(&file)?;
         let encoder = Encoder::load(&mut weights, &config)?;
-        let decoder = Decoder::load(&mut weights, &config, Precision::Q8)?;
-        let mel = Mel::new(config.num_mel_bins).map_err(|e| weights.bad("mel", &e))?;
-        let net = Arc::new(Net { mel, encoder, decoder, vocabulary, config, special });
+        let decoder = decoder::load(&mut weights, &config)?;
+        let mel = Mel::new(config.num_mel_bins).ok_or_else(|| weights.unfit("mel", "there are no bands"))?;
+        let desk = Mutex::new(Desk::new(level)?);
+        let net = Arc::new(Net { mel, encoder, decoder, vocabulary, config, special, desk });
         Ok(Self { net, name: sound::model_name(dir) })
     }
 }
@@ -92,6 +97,26 @@ impl Net {
         }
         let control = (self.special.end as usize + 1).min(scores.len());
         scores[control..].fill(f32::NEG_INFINITY);
+    }
+}
+
+impl Net {
+    /// Chooses the next token, the `first` one or another; the words at the end.
+    fn write(
+        &self,
+        scores: Option<&mut [f32]>,
+        state: DecoderState,
+        mut greedy: Greedy,
+        first: bool,
+    ) -> Result<Stage, Transcript> {
+        let chosen = scores.and_then(|scores| {
+            self.suppress(scores, first);
+            greedy.choose(scores)
+        });
+        match chosen {
+            Some(token) => Ok(Stage::Write(state, greedy, token)),
+            None => Err(greedy.finish(&self.vocabulary)),
+        }
     }
 }
 
@@ -119,7 +144,7 @@ enum Stage {
     Sound(Vec<f32>),
     Hear(Encoding),
     /// The decoder attends to what was heard.
-    Attend(Tensor, DecoderState),
+    Attend(Vec<f32>, DecoderState),
     /// It is told what to write, from this token of the prompt on.
     Told(DecoderState, usize),
     /// And writes what comes after this token.
@@ -129,63 +154,45 @@ enum Stage {
 }
 
 impl Recognising {
-    fn advance(&mut self) -> candle_core::Result<Option<Transcript>> {
+    fn advance(&mut self) -> Option<Transcript> {
         let net = &*self.net;
-        self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
+        let mut desk = net.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let limits = Limits::new(self.samples, net.config.max_target_positions / 2, MIN_CONFIDENCE);
+        let prompt = &net.special.prompt;
+        let next = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Sound(samples) => {
                 let room = LIMIT_S * Pcm::RATE_HZ as usize - samples.len();
-                Stage::Hear(Encoding::new(net.mel.forward(&samples, TAIL_SAMPLES.min(room))?))
+                let mel = net.mel.forward(&samples, TAIL_SAMPLES.min(room), &mut desk.open().0);
+                Ok(Stage::Hear(Encoding::new(mel)))
             }
-            Stage::Hear(mut encoding) => match net.encoder.step(&mut encoding)? {
-                Some(hidden) => Stage::Attend(hidden, DecoderState::default()),
+            Stage::Hear(mut encoding) => Ok(match net.encoder.step(&mut encoding, &mut desk) {
+                Some(hidden) => Stage::Attend(hidden, net.decoder.begin(prompt.len() + limits.tokens())),
                 None => Stage::Hear(encoding),
-            },
+            }),
             Stage::Attend(hidden, mut state) => {
-                if net.decoder.listen(&hidden, &mut state)? {
-                    Stage::Told(state, 0)
-                } else {
-                    Stage::Attend(hidden, state)
-                }
+                let all = net.decoder.listen(&hidden, &mut state, &mut desk);
+                Ok(if all { Stage::Told(state, 0) } else { Stage::Attend(hidden, state) })
             }
             Stage::Told(mut state, at) => {
-                let Some(token) = net.special.prompt.get(at) else { return Ok(Some(Transcript::default())) };
-                let scores = net.decoder.step(*token, &mut state)?;
-                if at + 1 < net.special.prompt.len() {
-                    Stage::Told(state, at + 1)
+                let scores = prompt.get(at).and_then(|token| net.decoder.step(*token, &mut state, &mut desk));
+                if at + 1 < prompt.len() {
+                    Ok(Stage::Told(state, at + 1))
                 } else {
-                    let limits = Limits::new(self.samples, net.config.max_target_positions / 2, MIN_CONFIDENCE);
-                    return self.write(state, Greedy::new(limits, net.special.end), scores, true);
+                    net.write(scores, state, Greedy::new(limits, net.special.end), true)
                 }
             }
             Stage::Write(mut state, greedy, token) => {
-                let scores = net.decoder.step(token, &mut state)?;
-                return self.write(state, greedy, scores, false);
+                net.write(net.decoder.step(token, &mut state, &mut desk), state, greedy, false)
             }
-            Stage::Over => return Ok(Some(Transcript::default())),
+            Stage::Over => Err(Transcript::default()),
         };
-        Ok(None)
-    }
-
-    /// Chooses the next token, the `first` one or another.
-    fn write(
-        &mut self,
-        state: DecoderState,
-        mut greedy: Greedy,
-        mut scores: Vec<f32>,
-        first: bool,
-    ) -> candle_core::Result<Option<Transcript>> {
-        self.net.suppress(&mut scores, first);
-        match greedy.choose(&scores) {
-            Some(token) => self.stage = Stage::Write(state, greedy, token),
-            None => return Ok(Some(greedy.finish(&self.net.vocabulary))),
-        }
-        Ok(None)
+        next.map(|stage| self.stage = stage).err()
     }
 }
 
 impl Recognition for Recognising {
     fn step(&mut self) -> Result<Option<Transcript>, TranscribeError> {
-        self.advance().map_err(|e| TranscribeError::Model(e.to_string()))
+        Ok(self.advance())
     }
 }
 
@@ -198,5 +205,28 @@ impl Transcribe for Whisper {
         sound::check_length(samples, LIMIT_S)?;
         let stage = sound::audible(samples).map_or(Stage::Over, |heard| Stage::Sound(heard.into_owned()));
         Ok(Box::new(Recognising { net: Arc::clone(&self.net), samples: samples.len(), stage }))
+    }
+}
+
+#[cfg(test)]
+impl Whisper {
+    /// What it computes of `sound`, and of the likeliest tokens up to as many as `tokens`.
+    pub(super) fn inside(&self, sound: &[f32], most: usize) -> super::parity::Inside {
+        let Net { mel, encoder, decoder, special, desk, .. } = &*self.net;
+        let mut desk = desk.lock().unwrap();
+        let input = mel.forward(sound, TAIL_SAMPLES, &mut desk.open().0);
+        let mut encoding = Encoding::new(input.clone());
+        let states = std::iter::repeat_with(|| encoder.step(&mut encoding, &mut desk)).find_map(|s| s).unwrap();
+        let (mut state, mut scores) = (decoder.begin(most), Vec::new());
+        while !decoder.listen(&states, &mut state, &mut desk) {}
+        let mut tokens = special.prompt.clone();
+        for i in 0..most {
+            scores.push(decoder.step(tokens[i], &mut state, &mut desk).unwrap().to_vec());
+            if i + 1 == tokens.len() && i + 1 < most {
+                tokens.push(super::parity::best(&scores[i]));
+            }
+        }
+        assert!(decoder.step(tokens[0], &mut state, &mut desk).is_none(), "there was room for one more");
+        super::parity::Inside { input, states, tokens, scores }
     }
 }
