@@ -15,7 +15,8 @@ use sightline::decode::{DecodeConfig, VideoDecoder};
 use crate::paint::{HEIGHT, WIDTH};
 
 /// A negative `cpu-used` is a fixed speed: else libvpx goes by the clock, and no two runs are the same.
-const ENCODER: &str = "vp8enc deadline=1 cpu-used=-8 threads=1 end-usage=cbr target-bitrate=1000000 keyframe-max-dist=9999 min-quantizer=4 max-quantizer=56";
+const ENCODER: &str =
+    "vp8enc deadline=1 cpu-used=-8 threads=1 end-usage=cbr keyframe-max-dist=9999 min-quantizer=4 max-quantizer=56";
 
 pub struct Camera {
     pipeline: gst::Pipeline,
@@ -27,11 +28,13 @@ pub struct Camera {
 }
 
 impl Camera {
-    pub fn new(fps: u32) -> Self {
+    pub fn new(fps: f32, kbit: u64) -> Self {
         gst::init().expect("GStreamer");
-        let caps = format!("video/x-raw,format=RGB,width={WIDTH},height={HEIGHT},framerate={fps}/1");
+        let rate = (fps * 100.0).round();
+        let caps = format!("video/x-raw,format=RGB,width={WIDTH},height={HEIGHT},framerate={rate}/100");
+        let encoder = format!("{ENCODER} target-bitrate={}", kbit * 1_000);
         let graph = format!(
-            "appsrc name=source format=time caps={caps} ! videoconvert ! {ENCODER} ! appsink name=sink sync=false"
+            "appsrc name=source format=time caps={caps} ! videoconvert ! {encoder} ! appsink name=sink sync=false"
         );
         let pipeline = gst::parse::launch(&graph).expect("vp8enc").downcast::<gst::Pipeline>().expect("a pipeline");
         let source = pipeline.by_name("source").and_then(|e| e.downcast().ok()).expect("appsrc");

@@ -14,7 +14,7 @@ use crate::experts::Experts;
 use crate::paint::{HEIGHT, Person, WIDTH, filling, view, within};
 
 /// What should be known.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Truth {
     /// The first label of the picture or of a crop of it.
     pub label: Option<String>,

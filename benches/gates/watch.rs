@@ -50,9 +50,12 @@ pub struct Watcher {
     sampler: Sampler,
     scene: Scene,
     now: Known,
-    pub looks: usize,
+    /// Which pictures were looked at.
+    pub looks: Vec<usize>,
     /// What was known at each picture.
     pub known: Vec<Known>,
+    /// The newest.
+    pub verdict: Option<Verdict>,
     /// Time that its gates took.
     pub gates: Duration,
 }
@@ -64,24 +67,31 @@ impl Watcher {
             sampler: Sampler::new(config),
             scene: Scene::new(stale),
             now: Known::default(),
-            looks: 0,
+            looks: Vec::new(),
             known: Vec::new(),
+            verdict: None,
             gates: Duration::ZERO,
         }
     }
 
-    /// Takes a picture; gives what the experts said of it, if it was looked at.
-    pub fn see(&mut self, frame: &RgbFrame, experts: &mut Experts) -> Option<Vec<Look>> {
+    /// Takes a picture; gives what the experts said of it, if it was looked at. Without experts a look says nothing.
+    pub fn see(&mut self, frame: &RgbFrame, experts: Option<&mut Experts>) -> Option<Vec<Look>> {
         let begun = std::time::Instant::now();
-        let kept = self.sampler.offer(frame, frame.capture) == Verdict::Keep;
+        let verdict = self.sampler.offer(frame, frame.capture);
         self.gates += begun.elapsed();
-        let looks = kept.then(|| experts.look(frame));
-        if let Some(looks) = &looks {
-            self.looks += 1;
-            self.now = Known::of(self.scene.observe(frame, looks));
+        self.verdict = Some(verdict);
+        if verdict != Verdict::Keep {
+            return None;
         }
+        self.looks.push(self.known.len());
+        let looks = experts.map(|experts| experts.look(frame)).unwrap_or_default();
+        self.now = Known::of(self.scene.observe(frame, &looks));
+        Some(looks)
+    }
+
+    /// What is known goes down as it is now.
+    pub fn note(&mut self) {
         self.known.push(self.now.clone());
-        looks
     }
 }
 

@@ -10,9 +10,9 @@ use crate::base::{Layer, MediaTime};
 const LAYERS: usize = 4;
 /// Units of a layer after which its rate is known.
 const SETTLED: u32 = 12;
-/// Distances of up to so many times the wanted one are short enough. Not more: with 7 pictures a second instead of 10 the gates of `watch` see what is shown too late, and five of a
-/// hundred pictures were taken for the one before (`make bench-gates`, "showing").
-const ENOUGH: f64 = 1.05;
+/// Distances of up to so many times the wanted one are short enough: of a camera's 24, 25 or 30 pictures a second the base layer, every fourth, will do. What is seen is as much of now with 6 and
+/// 7.5 pictures a second as with 10, since the gates of `watch` count time and not pictures (`make bench-gates`, `--fps`).
+const ENOUGH: f64 = 1.7;
 /// Weight of the newest distance in the mean.
 const NEWEST: f64 = 0.125;
 
@@ -105,9 +105,10 @@ mod tests {
     fn of_a_fast_camera_the_lower_layers_are_enough_and_of_a_slow_one_all_are_decoded() {
         let of = |fps| last_second(&mut Layers::new(WANTED), fps, 0, 8);
         assert!(of(60).iter().all(|t| *t == 0) && of(60).len() == 15, "{:?}", of(60));
-        assert!(of(30).iter().all(|t| *t <= 1) && of(30).len() == 15, "{:?}", of(30));
-        assert!(of(24).iter().all(|t| *t <= 1) && of(24).len() == 12, "{:?}", of(24));
-        assert_eq!(of(6).len(), 6);
+        assert!(of(30).iter().all(|t| *t == 0) && (7..=8).contains(&of(30).len()), "{:?}", of(30));
+        assert!(of(24).iter().all(|t| *t == 0) && of(24).len() == 6, "{:?}", of(24));
+        assert!(of(20).iter().all(|t| *t <= 1) && of(20).len() == 10, "{:?}", of(20));
+        assert!(of(10).len() == 10 && of(6).len() == 6);
     }
 
     #[test]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::actor::Msg;
+use super::watcher::{State, WatchCommand, Watcher};
 use super::{ClientPort, Memories, OpenOptions, Services, SessionError, Sessions, WatchConfig};
-use crate::base::{Brake, Clock, ErrorClass, ManualClock};
+use crate::base::{Brake, Clock, ErrorClass, ManualClock, RgbFrame, SessionId};
 use crate::budget::{AdmissionConfig, Deadlines, LadderConfig};
 use crate::decode::DecodeConfig;
-use crate::dialogue::Limits;
+use crate::dialogue::{Limits, LookId};
 use crate::engine::scripted::{Act, Log, ScriptedEmbedder, ScriptedExpert, ScriptedLanguage, ScriptedTranscriber};
 use crate::engine::{Engine, EngineConfig, EngineParts};
 use crate::ingest::{IngestConfig, PortPool, Ports};
@@ -195,7 +197,7 @@ async fn what_a_session_was_reading_ends_with_it_and_its_seat_is_free() {
     let services = &house.sessions.0.services;
     let (out, inbox) = tokio::sync::mpsc::channel(1);
     let worker = super::work::Worker {
-        engine: Arc::new(services.engine.attach(crate::base::SessionId::new("gone")).unwrap()),
+        engine: Arc::new(services.engine.attach(SessionId::new("gone")).unwrap()),
         clock: Arc::clone(&services.clock),
         out,
         watch: services.watch.clone(),
@@ -221,7 +223,7 @@ async fn a_device_that_is_busy_refuses_a_second_session_until_it_is_not() {
     let house = House::new(Some(AdmissionConfig::default()));
     house.sessions.calibrate(Duration::from_secs(60)).await;
     let _first = house.open().await.unwrap();
-    let busy = house.sessions.0.services.engine.attach(crate::base::SessionId::new("busy")).unwrap();
+    let busy = house.sessions.0.services.engine.attach(SessionId::new("busy")).unwrap();
     for _ in 0..400 {
         busy.transcribe(vec![0.0; 16_000].into(), house.clock.now()).await.unwrap();
     }
@@ -285,4 +287,74 @@ async fn a_session_that_is_late_on_the_last_step_keeps_others_out_for_a_while_on
     assert!(house.open().await.is_err());
     drop(late);
     assert!(house.open().await.is_ok(), "it has gone");
+}
+
+/// A watcher by itself, with what goes in and what comes out.
+struct Watched {
+    frames: crate::flow::Tx<RgbFrame>,
+    commands: tokio::sync::mpsc::Sender<WatchCommand>,
+    news: tokio::sync::mpsc::Receiver<Msg>,
+}
+
+impl Watched {
+    fn new(house: &House) -> Self {
+        let services = &house.sessions.0.services;
+        let id = SessionId::new("watching");
+        let (frames, frames_out) = crate::flow::queue(crate::flow::DECODE_TO_WATCH, crate::flow::WhenFull::DropOldest);
+        let ((commands, for_watcher), (out, news)) = (tokio::sync::mpsc::channel(8), tokio::sync::mpsc::channel(64));
+        let watcher = Watcher {
+            frames: frames_out,
+            commands: for_watcher,
+            out,
+            progress: tokio::sync::watch::channel(None).0,
+            engine: Arc::new(services.engine.attach(id.clone()).unwrap()),
+            clock: Arc::clone(&services.clock),
+            config: services.watch.clone(),
+            state: State::new(&services.watch),
+            trace: super::trace::Trace::new(services, id),
+        };
+        tokio::spawn(watcher.run());
+        Self { frames, commands, news }
+    }
+
+    /// Shows `picture` at each tenth of a second of `tenths`; each is taken in before the next.
+    async fn show(&self, tenths: std::ops::Range<u64>, picture: impl Fn(u64) -> u32) {
+        for i in tenths {
+            let _ = self.frames.push(crate::watch::testing::at(crate::watch::testing::blocks(picture(i)), i * 100));
+            while self.frames.depth() > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// When the picture was taken that was looked at next, in milliseconds, and whether a question was answered with it.
+    async fn look(&mut self, asked: bool) -> u64 {
+        let mut at = 0;
+        loop {
+            match self.news.recv().await.expect("the watcher goes on") {
+                Msg::Look { facts, .. } => at = facts.at.as_millis(),
+                Msg::Looked { result, .. } => return result.expect("a look").at.as_millis(),
+                _ => {}
+            }
+            if at > 0 && !asked {
+                return at;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_question_in_mid_movement_has_its_look_at_once_and_the_end_of_the_movement_one_of_its_own() {
+    let house = House::new(None);
+    let mut watched = Watched::new(&house);
+    watched.show(1..20, |_| 1).await;
+    assert_eq!(watched.look(false).await, 100, "the first");
+    let moving = |i| u32::try_from(i).unwrap();
+    watched.show(20..27, moving).await;
+    watched.commands.send(WatchCommand::LookNow(LookId(7))).await.unwrap();
+    assert_eq!(watched.look(true).await, 2_600, "the newest picture, though it moves");
+    watched.show(27..30, moving).await;
+    watched.show(30..40, |_| 99).await;
+    let rest = watched.look(false).await;
+    assert!((3_100..=3_300).contains(&rest), "as soon as it is seen to be at rest: {rest}");
 }

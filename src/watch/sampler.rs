@@ -2,11 +2,14 @@
 //!
 //! Floor 1. In: `RgbFrame` ≤ 30/s. Out: [`Verdict`], ≤ 2 kept/s by default. Loses: `Unchanged`, `Moving`, `RateLimited`, `Corrupt`.
 //! The gates compare with the last *kept* frame, not with the frame before: a slow drift adds up until it passes. What trembles is no change
-//! ([`super::change`]). While something moves, its picture is soon out of date and often blurred: the look is put off until it is still again, the camera
+//! ([`super::change`]). What moves is told from how it was a tenth and a fifth of a second before, however many frames lie between ([`trail`]). While something moves, its picture is soon out of date and often blurred: the look is put off until it is still again, the camera
 //! has turned by a fifth of the picture, or it went on for too long.
+
+mod trail;
 
 use std::time::Duration;
 
+use self::trail::{Step, Trail};
 use super::change::Glance;
 use super::pixels::{Pixels, Thumb};
 use crate::base::{LossReason, MediaTime, RgbFrame};
@@ -88,11 +91,15 @@ pub enum Verdict {
     Drop(LossReason),
 }
 
-/// Frames nearer than this are not compared: movement is read from one to the next.
-const COMPARED: Duration = Duration::from_millis(80);
+/// Frames nearer than this are not compared. Less than the distance of two of 15 a second: of those, as many are passed on as are wanted, not evenly spaced.
+const COMPARED: Duration = Duration::from_millis(45);
 /// Frames further apart than this say nothing of movement: they are pictures, one by one.
 const APART: Duration = Duration::from_millis(400);
-/// Patches that may change from one compared frame to the next in a picture that is still.
+/// Whether something moves is told from the frame that is nearest to this before. Somewhat above a tenth of a second, so that of frames 67 and 133 ms back it is the latter.
+const STEP: Duration = Duration::from_millis(110);
+/// Whether the camera turns, likewise: a tremble goes to and fro, and in this time turns nowhere. Somewhat below a fifth, so that of frames 133 and 267 ms back it is the former.
+const STRIDE: Duration = Duration::from_millis(190);
+/// Patches that may change in a step in a picture that is still.
 const STILL: usize = 8;
 /// So few patches that changed since the last look are nothing.
 const NOTHING: usize = 4;
@@ -110,10 +117,9 @@ const SMALL: Duration = Duration::from_secs(1);
 pub struct Sampler {
     config: SamplerConfig,
     kept: Option<(MediaTime, Glance)>,
-    last: Option<(MediaTime, Glance)>,
-    /// Turned since the last look, and at the last frame in a second.
+    trail: Trail,
+    /// Turned since the last look.
     turned: (f32, f32),
-    speed: (f32, f32),
     /// Since when it is other than at the last look.
     other: Option<MediaTime>,
     forced: bool,
@@ -139,17 +145,8 @@ impl Sampler {
     /// A sampler that has kept nothing yet: the first good frame passes.
     #[must_use]
     pub const fn new(config: SamplerConfig) -> Self {
-        let none = (0.0, 0.0);
-        Self {
-            config,
-            kept: None,
-            last: None,
-            turned: none,
-            speed: none,
-            other: None,
-            forced: false,
-            kept_by: Gate::Due,
-        }
+        let (turned, kept_by) = ((0.0, 0.0), Gate::Due);
+        Self { config, kept: None, trail: Trail::new(), turned, other: None, forced: false, kept_by }
     }
 
     /// The next good frame passes whatever it shows: a question is waiting for the present.
@@ -177,28 +174,29 @@ impl Sampler {
     /// Decides about `frame` at `now`. Under 1 ms for 640×480; the rate limit costs nothing.
     pub fn offer(&mut self, frame: &RgbFrame, now: MediaTime) -> Verdict {
         let least = COMPARED.min(self.config.min_interval);
-        if !self.forced && self.last.as_ref().is_some_and(|(at, _)| now.since(*at) < least) {
+        if !self.forced && self.trail.age(now).is_some_and(|age| age < least) {
             return Verdict::Drop(LossReason::RateLimited);
         }
         let Some(pixels) = Pixels::of(frame) else {
             return Verdict::Drop(LossReason::Corrupt);
         };
         let glance = Glance::of(Thumb::of(&pixels));
-        let verdict = self.judge(&glance, now);
+        let step = self.trail.follow(&glance, now);
+        let verdict = self.judge(&glance, &step, now);
         if let Ok(gate) = verdict {
             self.kept_by = gate;
             self.forced = false;
             self.other = None;
             self.turned = (0.0, 0.0);
-            self.kept = Some((now, glance.clone()));
+            self.kept = Some((now, glance));
         }
-        self.last = Some((now, glance));
         verdict.map_or_else(Verdict::Drop, |_| Verdict::Keep)
     }
 
     /// The gate that lets it pass, or why none does.
-    fn judge(&mut self, new: &Glance, now: MediaTime) -> Result<Gate, LossReason> {
-        let Some(found) = self.compare(new, now) else { return Ok(Gate::Due) };
+    fn judge(&mut self, new: &Glance, step: &Step, now: MediaTime) -> Result<Gate, LossReason> {
+        self.turned = (self.turned.0 + step.turned.0, self.turned.1 + step.turned.1);
+        let Some(found) = self.compare(new, step) else { return Ok(Gate::Due) };
         let c = self.config;
         let age = self.kept.as_ref().map_or(Duration::MAX, |(at, _)| now.since(*at));
         let since = self.note(found.changed.is_some(), now);
@@ -233,12 +231,12 @@ impl Sampler {
         self.other.map_or(Duration::ZERO, |at| now.since(at))
     }
 
-    /// Compares with the last kept frame, and with the last compared one.
-    fn compare(&mut self, new: &Glance, now: MediaTime) -> Option<Found> {
-        let ((_, kept), (last_at, last)) = (self.kept.as_ref()?, self.last.as_ref()?);
+    /// Compares with the last kept frame.
+    fn compare(&self, new: &Glance, step: &Step) -> Option<Found> {
+        let (_, kept) = self.kept.as_ref()?;
         let c = &self.config;
         let over = |differences: &[f32], least: f32| differences.iter().filter(|d| **d >= least).count();
-        let (other, moved) = (new.beyond(kept), new.beyond(last));
+        let other = new.beyond(kept);
         let (changed, clear) = (over(&other, c.patch_change), over(&other, c.clear_change) >= 2);
         let small = changed < c.patches.max(1);
         #[expect(clippy::cast_precision_loss, reason = "a small constant")]
@@ -248,17 +246,8 @@ impl Sampler {
         } else {
             (c.by_patches && (!small || clear)).then_some(Gate::Patches)
         };
-        let gap = now.since(*last_at);
-        let (turned, seconds) = (new.displaced(last), gap.as_secs_f32().max(1e-3));
-        let speed = (turned.0 / seconds, turned.1 / seconds);
-        // A tremble goes to and fro: over two frames it turns nowhere.
-        let mean_of = |a: f32, b: f32| (a + b).abs() / 2.0;
-        let fast = mean_of(speed.0, self.speed.0).max(mean_of(speed.1, self.speed.1));
-        let apart = gap > APART;
-        self.speed = if apart { (0.0, 0.0) } else { speed };
-        self.turned = (self.turned.0 + turned.0, self.turned.1 + turned.1);
-        let still = apart || over(&moved, c.patch_change) <= STILL && fast < TURNING.0;
-        Some(Found { changed: gate, small, nothing: changed < NOTHING, still, turning: fast < TURNING.1 })
+        let still = over(&step.moved, c.patch_change) <= STILL && step.speed < TURNING.0;
+        Some(Found { changed: gate, small, nothing: changed < NOTHING, still, turning: step.speed < TURNING.1 })
     }
 }
 

@@ -179,7 +179,9 @@ describe("questions and answers", { skip, concurrency: false }, () => {
     const before = await counts();
     await new Promise((r) => setTimeout(r, 4000));
     const [sent, decoded] = (await counts()).map((n, i) => n - before[i]);
-    assert.ok(sent > 40 && decoded > 15 && decoded < 0.6 * sent, `${decoded} of ${sent} in four seconds`);
+    // Of 25 a second and more the base layer alone, a quarter; of fewer half.
+    const most = (sent > 100 ? 0.4 : 0.6) * sent;
+    assert.ok(sent > 40 && decoded > 15 && decoded < most, `${decoded} of ${sent} in four seconds`);
   });
 
   test("every session is gone once its page is", async () => {

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::{Gate, Sampler, SamplerConfig, Verdict};
 use crate::base::{LossReason, MediaTime, RgbFrame};
 use crate::watch::testing::{blocks, flat, frame};
@@ -173,4 +175,70 @@ fn a_broken_frame_is_named_and_does_not_use_up_the_force() {
     s.force();
     assert_eq!(offer(&mut s, &bad, 0), Verdict::Drop(LossReason::Corrupt));
     assert_eq!(offer(&mut s, &blocks(1), 1), Verdict::Keep);
+}
+
+/// Pictures a second that a call's watcher may be given.
+const RATES: [f64; 6] = [5.0, 6.0, 7.5, 10.0, 15.0, 30.0];
+
+/// When looks are taken of what `shows` at each time in seconds, in milliseconds, at so many pictures a second.
+fn looks_at(fps: f64, seconds: f64, shows: &dyn Fn(f64) -> RgbFrame) -> Vec<u64> {
+    let mut s = Sampler::new(SamplerConfig::default());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
+    let at = |i: u32| (f64::from(i) * 1000.0 / fps).round() as u64;
+    let times = (0..).map(at).take_while(|ms| (*ms as f64) < seconds * 1000.0);
+    times.filter(|ms| offer(&mut s, &shows(*ms as f64 / 1000.0), *ms) == Verdict::Keep).collect()
+}
+
+/// A wall, a pixel for a cell, and before it a sheet with a pattern of its own, of which the lower `share` is to be seen.
+fn sheet(share: f64, pattern: f64) -> RgbFrame {
+    frame(64, 48, move |x, y| {
+        let (x, y) = (f64::from(x), f64::from(y));
+        let edge = 48.0 * (1.0 - share);
+        let v = if y >= edge && (8.0..56.0).contains(&x) {
+            170.0 + 60.0 * (x * 0.3 + pattern).sin() * ((y - edge) * 0.25 + pattern).cos()
+        } else {
+            90.0 + 40.0 * (x * 0.2).sin() * (y * 0.17).cos()
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within a byte")]
+        let v = v as u8;
+        [v; 3]
+    })
+}
+
+/// A sheet that is raised from `from` on, for `takes` seconds, as a hand raises it.
+fn raised(t: f64, from: f64, takes: f64) -> f64 {
+    let s = ((t - from) / takes).clamp(0.0, 1.0);
+    s * s * (3.0 - 2.0 * s)
+}
+
+#[test]
+fn a_held_camera_and_a_turn_are_told_at_any_rate() {
+    let tremble = |t: f64| 2.0 * (7.3 * t).sin() + 1.2 * (23.0 * t).sin();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
+    let noise = |t: f64| (t * 1000.0) as u64;
+    let place = |t: f64| 160.0 * (t.clamp(1.0, 5.0) - 1.0);
+    for fps in RATES {
+        let held = looks_at(fps, 9.0, &|t| wall(200.0 + tremble(t), noise(t)));
+        assert!(held.len() <= 2, "{fps} a second, a hand that trembles: {held:?}");
+        let turned = looks_at(fps, 7.0, &|t| wall(place(t) + tremble(t), noise(t)));
+        let moving = turned.iter().filter(|ms| (1_000..5_000).contains(*ms)).count();
+        let seen = turned.last().map_or(0.0, |ms| place(*ms as f64 / 1000.0));
+        assert!((3..=5).contains(&moving) && 640.0 - seen < 0.2 * 640.0, "{fps} a second, a turn: {turned:?}");
+    }
+}
+
+proptest! {
+    // Each is watched at six rates.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 8, ..ProptestConfig::default() })]
+
+    /// What comes to rest is looked at as soon whatever the rate: within 0.4 s, two pictures at five a second.
+    #[test]
+    fn the_same_is_looked_at_at_the_same_time_at_any_rate(from in 1.0..2.0_f64, takes in 0.3..1.0_f64, pattern in 0.0..6.0_f64) {
+        for fps in RATES {
+            let looks = looks_at(fps, from + takes + 2.0, &|t| sheet(raised(t, from, takes), pattern));
+            let late = |ms: &u64| *ms as f64 - (from + takes) * 1000.0;
+            let soon = looks.iter().any(|ms| (-200.0..=400.0).contains(&late(ms)));
+            prop_assert!(soon && looks.len() <= 3, "{fps} a second, at rest after {from} + {takes} s: {looks:?}");
+        }
+    }
 }
