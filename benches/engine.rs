@@ -1,7 +1,7 @@
 //! Speed of the language model and of the engine around it, on real weights.
 //!
 //! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL]` prints prefill and decode in tokens per second and the memory the weights take; then,
-//! through the engine, the time to the first token of a question after warmed facts. `-- MODEL.gguf PROMPT NEW` prints one JSON line with the tokens per
+//! the tokens per second of several answers in one step and one after the other; through the engine, the time to the first token of a question after warmed facts. `-- MODEL.gguf PROMPT NEW` prints one JSON line with the tokens per
 //! second of a prompt of so many tokens and of as many new ones: what `make bench-peers` compares.
 
 #![allow(
@@ -19,7 +19,7 @@ use sightline::dialogue::{Message, Prompt, Role};
 use sightline::engine::{Engine, EngineConfig, EngineParts, EngineSession, GenerateEvent, GenerateRequest};
 use sightline::model::kernels::Level;
 use sightline::model::llm::{Llm, Sampling};
-use sightline::model::{DeviceChoice, LanguageModel};
+use sightline::model::{DeviceChoice, LanguageModel, Piece};
 use tokio_util::sync::CancellationToken;
 
 struct WallClock(Instant);
@@ -145,6 +145,39 @@ fn engine(path: &Path) {
     engine.shutdown();
 }
 
+/// One token more for each of so many conversations of 300 tokens: in one step for all, and one after the other, in turn. Tokens a second of all together.
+fn beside_each_other(path: &Path) {
+    const MOST: usize = 8;
+    let mut llm = Llm::load(path, DeviceChoice::Cpu).expect("loads");
+    let tokens: Vec<u32> = (0..300).map(|i| 100 + (i * 7919 % 40_000) as u32).collect();
+    for slot in 0..MOST {
+        llm.open(slot, 512).expect("opens");
+        llm.forward(slot, &tokens, false).expect("runs");
+    }
+    println!("\n| answers | one after the other | in one step | ratio |\n|---|---|---|---|");
+    for n in [1, 2, 4, MOST] {
+        let pieces: Vec<Piece<'_>> = (0..n).map(|slot| Piece { slot, tokens: &[1000], want_logits: true }).collect();
+        let (mut apart, mut together) = (Vec::new(), Vec::new());
+        for _ in 0..9 {
+            let start = Instant::now();
+            for piece in &pieces {
+                llm.forward(piece.slot, piece.tokens, true).expect("runs");
+            }
+            apart.push(start.elapsed());
+            let start = Instant::now();
+            llm.forward_all(&pieces).expect("runs");
+            together.push(start.elapsed());
+            (0..n).for_each(|slot| llm.truncate(slot, 300));
+        }
+        let middle = |mut times: Vec<Duration>| {
+            times.sort_unstable();
+            rate(n, times[times.len() / 2])
+        };
+        let (apart, together) = (middle(apart), middle(together));
+        println!("| {n} | {apart:.1} tok/s | {together:.1} tok/s | {:.2} |", together / apart);
+    }
+}
+
 /// The tokens that `benches/peers/llama_cpp_speed.py` takes too.
 fn peer(path: &Path, prompt: usize, new: usize) {
     let mut llm = Llm::load(path, DeviceChoice::Cpu).expect("loads");
@@ -179,5 +212,6 @@ fn main() {
     println!("| load | memory | 40 tokens after 300 | prefill of 300 | decode after 300 |");
     println!("|---|---|---|---|---|");
     model(&path);
+    beside_each_other(&path);
     engine(&path);
 }

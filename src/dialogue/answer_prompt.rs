@@ -68,6 +68,11 @@ impl Conversation {
         }
     }
 
+    /// Whether more turns are shown than should be: what is shown instead is to be computed when nobody waits.
+    pub(crate) fn shows_too_many(&self) -> bool {
+        self.items.window.is_full(&self.asked_ahead().turns, self.turns_width())
+    }
+
     /// The prompts that follow begin with the turns that this one shows.
     fn stay_with(&mut self, asked: &Asked) {
         self.items.window.stay(&asked.turns, self.turns_width());
@@ -82,8 +87,12 @@ impl Conversation {
         if self.is_shallow() { prompt_build::FEWER_TURNS } else { prompt_build::TURNS }
     }
 
-    pub(crate) fn warm_prompt(&mut self, now: MediaTime) -> Prompt {
+    /// What the next prompt will begin with. `rested`: there is time to take in other turns than those of the prompt before.
+    pub(crate) fn warm_prompt(&mut self, rested: bool, now: MediaTime) -> Prompt {
         let asked = self.asked_ahead();
+        if rested {
+            self.items.window.move_on(&asked.turns, self.turns_width());
+        }
         self.stay_with(&asked);
         let (said, all) = self.asked_so_far();
         let basis = self.ahead_basis(&asked, now);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::ahead::Guess;
 use super::answer::Answer;
@@ -105,6 +106,10 @@ pub struct Conversation {
     pub(crate) quiet: Quiet,
 }
 
+/// Who asks nothing for so long after an answer is not about to: there is time to take in other turns than those shown so far. Whoever asks aloud gives that
+/// time while he speaks.
+const REST: Duration = Duration::from_secs(3);
+
 /// What the prompt cache was last made to hold.
 #[derive(Default)]
 struct Warmth {
@@ -112,6 +117,8 @@ struct Warmth {
     again_at: Option<MediaTime>,
     /// Warm-ups since somebody last spoke or was answered: the more, the rarer they become.
     idle: u32,
+    /// When the first of them was.
+    since: Option<MediaTime>,
 }
 
 impl Conversation {
@@ -411,11 +418,13 @@ impl Conversation {
     }
 
     pub(crate) fn warm_at_once(&mut self, now: MediaTime, out: &mut Vec<Output>) {
-        let prompt = self.warm_prompt(now);
+        let soon = self.is_asking();
+        let rested_at = *self.warmth.since.get_or_insert(now) + REST;
+        let prompt = self.warm_prompt(soon || now >= rested_at, now);
         if self.warmth.prompt.as_ref() == Some(&prompt) {
+            self.warmth.again_at = (now < rested_at && self.shows_too_many()).then_some(rested_at);
             return;
         }
-        let soon = self.is_asking();
         self.warmth.idle = if soon { 0 } else { self.warmth.idle + 1 };
         // A scene changes all the time; whoever speaks leaves time enough to take in the newest.
         let gap = self.limits.warm_every * (1 << self.warmth.idle.saturating_sub(1).min(3));

@@ -1,20 +1,24 @@
 //! Answers and prefilling ahead: which tokens each slot's cache holds, and one step of either.
 
+mod answers;
+
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use crate::base::MediaTime;
 use crate::budget::{CostModel, Work};
-use crate::model::{LanguageModel, ModelError, Rendered, TextCodec};
+use crate::model::{LanguageModel, ModelError, Piece, Rendered, TextCodec};
+
+pub(super) use answers::Part;
 
 use super::EngineError;
-use super::generate::{GenerateJob, Generation, Next};
+use super::generate::{GenerateJob, Generation};
 use super::handle::{Shared, lock};
 use super::requests::Finish;
 use super::schedule::{Kind, Scheduler};
 use super::slots::SlotKey;
-use super::worker::{breakable, count_broken_off, guarded, note_cost, note_miss};
+use super::worker::{breakable, count_broken_off, guarded, note_cost};
 
 /// What the worker knows about a slot.
 #[derive(Default)]
@@ -231,16 +235,18 @@ impl Desk {
         Ok(kept)
     }
 
-    /// Runs tokens on a slot and notes that its cache holds them.
-    fn run(&mut self, index: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, EngineFault> {
+    /// Runs tokens, each piece on a slot of its own, and notes that the caches hold them.
+    fn run(&mut self, pieces: &[Piece<'_>]) -> Result<Vec<Option<Vec<f32>>>, EngineFault> {
         let (model, start) = (&mut self.model, self.shared.clock.now());
-        let logits = guarded(&self.shared, "language", || model.forward(index, tokens, want_logits))??;
+        let logits = guarded(&self.shared, "language", || model.forward_all(pieces))??;
         let took = self.shared.clock.now().since(start);
+        let tokens: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
         #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
-        let (work, units) =
-            if tokens.len() < BATCH { (Work::Decode, 1.0) } else { (Work::Prefill, tokens.len() as f64) };
+        let (work, units) = if tokens < BATCH { (Work::Decode, 1.0) } else { (Work::Prefill, tokens as f64) };
         note_cost(&self.shared, work, units, took);
-        self.seats[index].held.extend_from_slice(tokens);
+        for piece in pieces {
+            self.seats[piece.slot].held.extend_from_slice(piece.tokens);
+        }
         Ok(logits)
     }
 
@@ -260,68 +266,6 @@ impl Desk {
         Ok(())
     }
 
-    pub(super) fn step_answer(&mut self, id: u64, scheduler: &mut Scheduler, now: MediaTime) {
-        let Some(index) = usize::try_from(id).ok().filter(|i| *i < self.seats.len()) else { return };
-        let Some(mut answer) = self.seats[index].answer.take() else { return };
-        if answer.gone() {
-            return self.finish(answer, Finish::Cancelled, now);
-        }
-        match self.advance(index, &mut answer, now) {
-            Ok(None) => {
-                if !answer.is_enough() && answer.has_room(&self.waker) {
-                    if answer.owes_first_word() {
-                        // Up to its first word it goes on; from then on it takes turns.
-                        scheduler.resume((answer.kind(), id), index, now);
-                    } else {
-                        scheduler.add((answer.kind(), id), index, now);
-                    }
-                }
-                self.seats[index].answer = Some(answer);
-            }
-            Ok(Some(finish)) => self.finish(answer, finish, self.shared.clock.now()),
-            Err(fault) => {
-                // Nobody knows what the cache holds now.
-                self.forget(index);
-                self.finish(answer, Finish::Failed(fault.to_string()), self.shared.clock.now());
-            }
-        }
-    }
-
-    /// One chunk of the prompt, or one token.
-    fn advance(
-        &mut self,
-        index: usize,
-        answer: &mut Generation,
-        now: MediaTime,
-    ) -> Result<Option<Finish>, EngineFault> {
-        if answer.started.is_none() {
-            // The last token must be run even when the cache holds it: its logits are the first token's.
-            let cached =
-                self.reuse(index, &answer.job.rendered.tokens, answer.job.rendered.tokens.len().saturating_sub(1))?;
-            answer.started = Some((now, cached));
-            lock(&self.shared.stats).cached_tokens += cached as u64;
-        }
-        let logits = match answer.next(self.seats[index].held.len(), self.shared.config.prefill_chunk) {
-            Next::Prefill(part) => {
-                let tokens = &answer.job.rendered.tokens;
-                let logits = self.run(index, &tokens[part.clone()], part.end == tokens.len())?;
-                lock(&self.shared.stats).prefilled_tokens += part.len() as u64;
-                if logits.is_some() {
-                    self.keep_system(index, &answer.job.rendered)?;
-                }
-                logits
-            }
-            Next::Decode(token) => self.run(index, &[token], true)?,
-        };
-        let Some(mut logits) = logits else { return Ok(None) };
-        let now = self.shared.clock.now();
-        let room = self.seats[index].held.len() < self.shared.config.context_tokens;
-        if answer.first_token_is_late(now) {
-            note_miss(&self.shared);
-        }
-        Ok(answer.take(&mut logits, now, room))
-    }
-
     fn finish(&self, answer: Generation, finish: Finish, now: MediaTime) {
         if let Finish::Failed(reason) = &finish {
             tracing::error!(reason, "answer failed");
@@ -333,7 +277,8 @@ impl Desk {
     pub(super) fn step_warm(&mut self, id: u64, scheduler: &mut Scheduler, now: MediaTime) {
         let Some(index) = usize::try_from(id).ok().filter(|i| *i < self.seats.len()) else { return };
         if self.seats[index].answer.is_some() {
-            return self.step_answer(id, scheduler, now);
+            self.step_answer(id, false, scheduler, now);
+            return;
         }
         let Some((rendered, kind)) = self.seats[index].warm.take() else { return };
         let (shared, times) = (Arc::clone(&self.shared), self.seats[index].broken_off);
@@ -365,7 +310,7 @@ impl Desk {
         let held = self.reuse(index, tokens, tokens.len())?;
         let chunk = self.shared.config.prefill_chunk.min(tokens.len() - held);
         if chunk > 0 {
-            self.run(index, &tokens[held..held + chunk], false)?;
+            self.run(&[Piece { slot: index, tokens: &tokens[held..held + chunk], want_logits: false }])?;
             lock(&self.shared.stats).prefilled_tokens += chunk as u64;
         }
         let done = held + chunk == tokens.len();

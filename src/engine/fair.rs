@@ -59,6 +59,11 @@ impl Usage {
         self.0.get(seat).map_or(0.0, |had| had.of(now))
     }
 
+    /// Whether a seat had more than its part.
+    pub(super) fn is_over(&self, seat: usize, now: MediaTime) -> bool {
+        self.of(seat, now) > self.part(now)
+    }
+
     /// Whether a seat, of so many that are taken, had clearly more than would be its part if one more came: it is late by its own doing.
     pub(super) fn hogs(&self, seat: usize, taken: usize, now: MediaTime) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "a number of seats")]

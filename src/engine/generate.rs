@@ -62,12 +62,15 @@ pub(super) struct Generation {
     drained: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// What a step does next.
-pub(super) enum Next {
-    /// Run this part of the prompt; true when it is its end.
-    Prefill(std::ops::Range<usize>),
-    /// Run this token.
-    Decode(u32),
+/// What a step of it does next.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Next<'a> {
+    /// A part of the prompt, or the token that was chosen last.
+    pub tokens: &'a [u32],
+    /// What comes after it is wanted: it is a token, or the end of the prompt.
+    pub wants_logits: bool,
+    /// Tokens of the prompt that are left after it.
+    pub left: usize,
 }
 
 impl Generation {
@@ -135,16 +138,16 @@ impl Generation {
     }
 
     /// What to run when the cache holds `held` tokens.
-    pub(super) fn next(&self, held: usize, chunk: usize) -> Next {
-        match self.last {
-            Some(token) => Next::Decode(token),
-            None => {
-                let end = self.job.rendered.tokens.len();
-                // Equal chunks: 33 tokens are 17 and 16, not 32 and a lonely one.
-                let chunks = (end - held).div_ceil(chunk).max(1);
-                Next::Prefill(held..held + (end - held).div_ceil(chunks))
-            }
+    pub(super) fn next(&self, held: usize, chunk: usize) -> Next<'_> {
+        if let Some(token) = &self.last {
+            return Next { tokens: std::slice::from_ref(token), wants_logits: true, left: 0 };
         }
+        let rest = &self.job.rendered.tokens[held..];
+        // Equal chunks: 33 tokens are 17 and 16, not 32 and a lonely one.
+        let chunks = rest.len().div_ceil(chunk).max(1);
+        let tokens = &rest[..rest.len().div_ceil(chunks)];
+        let left = rest.len() - tokens.len();
+        Next { tokens, wants_logits: left == 0, left }
     }
 
     /// Takes the logits after the prompt or after the last token. `room`: whether the cache can hold another token.
@@ -242,6 +245,13 @@ impl Generation {
     /// Some of it came just now.
     pub(super) fn is_fresh(&self, now: MediaTime) -> bool {
         self.newest.is_some_and(|at| now.since(at) < FRESH)
+    }
+
+    /// Its next token can be computed in a step of `leader`: it is at its words and somebody reads them. Not where more of it is there than anybody can have
+    /// read, unless it is so of the leader; and beside a first word that is waited for, not where some of it came just now.
+    pub(super) fn may_ride(&mut self, leader: &Self, waker: &Waker, now: MediaTime) -> bool {
+        let may_wait = self.is_early(now) && !leader.is_early(now) || leader.is_silent() && self.is_fresh(now);
+        !(self.is_silent() || self.is_ahead() || may_wait || self.gone()) && self.has_room(waker)
     }
 
     /// Somebody waits for its first word.

@@ -195,6 +195,8 @@ pub struct EngineStats {
     pub cached_tokens: u64,
     /// Tokens of answers.
     pub output_tokens: u64,
+    /// Of those, computed in a step of another answer.
+    pub shared_tokens: u64,
     /// Deadlines missed.
     pub deadline_misses: u64,
     /// Pieces of work that were held back because something more important was due before they would have ended.

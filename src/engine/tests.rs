@@ -2,6 +2,7 @@ mod brake;
 mod budget;
 mod fair;
 mod reading;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,7 +14,7 @@ use crate::budget::{CostModel, Work};
 use crate::model::Rendered;
 
 use super::EngineError;
-use super::desk::Desk;
+use super::desk::{Desk, Part};
 use super::fair::Usage;
 use super::generate::GenerateJob;
 use super::handle::{Shared, lock};
@@ -245,10 +245,12 @@ impl Worker {
 
     fn run_step(&mut self, task: Task, start: MediaTime) {
         let (kind, id) = task;
-        let seat = self.seat_of(task);
+        let own = self.seat_of(task);
+        let over = own.is_some_and(|seat| lock(&self.shared.usage).is_over(seat, start));
+        let mut parts: Vec<Part> = own.map(|seat| (seat, 1)).into_iter().collect();
         match (kind, &mut self.desk) {
             (Kind::Speech | Kind::Partial, _) => self.ears.step(task, &mut self.scheduler, start),
-            (Kind::Answer, Some(desk)) => desk.step_answer(id, &mut self.scheduler, start),
+            (Kind::Answer, Some(desk)) => parts = desk.step_answer(id, over, &mut self.scheduler, start),
             (Kind::Warm | Kind::Ahead, Some(desk)) => desk.step_warm(id, &mut self.scheduler, start),
             (Kind::Embed | Kind::Question | Kind::Background, _) => {
                 self.senses.step(task, &mut self.scheduler, start);
@@ -256,7 +258,7 @@ impl Worker {
             _ => {}
         }
         let now = self.shared.clock.now();
-        self.count_step(kind, seat, now.since(start), now);
+        self.count_step(kind, &parts, now.since(start), now);
     }
 
     /// Whose work it is.
@@ -298,10 +300,10 @@ impl Worker {
         run(scheduler, &Scale { costs, ears, senses, desk, usage, expected, part, chunk, now })
     }
 
-    /// Notes what a step took.
-    fn count_step(&mut self, kind: Kind, seat: Option<usize>, took: Duration, now: MediaTime) {
+    /// Notes what a step took, and that of those who had part in it.
+    fn count_step(&mut self, kind: Kind, parts: &[Part], took: Duration, now: MediaTime) {
         metrics::histogram!("sightline_engine_step_seconds", "kind" => kind.label()).record(took.as_secs_f64());
-        tracing::trace!(kind = kind.label(), seat, ?took, "step");
+        tracing::trace!(kind = kind.label(), ?parts, ?took, "step");
         let mut stats = lock(&self.shared.stats);
         stats.steps += 1;
         stats.busy += took;
@@ -312,8 +314,12 @@ impl Worker {
             ledger.urgent.add(took, now);
         }
         drop(ledger);
-        if let Some(seat) = seat {
-            lock(&self.shared.usage).note(seat, took, now);
+        let all: usize = parts.iter().map(|(_, tokens)| tokens).sum();
+        let mut usage = lock(&self.shared.usage);
+        for (seat, tokens) in parts {
+            #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+            let part = *tokens as f64 / all.max(1) as f64;
+            usage.note(*seat, took.mul_f64(part), now);
         }
     }
 }

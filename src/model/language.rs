@@ -66,6 +66,17 @@ pub trait TextCodec: Send + Sync {
     fn is_end(&self, token: u32) -> bool;
 }
 
+/// Tokens for one slot, as a part of a step.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    /// The slot.
+    pub slot: usize,
+    /// At least one, after what the slot holds.
+    pub tokens: &'a [u32],
+    /// Whether the logits after the last of them are wanted.
+    pub want_logits: bool,
+}
+
 /// A language model with numbered KV caches ("slots"). Only the engine's thread calls it.
 pub trait LanguageModel: Send {
     /// The model's name, for logs and the doctor.
@@ -98,6 +109,14 @@ pub trait LanguageModel: Send {
     /// # Errors
     /// [`ModelError`]; the cache then holds what it held before.
     fn forward(&mut self, slot: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, ModelError>;
+
+    /// Runs pieces, each of another slot, in one step, and returns what [`Self::forward`] would of each. A model that can reads its weights once for all of them.
+    ///
+    /// # Errors
+    /// [`ModelError`]; each cache then begins with what it held before.
+    fn forward_all(&mut self, pieces: &[Piece<'_>]) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+        pieces.iter().map(|piece| self.forward(piece.slot, piece.tokens, piece.want_logits)).collect()
+    }
 
     /// From now on a step ends with [`ModelError::BrokenOff`] soon after this brake is pulled. A model that cannot do that runs it to the end.
     fn obey(&mut self, _brake: Brake) {}

@@ -20,4 +20,4 @@ pub mod vision;
 pub mod voice;
 
 pub use device::{DeviceChoice, DeviceError};
-pub use language::{LanguageModel, ModelError, Rendered, TextCodec};
+pub use language::{LanguageModel, ModelError, Piece, Rendered, TextCodec};

@@ -68,17 +68,16 @@ fn shallower_memory_shows_fewer_earlier_turns_and_waits_for_no_vector() {
     let asked = |prompt: &Prompt| prompt.messages.iter().filter(|m| m.role == Role::User).count() - 1;
     let embeds = |out: &[Output]| out.iter().any(|o| matches!(o, Output::Embed { what: EmbedFor::Question(_), .. }));
     let mut before = down_to(Step::FewerExperts);
-    for _ in 0..3 {
+    for i in 0..4 {
         // Within the budget, too near to it to come back up.
-        turn(&mut before, "What colour is the cup?", 900);
+        turn(&mut before, &format!("What colour is cup {i}?"), 900);
     }
     let (_, _, prompt) = turn(&mut before, "What colour is the cup?", 900);
-    // Turns like each other: the window need not move.
-    assert_eq!(asked(&prompt), 4);
+    let whole = asked(&prompt);
     let mut t = down_to(Step::ShallowerMemory);
     turn(&mut t, "What colour is the cup?", 900);
     let (_, _, prompt) = turn(&mut t, "What colour is the cup?", 900);
-    assert_eq!(asked(&prompt), 2);
+    assert!((1..=4).contains(&asked(&prompt)) && asked(&prompt) < whole, "{} of {whole}", asked(&prompt));
     for (t, waits) in [(&mut before, true), (&mut t, false)] {
         for _ in 0..20 {
             let (facts, image): (_, Arc<[f32]>) = (cup(t.now), vec![1.0].into());

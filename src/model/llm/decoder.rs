@@ -67,6 +67,15 @@ pub(super) struct Cache {
     capacity: usize,
 }
 
+/// Tokens of one conversation, as a part of a step.
+pub(super) struct Part<'a, C> {
+    /// Its keys and values.
+    pub(super) cache: &'a mut C,
+    pub(super) tokens: &'a [u32],
+    /// Whether the logits after the last of them are wanted.
+    pub(super) want_logits: bool,
+}
+
 impl Cache {
     pub(super) fn len(&self) -> usize {
         self.len
@@ -115,18 +124,14 @@ impl Decoder {
         Cache { layers, len: 0, capacity }
     }
 
-    /// Runs `tokens` (at least one, fitting the cache). Returns the logits after the last one when asked. After an error the cache holds what it held before.
-    pub(super) fn forward(
-        &mut self,
-        cache: &mut Cache,
-        tokens: &[u32],
-        want_logits: bool,
-    ) -> Result<Option<Vec<f32>>, ModelError> {
-        self.begin(cache.len, tokens)?;
+    /// Runs the tokens of several conversations, of each at least one and fitting its cache. Returns the logits after the last token of each that wants
+    /// them. After an error the caches hold what they held before.
+    pub(super) fn forward(&mut self, parts: &mut [Part<'_, Cache>]) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+        self.begin(parts)?;
         let Self { shape, heads, layers, level, team, buffers: b, brake, .. } = self;
         let (eps, pairs, turned) = (shape.norm_eps, shape.family == Family::Llama, heads.heads + heads.shared);
         let mut p = Product { level: *level, team };
-        for (i, (layer, kv)) in layers.iter().zip(&mut cache.layers).enumerate() {
+        for (i, layer) in layers.iter().enumerate() {
             if brake.is_pulled() {
                 return Err(ModelError::BrokenOff);
             }
@@ -134,8 +139,13 @@ impl Decoder {
             b.rounded.norm(&mut p, &mut b.x, (i > 0).then_some(&b.y), &layer.attention_norm, eps);
             multiply(&mut p, &layer.sides(), &b.rounded, &mut b.qkv);
             turn(&mut p, &mut b.qkv, (heads.row(), turned), &b.turns, pairs);
-            kv.write(cache.len, &b.qkv);
-            kv.attend(&mut p, cache.len, &b.qkv, &mut b.mixed);
+            let (mut rows, mut mixed) = (b.qkv.as_slice(), b.mixed.as_mut_slice());
+            for Part { cache, tokens, .. } in &mut *parts {
+                let own = rows.split_off(..tokens.len() * heads.row()).unwrap_or_default();
+                let to = mixed.split_off_mut(..tokens.len() * shape.queries()).unwrap_or_default();
+                cache.layers[i].write(cache.len, own);
+                cache.layers[i].attend(&mut p, cache.len, own, to);
+            }
             b.rounded.round(&mut p, &b.mixed, shape.queries());
             multiply(&mut p, &[(&layer.output, None)], &b.rounded, &mut b.y);
             b.rounded.norm(&mut p, &mut b.x, Some(&b.y), &layer.feed_norm, eps);
@@ -143,38 +153,60 @@ impl Decoder {
             b.rounded.round(&mut p, &b.hidden, shape.feed_forward);
             multiply(&mut p, &[(&layer.down, None)], &b.rounded, &mut b.y);
         }
-        cache.len += tokens.len();
-        if !want_logits {
-            return Ok(None);
+        Ok(self.logits(parts))
+    }
+
+    /// Notes that the caches hold the tokens, and computes what predicts the next ones.
+    fn logits(&mut self, parts: &mut [Part<'_, Cache>]) -> Vec<Option<Vec<f32>>> {
+        let Self { shape, level, team, buffers: b, .. } = self;
+        let mut p = Product { level: *level, team };
+        let (mut end, mut wanted) = (0, 0);
+        for part in &mut *parts {
+            end += part.tokens.len();
+            part.cache.len += part.tokens.len();
+            if part.want_logits {
+                // The last tokens of all who want them stand side by side at the beginning.
+                for rows in [&mut b.x, &mut b.y] {
+                    rows.copy_within((end - 1) * shape.width..end * shape.width, wanted * shape.width);
+                }
+                wanted += 1;
+            }
         }
-        let last = b.x.len() - shape.width..;
-        b.rounded.norm(&mut p, &mut b.x[last.clone()], Some(&b.y[last]), &self.final_norm, eps);
-        let mut logits = vec![0.0; shape.vocabulary];
-        multiply(&mut p, &[(&self.head, None)], &b.rounded, &mut logits);
-        Ok(Some(logits))
+        let last = ..wanted * shape.width;
+        let mut all = vec![0.0; wanted * shape.vocabulary];
+        if wanted > 0 {
+            b.rounded.norm(&mut p, &mut b.x[last], Some(&b.y[last]), &self.final_norm, shape.norm_eps);
+            multiply(&mut p, &[(&self.head, None)], &b.rounded, &mut all);
+        }
+        let mut each = all.chunks_exact(shape.vocabulary).map(<[f32]>::to_vec);
+        parts.iter().map(|part| if part.want_logits { each.next() } else { None }).collect()
     }
 
     /// Fits the buffers to the tokens, looks up their embeddings and the turns of their positions.
-    fn begin(&mut self, before: usize, tokens: &[u32]) -> Result<(), ModelError> {
-        let (s, b, m) = (&self.shape, &mut self.buffers, tokens.len());
-        if let Some(bad) = tokens.iter().find(|t| **t as usize >= s.vocabulary) {
+    fn begin(&mut self, parts: &[Part<'_, Cache>]) -> Result<(), ModelError> {
+        let (s, b) = (&self.shape, &mut self.buffers);
+        let tokens = || parts.iter().flat_map(|part| part.tokens);
+        if let Some(bad) = tokens().find(|t| **t as usize >= s.vocabulary) {
             return Err(ModelError::Device(format!("token {bad} of a vocabulary of {}", s.vocabulary)));
         }
+        let m = tokens().count();
         b.x.resize(m * s.width, 0.0);
         b.y.resize(m * s.width, 0.0);
         b.qkv.resize(m * self.heads.row(), 0.0);
         b.mixed.resize(m * s.queries(), 0.0);
         b.hidden.resize(m * s.feed_forward, 0.0);
-        for (token, x) in tokens.iter().zip(b.x.chunks_exact_mut(s.width)) {
+        for (token, x) in tokens().zip(b.x.chunks_exact_mut(s.width)) {
             self.embedding.row(*token as usize, x);
         }
         let half = s.head_width / 2;
         b.turns.clear();
-        b.turns.extend((0..m * half).map(|i| {
-            let slow = f64::from(s.rope_base).powf((i % half) as f64 / half as f64);
-            let (sin, cos) = ((before + i / half) as f64 / slow).sin_cos();
-            (cos as f32, sin as f32)
-        }));
+        for part in parts {
+            b.turns.extend((0..part.tokens.len() * half).map(|i| {
+                let slow = f64::from(s.rope_base).powf((i % half) as f64 / half as f64);
+                let (sin, cos) = ((part.cache.len + i / half) as f64 / slow).sin_cos();
+                (cos as f32, sin as f32)
+            }));
+        }
         Ok(())
     }
 }

@@ -26,11 +26,12 @@ use thiserror::Error;
 use crate::base::{Brake, ErrorClass};
 
 use super::device::{DeviceChoice, DeviceError};
-use super::language::{LanguageModel, ModelError, TextCodec};
+use super::language::{LanguageModel, ModelError, Piece, TextCodec};
 
 pub use sample::{Sampler, Sampling};
 pub use text::TextStream;
 
+use decoder::Part;
 use net::{Net, Past};
 use tokenizer::GgufTokenizer;
 
@@ -193,15 +194,27 @@ impl LanguageModel for Llm {
     }
 
     fn forward(&mut self, slot: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, ModelError> {
-        let cache = self.slots.get_mut(&slot).ok_or(ModelError::NoSlot(slot))?;
-        let (wanted, capacity) = (cache.len() + tokens.len(), cache.capacity());
-        if wanted > capacity {
-            return Err(ModelError::Full { wanted, capacity });
-        }
         if tokens.is_empty() {
-            return Ok(None);
+            return self.slot(slot).map(|_| None);
         }
-        self.net.forward(cache, tokens, want_logits)
+        Ok(self.forward_all(&[Piece { slot, tokens, want_logits }])?.pop().flatten())
+    }
+
+    fn forward_all(&mut self, pieces: &[Piece<'_>]) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+        let mut slots: HashMap<usize, &mut Past> = self.slots.iter_mut().map(|(slot, past)| (*slot, past)).collect();
+        let parts = pieces.iter().map(|&Piece { slot, tokens, want_logits }| {
+            // One that comes twice is not there the second time.
+            let cache = slots.remove(&slot).ok_or(ModelError::NoSlot(slot))?;
+            let (wanted, capacity) = (cache.len() + tokens.len(), cache.capacity());
+            if wanted > capacity {
+                return Err(ModelError::Full { wanted, capacity });
+            }
+            if tokens.is_empty() {
+                return Err(ModelError::Device(format!("no tokens for slot {slot}: this is a bug")));
+            }
+            Ok(Part { cache, tokens, want_logits })
+        });
+        self.net.forward(parts.collect::<Result<_, _>>()?)
     }
 
     fn obey(&mut self, brake: Brake) {

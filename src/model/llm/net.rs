@@ -1,7 +1,7 @@
 //! The network on the device that was chosen: our kernels on the processor, candle elsewhere.
 
 use super::LlmError;
-use super::decoder::{Cache, Decoder};
+use super::decoder::{Cache, Decoder, Part};
 use super::device_failed;
 use super::gguf::{GgufFile, Shape};
 use super::transformer::{KvCache, Transformer};
@@ -64,17 +64,28 @@ impl Net {
         }
     }
 
-    /// Runs `tokens` (at least one, fitting the cache). Returns the logits after the last one when asked.
+    /// Runs the tokens of several conversations, of each at least one and fitting its cache: on the processor in one step. Returns the logits after the last
+    /// token of each that wants them.
     pub(super) fn forward(
         &mut self,
-        past: &mut Past,
-        tokens: &[u32],
-        want_logits: bool,
-    ) -> std::result::Result<Option<Vec<f32>>, ModelError> {
-        match (self, past) {
-            (Self::Processor(net), Past::Processor(past)) => net.forward(past, tokens, want_logits),
-            (Self::Candle(net), Past::Candle(past)) => net.forward(past, tokens, want_logits).map_err(device_failed),
-            _ => Err(ModelError::Device("a cache of another device: this is a bug".to_owned())),
+        parts: Vec<Part<'_, Past>>,
+    ) -> std::result::Result<Vec<Option<Vec<f32>>>, ModelError> {
+        let foreign = || ModelError::Device("a cache of another device: this is a bug".to_owned());
+        match self {
+            Self::Processor(net) => {
+                let own = parts.into_iter().map(|Part { cache, tokens, want_logits }| match cache {
+                    Past::Processor(cache) => Ok(Part { cache, tokens, want_logits }),
+                    Past::Candle(_) => Err(foreign()),
+                });
+                net.forward(&mut own.collect::<std::result::Result<Vec<_>, _>>()?)
+            }
+            Self::Candle(net) => {
+                let run = |Part { cache, tokens, want_logits }: Part<'_, Past>| match cache {
+                    Past::Candle(cache) => net.forward(cache, tokens, want_logits).map_err(device_failed),
+                    Past::Processor(_) => Err(foreign()),
+                };
+                parts.into_iter().map(run).collect()
+            }
         }
     }
 }

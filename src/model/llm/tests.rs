@@ -121,8 +121,11 @@ fn logits_at_every_level_are_those_of_f32_but_for_rounding() {
                 let mut net = decoder::Decoder::load(&mut file, shape, level, threads).unwrap();
                 let mut cache = net.new_cache(tokens.len() + 1);
                 let (first, last) = tokens.split_at(tokens.len() - 1);
-                net.forward(&mut cache, first, false).unwrap();
-                let got = net.forward(&mut cache, last, true).unwrap().unwrap();
+                let mut run = |tokens, want_logits| {
+                    net.forward(&mut [Part { cache: &mut cache, tokens, want_logits }]).unwrap().remove(0)
+                };
+                run(first, false);
+                let got = run(last, true).unwrap();
                 let alike = likeness(&got, &wanted);
                 println!("{name} {} {threads}: {alike}", level.name());
                 assert!(alike > 0.9995, "{name}, {}, {threads} threads: {alike}", level.name());
@@ -246,4 +249,45 @@ fn a_step_that_is_broken_off_leaves_the_cache_as_it_was() {
     assert!(matches!(brake.armed(6, || llm.forward(0, rest, true)), Err(ModelError::BrokenOff)));
     assert_eq!(llm.len(0), first.len());
     assert_eq!(llm.forward(0, rest, true).unwrap(), whole, "the same to the last bit");
+}
+
+#[test]
+fn what_is_computed_in_one_step_with_others_is_what_is_computed_alone() {
+    let Some(mut llm) = load(SMOL) else { return };
+    let texts = ["What is the capital of France?", "Is there a cup?", "Count to ten, slowly."];
+    let tokens = texts.map(|t| llm.codec().render(&prompt(t)).tokens);
+    // A piece of a prompt beside two answers that are at their words, one of which wants no logits.
+    let cut = [4, tokens[1].len() - 1, tokens[2].len() - 1];
+    let begin = |llm: &mut Llm| {
+        for (slot, tokens) in tokens.iter().enumerate() {
+            llm.open(slot, 256).unwrap();
+            llm.forward(slot, &tokens[..cut[slot]], false).unwrap();
+        }
+    };
+    begin(&mut llm);
+    let mut alone: Vec<_> = (0..3).map(|i| llm.forward(i, &tokens[i][cut[i]..], i < 2).unwrap()).collect();
+    begin(&mut llm);
+    let piece = |slot: usize| Piece { slot, tokens: &tokens[slot][cut[slot]..], want_logits: slot < 2 };
+    let together = llm.forward_all(&[piece(1), piece(2), piece(0)]).unwrap();
+    alone.rotate_left(1);
+    for (a, b) in alone.iter().zip(&together) {
+        assert_eq!(a.is_some(), b.is_some());
+        if let (Some(a), Some(b)) = (a, b) {
+            let alike = likeness(a, b);
+            assert!(alike > 0.999_999, "{alike}");
+        }
+    }
+    assert_eq!([0, 1, 2].map(|slot| llm.len(slot)), [0, 1, 2].map(|slot| tokens[slot].len()));
+    // What goes on from there goes on alike.
+    let next = llm.forward(2, &[7], true).unwrap().unwrap();
+    begin(&mut llm);
+    llm.forward(2, &tokens[2][cut[2]..], false).unwrap();
+    assert!(likeness(&next, &llm.forward(2, &[7], true).unwrap().unwrap()) > 0.999_999);
+    // A piece that is wrong costs the others nothing.
+    let before = [0, 1, 2].map(|slot| llm.len(slot));
+    for wrong in [Piece { slot: 1, tokens: &[u32::MAX], want_logits: true }, Piece { slot: 9, ..piece(1) }, piece(0)] {
+        let first = Piece { slot: 0, tokens: &[5], want_logits: true };
+        assert!(llm.forward_all(&[first, wrong]).is_err());
+    }
+    assert_eq!([0, 1, 2].map(|slot| llm.len(slot)), before);
 }

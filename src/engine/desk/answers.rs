@@ -1,0 +1,198 @@
+//! A step of an answer: a piece of its prompt, or its next token, and the next tokens of other answers beside it.
+//!
+//! The weights are read once for all of them: a token beside others costs a fraction of one alone. Whose turn it is the scheduler says; who rides along is whoever
+//! could use a token now ([`Generation::may_ride`]). Source of the idea: Yu et al., "Orca" (OSDI 2022), iteration-level batching; differs in that a step is
+//! led by one answer, and that what waits for its first word takes along only those who would fall silent else.
+
+use std::sync::Arc;
+
+use super::super::generate::{Generation, Next};
+use super::super::handle::lock;
+use super::super::requests::Finish;
+use super::super::schedule::{Kind, Scheduler};
+use super::super::worker::{breakable, count_broken_off, guarded, note_miss};
+use super::{Desk, EngineFault};
+use crate::base::MediaTime;
+use crate::model::Piece;
+
+/// Answers that ride along, at most.
+const MOST_RIDERS: usize = 7;
+/// Who has more pieces of a prompt before him than these lets go of one for a first word that comes: it may be a short one.
+const LONG_PROMPT: usize = 2;
+
+/// A seat, and the tokens that it had of a step.
+pub(in super::super) type Part = (usize, usize);
+
+/// An answer in a step.
+struct Aboard {
+    index: usize,
+    answer: Generation,
+    /// Tokens that the cache held before.
+    held: usize,
+}
+
+impl Desk {
+    /// One step of the answer of seat `id`; `over`: it asks for more than its session's part. Who had part in it.
+    pub(in super::super) fn step_answer(
+        &mut self,
+        id: u64,
+        over: bool,
+        scheduler: &mut Scheduler,
+        now: MediaTime,
+    ) -> Vec<Part> {
+        let Some(index) = usize::try_from(id).ok().filter(|i| *i < self.seats.len()) else { return Vec::new() };
+        let Some(mut answer) = self.seats[index].answer.take() else { return Vec::new() };
+        if answer.gone() {
+            self.finish(answer, Finish::Cancelled, now);
+            return Vec::new();
+        }
+        let first = answer.started.is_none();
+        if first && let Err(fault) = self.begin_prompt(index, &mut answer, now) {
+            self.give_up(index, answer, &fault, scheduler);
+            return Vec::new();
+        }
+        let riders = self.riders(&answer, now);
+        let mut aboard = vec![Aboard { index, answer, held: self.seats[index].held.len() }];
+        aboard.extend(riders);
+        // Who asked for it may still be about to pull the brake for it: not in its first step.
+        let gives_way = |left: usize| !first && (over || left >= LONG_PROMPT);
+        let mut outcome = self.advance(&aboard, gives_way);
+        if matches!(outcome, Err(EngineFault::Failed(_))) && aboard.len() > 1 {
+            // Whosever fault it is: the others have lost nothing, and he who led the step tries alone.
+            aboard.iter().for_each(|a| self.rewind(a));
+            for rider in aboard.drain(1..) {
+                self.seats[rider.index].answer = Some(rider.answer);
+            }
+            outcome = self.advance(&aboard, gives_way);
+        }
+        self.land(aboard, outcome, scheduler)
+    }
+
+    /// The last token must be run even when the cache holds it: its logits are the first token's.
+    fn begin_prompt(&mut self, index: usize, answer: &mut Generation, now: MediaTime) -> Result<(), EngineFault> {
+        let tokens = &answer.job.rendered.tokens;
+        let cached = self.reuse(index, tokens, tokens.len().saturating_sub(1))?;
+        answer.started = Some((now, cached));
+        lock(&self.shared.stats).cached_tokens += cached as u64;
+        Ok(())
+    }
+
+    /// Those that take part in a step of this answer, taken from their seats.
+    fn riders(&mut self, leader: &Generation, now: MediaTime) -> Vec<Aboard> {
+        if leader.is_ahead() {
+            return Vec::new();
+        }
+        let waker = &self.waker;
+        let seats = self.seats.iter_mut().enumerate();
+        let ready = seats.filter_map(|(index, seat)| {
+            let answer = seat.answer.take_if(|a| a.may_ride(leader, waker, now))?;
+            Some(Aboard { index, answer, held: seat.held.len() })
+        });
+        ready.take(MOST_RIDERS).collect()
+    }
+
+    /// Runs what comes next of each. Logits for each, where there are any. `gives_way`: whether a piece of a prompt with so many behind it is let go of for
+    /// speech and answers that come meanwhile.
+    fn advance(
+        &mut self,
+        aboard: &[Aboard],
+        gives_way: impl Fn(usize) -> bool,
+    ) -> Result<Vec<Option<Vec<f32>>>, EngineFault> {
+        let chunk = self.shared.config.prefill_chunk;
+        let next = aboard.iter().map(|a| a.answer.next(self.seats[a.index].held.len(), chunk));
+        let next: Vec<Next<'_>> = next.collect();
+        let pieces = aboard.iter().zip(&next);
+        let pieces = pieces.map(|(a, n)| Piece { slot: a.index, tokens: n.tokens, want_logits: n.wants_logits });
+        let pieces: Vec<Piece<'_>> = pieces.collect();
+        let (Some(leader), Some(first)) = (aboard.first(), next.first()) else { return Ok(Vec::new()) };
+        let (times, silent) = (self.seats[leader.index].broken_off, leader.answer.is_silent());
+        let shared = Arc::clone(&self.shared);
+        let logits = if silent && gives_way(first.left / chunk) {
+            breakable(&shared, Kind::Embed, times, || self.run(&pieces))?
+        } else {
+            self.run(&pieces)?
+        };
+        let mut stats = lock(&shared.stats);
+        stats.shared_tokens += (pieces.len() - 1) as u64;
+        if silent {
+            stats.prefilled_tokens += first.tokens.len() as u64;
+        }
+        metrics::counter!("sightline_tokens_shared_total").increment((pieces.len() - 1) as u64);
+        Ok(logits)
+    }
+
+    /// What becomes of each after a step.
+    fn land(
+        &mut self,
+        aboard: Vec<Aboard>,
+        outcome: Result<Vec<Option<Vec<f32>>>, EngineFault>,
+        scheduler: &mut Scheduler,
+    ) -> Vec<Part> {
+        let leads = aboard.first().map(|a| a.index);
+        let broken_off = matches!(outcome, Err(EngineFault::BrokenOff));
+        if let Some(leader) = leads {
+            let seat = &mut self.seats[leader];
+            seat.broken_off = if broken_off { seat.broken_off + 1 } else { 0 };
+        }
+        let logits = match outcome {
+            Ok(logits) => logits,
+            Err(EngineFault::BrokenOff) => {
+                count_broken_off(&self.shared, Kind::Answer);
+                aboard.iter().map(|_| None).collect()
+            }
+            Err(fault) => {
+                aboard.into_iter().for_each(|a| self.give_up(a.index, a.answer, &fault, scheduler));
+                return Vec::new();
+            }
+        };
+        let mut parts = Vec::new();
+        for (a, logits) in aboard.into_iter().zip(logits) {
+            parts.push((a.index, self.seats[a.index].held.len().saturating_sub(a.held)));
+            self.settle(a, logits, scheduler);
+        }
+        parts
+    }
+
+    /// Takes what came of a step, and ends the answer or has it wait for its next.
+    fn settle(&mut self, a: Aboard, logits: Option<Vec<f32>>, scheduler: &mut Scheduler) {
+        let Aboard { index, mut answer, .. } = a;
+        let (now, task) = (self.shared.clock.now(), (answer.kind(), index as u64));
+        let room = self.seats[index].held.len() < self.shared.config.context_tokens;
+        if let Some(mut logits) = logits {
+            if answer.is_silent()
+                && let Err(fault) = self.keep_system(index, &answer.job.rendered)
+            {
+                return self.give_up(index, answer, &fault, scheduler);
+            }
+            if answer.first_token_is_late(now) {
+                note_miss(&self.shared);
+            }
+            if let Some(finish) = answer.take(&mut logits, now, room) {
+                scheduler.remove(task);
+                return self.finish(answer, finish, now);
+            }
+        }
+        if answer.is_enough() || !answer.has_room(&self.waker) {
+            scheduler.remove(task);
+        } else if answer.owes_first_word() {
+            // Up to its first word it goes on; from then on it takes turns.
+            scheduler.resume(task, index, now);
+        } else {
+            scheduler.add(task, index, now);
+        }
+        self.seats[index].answer = Some(answer);
+    }
+
+    /// Has the cache hold what it held before the step.
+    fn rewind(&mut self, a: &Aboard) {
+        let _ = guarded(&self.shared, "language", || self.model.truncate(a.index, a.held));
+    }
+
+    /// Ends an answer that cannot go on.
+    fn give_up(&mut self, index: usize, answer: Generation, fault: &EngineFault, scheduler: &mut Scheduler) {
+        // Nobody knows what the cache holds now.
+        self.forget(index);
+        scheduler.remove((answer.kind(), index as u64));
+        self.finish(answer, Finish::Failed(fault.to_string()), self.shared.clock.now());
+    }
+}
