@@ -208,3 +208,47 @@ proptest! {
         prop_assert_eq!(run(true), run(false));
     }
 }
+
+/// Twelve questions with a pause after each answer: how many turns each prompt shows. It begins with what was taken in ahead last.
+fn asked_with(pause: impl Fn(&mut Talk) -> Vec<Output>) -> Vec<usize> {
+    let mut t = Talk::seeing();
+    let (mut known, mut shown) = (Vec::new(), Vec::new());
+    for i in 0..12 {
+        let (id, prompt) = generated(&t.ask(&format!("What is thing {i} for?"))).expect("begun");
+        let mut turns = prompt.messages;
+        turns.pop();
+        shown.push((turns.len() - 1) / 2);
+        assert!(turns.starts_with(&known), "question {i}");
+        let mut out = t.answer(&id, &format!("Thing {i} is for you."));
+        assert!(out.iter().any(|o| matches!(o, Output::Warm { .. })), "at once, however soon after the last time");
+        out.extend(pause(&mut t));
+        let now = cup(t.now);
+        out.extend(t.put(Input::Scene(now)));
+        let ahead =
+            out.into_iter().filter_map(|o| if let Output::Warm { prompt, .. } = o { Some(prompt) } else { None });
+        known = ahead.last().expect("there is one").messages;
+        known.pop();
+    }
+    shown
+}
+
+#[test]
+fn a_prompt_begins_like_the_one_before_it_but_when_the_earlier_turns_begin_anew() {
+    let shown = asked_with(|_| Vec::new());
+    assert_eq!(shown, [0, 1, 2, 3, 4, 5, 6, 7, 8, 2, 3, 4], "who asks on and on leaves no time");
+}
+
+#[test]
+fn the_earlier_turns_begin_anew_while_nobody_waits() {
+    let few = [0, 1, 2, 3, 4, 2, 3, 4, 2, 3, 4, 2];
+    let rested = asked_with(|t| (0..8).flat_map(|_| t.after(500).put(Input::Tick)).collect());
+    assert_eq!(rested, few);
+    let spoken = asked_with(|t| {
+        t.after(1_000);
+        let mut out = t.put(Input::SpeechStarted { at: t.now });
+        out.extend(t.after(1_000).put(Input::Tick));
+        out.extend(t.client(json!({"type": "input_audio_buffer.clear"})));
+        out
+    });
+    assert_eq!(spoken, few);
+}

@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use super::super::generate::{Generation, Next};
-use super::super::handle::lock;
-use super::super::requests::Finish;
-use super::super::schedule::{Kind, Scheduler};
-use super::super::worker::{breakable, count_broken_off, guarded, note_miss};
 use super::{Desk, EngineFault};
 use crate::base::MediaTime;
+use crate::engine::generate::{Generation, Next};
+use crate::engine::handle::lock;
+use crate::engine::requests::Finish;
+use crate::engine::schedule::{Kind, Scheduler};
+use crate::engine::worker::{breakable, count_broken_off, guarded, note_miss};
 use crate::model::Piece;
 
 /// Answers that ride along, at most.
@@ -21,7 +21,7 @@ const MOST_RIDERS: usize = 7;
 const LONG_PROMPT: usize = 2;
 
 /// A seat, and the tokens that it had of a step.
-pub(in super::super) type Part = (usize, usize);
+pub(in crate::engine) type Part = (usize, usize);
 
 /// An answer in a step.
 struct Aboard {
@@ -33,7 +33,7 @@ struct Aboard {
 
 impl Desk {
     /// One step of the answer of seat `id`; `over`: it asks for more than its session's part. Who had part in it.
-    pub(in super::super) fn step_answer(
+    pub(in crate::engine) fn step_answer(
         &mut self,
         id: u64,
         over: bool,
