@@ -14,7 +14,6 @@ mod greedy;
 mod layers;
 mod moonshine;
 mod onnx;
-mod protobuf;
 mod sound;
 mod store;
 mod vocabulary;

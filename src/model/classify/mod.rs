@@ -4,7 +4,6 @@
 //! The views were chosen by measuring labelled photographs in 640×480 frames: the middle 7/8 square of the frame alone beats
 //! the squashed frame and the mean of both.
 
-mod depthwise;
 mod error;
 mod net;
 mod tflite;
@@ -12,7 +11,7 @@ mod words;
 
 use std::path::Path;
 
-use net::{Net, Refused, Seen};
+use net::{Net, Seen};
 use tflite::TfModel;
 use words::guesses;
 
@@ -20,6 +19,7 @@ pub use error::ClassifyError;
 pub use words::{CLASSES, Class, Guess, LABELS, softmax};
 
 use crate::base::{BBox, Brake, RgbFrame};
+use crate::model::convnet::Refused;
 use crate::model::file::{Unread, read_bounded};
 use crate::model::resize::{Part, resample};
 use crate::watch::{CLASSIFIER, Perceive, PerceiveError, Pixels, Sighting};

@@ -4,13 +4,13 @@
 //! Source: Tan & Le, "EfficientNet" (arXiv:1905.11946); tensorflow/tpu `models/official/efficientnet/lite`; operator semantics from
 //! `tensorflow/lite/kernels`. Differs from the file in: what goes into a matrix product is rounded to 8 bits with a scale for every 32 channels of a pixel
 //! (there: one scale for a layer), all else stays f32; no softmax.
-//! Pointwise convolutions are products of 8-bit matrices (`kernels::bounded`). Depthwise ones are f32, one run of multiply-adds for every tap, and what they put
-//! out is rounded at once for the product behind them: it never goes through memory.
+//! Pointwise convolutions are products of 8-bit matrices (`kernels::convolve`). Depthwise ones are f32, one run of multiply-adds for every tap, and what they put
+//! out is rounded at once for the product behind them: it never goes through memory (`convnet`, which the detector's net and the text finder's share).
 
-use super::depthwise::{Depthwise, KERNEL, Window};
 use super::tflite::{Table, TfModel, TfOp};
 use crate::base::Brake;
-use crate::model::kernels::{Activations, Level, Packed, Product, Team, bounded};
+use crate::model::convnet::{Depthwise, KERNEL, Matrix, Refused, Window, patches, pointwise, separable};
+use crate::model::kernels::{Curve, Finish, Level, Product, Team};
 
 /// `BuiltinOperator` numbers of the TFLite schema.
 mod op {
@@ -32,22 +32,13 @@ enum Work {
     Stem(Window, Matrix),
     Pointwise(Matrix),
     /// A depthwise convolution and the pointwise one behind it.
-    Separable(Depthwise, Matrix),
+    Separable(Window, Depthwise, Matrix),
     /// Adds two and holds the sum within limits.
     Add((f32, f32)),
     /// Mean over pixels, of so many channels.
     Pool(usize),
     /// The dense layer; its input are the features.
     Dense(Matrix),
-}
-
-/// A matrix of 8 bits with bias and limits.
-struct Matrix {
-    weight: Packed,
-    /// Values of a pixel that goes in.
-    inputs: usize,
-    bias: Vec<f32>,
-    limits: (f32, f32),
 }
 
 struct Layer {
@@ -66,14 +57,10 @@ pub(super) struct Net {
     zero: f32,
     slots: usize,
     team: Team,
-    rounded: Activations,
     spare: Vec<Vec<f32>>,
     /// Ends a run between two layers.
     pub(super) brake: Brake,
 }
-
-/// A refusal in words.
-pub(super) type Refused<T> = Result<T, String>;
 
 /// Logits, or scores, and features.
 pub(super) type Seen = (Vec<f32>, Vec<f32>);
@@ -102,7 +89,6 @@ impl Net {
             zero,
             slots: model.tensors.len(),
             team: Team::new(threads.max(1)).map_err(|e| format!("no thread for it: {e}"))?,
-            rounded: Activations::default(),
             spare: Vec::new(),
             brake: Brake::default(),
         })
@@ -115,7 +101,6 @@ impl Net {
 
     fn run_at(&mut self, level: Level, rgb: &[u8]) -> Refused<Option<Seen>> {
         let (values, p) = ((self.scale, self.zero), &mut Product { level, team: &mut self.team });
-        let rounded = &mut self.rounded;
         let mut slots: Vec<Option<Vec<f32>>> = vec![None; self.slots];
         let mut features = Vec::new();
         for (i, layer) in self.layers.iter().enumerate() {
@@ -130,24 +115,24 @@ impl Net {
             };
             match &layer.work {
                 Work::Stem(window, matrix) => {
-                    let shape = (window.to.0 * window.to.1, matrix.inputs);
-                    rounded.fill(p, shape, |i, patch| window.patch(rgb, values, i, patch));
-                    matrix.apply(p, rounded, &mut out);
+                    let real = |byte: u8| (f32::from(byte) - values.1) * values.0;
+                    patches(p, (window, rgb, 3), real, &mut [matrix.to(room(&mut out, window.pixels(), matrix))])?;
                 }
                 Work::Pointwise(matrix) => {
-                    matrix.round(p, input(0)?, rounded)?;
-                    matrix.apply(p, rounded, &mut out);
+                    let x = input(0)?;
+                    let to = room(&mut out, x.len() / matrix.inputs, matrix);
+                    pointwise(p, x, matrix.inputs, &mut [matrix.to(to)])?;
                 }
-                Work::Separable(depthwise, matrix) => {
-                    depthwise.round(p, input(0)?, rounded)?;
-                    matrix.apply(p, rounded, &mut out);
+                Work::Separable(window, depthwise, matrix) => {
+                    let to = room(&mut out, window.pixels(), matrix);
+                    separable(p, (depthwise, Finish::PLAIN), (window, input(0)?), &mut [matrix.to(to)])?;
                 }
                 Work::Add(limits) => add(input(0)?, input(1)?, *limits, &mut out),
                 Work::Pool(channels) => pool(input(0)?, *channels, &mut out),
                 Work::Dense(matrix) => {
                     features = input(0)?.to_vec();
-                    matrix.round(p, &features, rounded)?;
-                    matrix.apply(p, rounded, &mut out);
+                    let to = room(&mut out, features.len() / matrix.inputs, matrix);
+                    pointwise(p, &features, matrix.inputs, &mut [matrix.to(to)])?;
                 }
             }
             // What no later layer reads is free for the next: the widest layers are tens of megabytes.
@@ -168,7 +153,7 @@ fn layers(model: &TfModel<'_>) -> Refused<Vec<Layer>> {
     // Which tensor stands for which.
     let mut same: Vec<usize> = (0..model.tensors.len()).collect();
     let mut layers: Vec<Layer> = Vec::new();
-    let mut before: Option<(Depthwise, usize, usize)> = None;
+    let mut before: Option<(Window, Depthwise, usize, usize)> = None;
     for op in &model.ops {
         let (Some(&from), Some(&output)) = (op.inputs.first(), op.outputs.first()) else {
             return Err("an operator has no input or output".into());
@@ -179,15 +164,16 @@ fn layers(model: &TfModel<'_>) -> Refused<Vec<Layer>> {
             continue;
         }
         if op.kind == op::DEPTHWISE_CONV_2D && before.is_none() {
-            before = Some((depthwise(model, op)?, from, output));
+            let (window, depthwise) = depthwise(model, op)?;
+            before = Some((window, depthwise, from, output));
             continue;
         }
         let work = work(model, op, layers.is_empty())?;
         let (work, inputs) = match (before.take(), work) {
             (None, Work::Add(limits)) => (Work::Add(limits), op.inputs.iter().take(2).map(|i| same[*i]).collect()),
             (None, work) => (work, vec![from]),
-            (Some((depthwise, x, between)), Work::Pointwise(matrix)) if from == between => {
-                (Work::Separable(depthwise, matrix), vec![x])
+            (Some((window, depthwise, x, between)), Work::Pointwise(matrix)) if from == between => {
+                (Work::Separable(window, depthwise, matrix), vec![x])
             }
             _ => return Err("no pointwise convolution follows a depthwise one".into()),
         };
@@ -199,34 +185,14 @@ fn layers(model: &TfModel<'_>) -> Refused<Vec<Layer>> {
     Ok(layers)
 }
 
-impl Matrix {
-    /// `values`: [out, in] row by row, as the file has them.
-    fn new(values: &[f32], inputs: usize, bias: Vec<f32>, limits: (f32, f32)) -> Refused<Self> {
-        if inputs == 0 || values.len() != bias.len() * inputs {
-            return Err("weights and bias of a layer do not fit each other".into());
-        }
-        let columns = inputs.next_multiple_of(32);
-        let mut padded = vec![0.0; bias.len() * columns];
-        for (to, from) in padded.chunks_exact_mut(columns).zip(values.chunks_exact(inputs)) {
-            to[..inputs].copy_from_slice(from);
-        }
-        let weight = Packed::round((bias.len(), columns), &padded).ok_or("a layer without outputs")?;
-        Ok(Self { weight, inputs, bias, limits })
-    }
+/// Room for what a matrix makes of so many pixels.
+fn room<'a>(out: &'a mut Vec<f32>, pixels: usize, matrix: &Matrix) -> &'a mut [f32] {
+    out.resize(pixels * matrix.rows(), 0.0);
+    out
+}
 
-    fn round(&self, p: &mut Product<'_>, x: &[f32], to: &mut Activations) -> Refused<()> {
-        if !x.len().is_multiple_of(self.inputs) {
-            return Err("a layer got another number of channels".into());
-        }
-        to.round(p, x, self.inputs);
-        Ok(())
-    }
-
-    /// The product of what was rounded.
-    fn apply(&self, p: &mut Product<'_>, x: &Activations, out: &mut Vec<f32>) {
-        out.resize(x.tokens() * self.bias.len(), 0.0);
-        bounded(p, (&self.weight, &self.bias), self.limits, x, out);
-    }
+fn within((low, high): (f32, f32)) -> Finish {
+    Finish::of(Curve::Within(low, high))
 }
 
 fn add(a: &[f32], b: &[f32], (low, high): (f32, f32), out: &mut Vec<f32>) {
@@ -270,7 +236,7 @@ fn work(model: &TfModel<'_>, op: &TfOp<'_>, first: bool) -> Refused<Work> {
             let (shape, values, bias) = weights(model, op)?;
             let &[_, inputs] = shape else { return Err("a dense layer of odd shape".into()) };
             let limits = limits(op.options.map_or(0, |o| o.byte(0)))?;
-            Ok(Work::Dense(Matrix::new(&values, inputs, bias, limits)?))
+            Ok(Work::Dense(Matrix::new(&values, inputs, bias, within(limits))?))
         }
         other => Err(format!("operator {other}")),
     }
@@ -290,7 +256,7 @@ fn convolution(model: &TfModel<'_>, op: &TfOp<'_>, first: bool) -> Refused<Work>
     let (shape, values, bias) = weights(model, op)?;
     let &[_, rows, columns, inputs] = shape else { return Err("a convolution of odd shape".into()) };
     let window = window(model, op, options, (rows, columns))?;
-    let matrix = Matrix::new(&values, rows * columns * inputs, bias, limits(options.byte(3))?)?;
+    let matrix = Matrix::new(&values, rows * columns * inputs, bias, within(limits(options.byte(3))?))?;
     match (first, window.kernel, window.stride, inputs) {
         (_, 1, 1, _) => Ok(Work::Pointwise(matrix)),
         (true, _, _, 3) => Ok(Work::Stem(window, matrix)),
@@ -299,7 +265,7 @@ fn convolution(model: &TfModel<'_>, op: &TfOp<'_>, first: bool) -> Refused<Work>
 }
 
 /// Weights come as (1, rows, columns, channels).
-fn depthwise(model: &TfModel<'_>, op: &TfOp<'_>) -> Refused<Depthwise> {
+fn depthwise(model: &TfModel<'_>, op: &TfOp<'_>) -> Refused<(Window, Depthwise)> {
     let options = op.options.ok_or("a convolution without options")?;
     let (shape, values, bias) = weights(model, op)?;
     let &[1, rows, columns, channels] = shape else { return Err("a depthwise convolution of odd shape".into()) };
@@ -310,7 +276,7 @@ fn depthwise(model: &TfModel<'_>, op: &TfOp<'_>) -> Refused<Depthwise> {
     {
         return Err("a depthwise convolution whose channels do not fit".into());
     }
-    Ok(Depthwise { window, channels, weight: values, bias, limits: limits(options.byte(4))? })
+    Ok((window, Depthwise { channels, weight: values, bias, limits: limits(options.byte(4))? }))
 }
 
 /// Sizes, stride and padding. With SAME padding the odd pixel goes to the end.
@@ -343,7 +309,7 @@ mod tests {
     use candle_core::{Device, Tensor};
 
     use super::{Depthwise, Level, Net, TfModel, limits, op, weights, window};
-    use crate::model::classify::depthwise::tests::plainly;
+    use crate::model::convnet::plainly;
 
     /// The net in f32, operator by operator, with candle's products: logits.
     fn exactly(model: &TfModel<'_>, rgb: &[u8]) -> Vec<f32> {
@@ -369,14 +335,15 @@ mod tests {
                     let window = window(model, o, options.unwrap(), (shape[1], shape[2])).unwrap();
                     let row = window.kernel * window.kernel * 3;
                     let mut patches = vec![0.0; window.to.0 * window.to.1 * row];
-                    patches.chunks_mut(row).enumerate().for_each(|(i, p)| window.patch(rgb, (scale, zero), i, p));
+                    let real = |byte: u8| (f32::from(byte) - zero) * scale;
+                    patches.chunks_mut(row).enumerate().for_each(|(i, p)| window.patch((rgb, 3), i, p, real));
                     product(if window.kernel == 1 { x } else { patches }, limits(options.unwrap().byte(3)).unwrap())
                 }
                 op::DEPTHWISE_CONV_2D => {
                     let (shape, weight, bias) = weights(model, o).unwrap();
                     let window = window(model, o, options.unwrap(), (shape[1], shape[2])).unwrap();
                     let limits = limits(options.unwrap().byte(4)).unwrap();
-                    plainly(&Depthwise { window, channels: shape[3], weight, bias, limits }, &x)
+                    plainly(&Depthwise { channels: shape[3], weight, bias, limits }, &window, &x)
                 }
                 op::ADD => x.iter().zip(&slots[o.inputs[1]]).map(|(a, b)| a + b).collect(),
                 op::AVERAGE_POOL_2D | op::MEAN => {

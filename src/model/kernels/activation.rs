@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::level::by_level;
+use super::level::{Level, by_level};
 use super::pack::BLOCK;
 use super::product::{PARTS, Product};
 use super::team::Pieces;
@@ -40,7 +40,7 @@ pub(super) struct Rows<'a> {
 
 impl Activations {
     /// Makes room for `tokens` of `columns` values, and of zeros up to a multiple of 32.
-    fn prepare(&mut self, tokens: usize, columns: usize) {
+    pub(super) fn prepare(&mut self, tokens: usize, columns: usize) {
         (self.tokens, self.columns) = (tokens, columns.next_multiple_of(BLOCK));
         let blocks = self.tokens * self.columns / BLOCK;
         self.codes.resize(blocks * BLOCK, 0);
@@ -59,7 +59,31 @@ impl Activations {
         self.each(p, |t, codes, scales, less| round(level, &x[t * columns..][..columns], codes, scales, less));
     }
 
-    /// Has `work` write all values of each of some tokens of so many columns, and rounds them: what stands between two products need not go through memory.
+    /// Rounds `values`, as many as there is room for.
+    pub(super) fn take(&mut self, level: Level, values: &[f32]) {
+        round(level, values, &mut self.codes, &mut self.scales, &mut self.less);
+    }
+
+    /// Makes token `t` of some of `from`'s tokens, one after the other; of none where nothing stands.
+    pub(super) fn join(&mut self, t: usize, from: &Self, tokens: &[Option<usize>]) {
+        let (columns, blocks) = (from.columns, from.columns / BLOCK);
+        for (n, token) in (t * tokens.len()..).zip(tokens) {
+            let (codes, scales, less) =
+                (n * columns..(n + 1) * columns, n * blocks..(n + 1) * blocks, n * blocks..(n + 1) * blocks);
+            if let Some(token) = token {
+                let rows = from.rows(*token, 1);
+                self.codes[codes].copy_from_slice(rows.codes);
+                self.scales[scales].copy_from_slice(rows.scales);
+                self.less[less].copy_from_slice(rows.less);
+            } else {
+                self.codes[codes].fill(0);
+                self.scales[scales].fill(0.0);
+                self.less[less].fill(0);
+            }
+        }
+    }
+
+    /// Has `work` write all values of each of some tokens of so many columns, and rounds them.
     pub fn fill(
         &mut self,
         p: &mut Product<'_>,

@@ -1,8 +1,8 @@
-//! Products in f32 of windows that overlap: convolutions of sound, and Fourier transforms as a matrix.
+//! Products in f32: of windows that overlap (convolutions of sound, Fourier transforms as a matrix), and of the pixels of a tile with a narrow matrix.
 //!
 //! What comes before all else keeps its precision: rounded to 8 bits in blocks of 32, a loud sample would drown those around it.
 
-use super::level::by_level;
+use super::level::{Level, by_level};
 use super::pack::ROWS;
 use super::product::Product;
 use super::team::Pieces;
@@ -50,6 +50,15 @@ impl Dense {
         self.outputs
     }
 
+    pub(super) fn strips(&self) -> usize {
+        self.outputs.div_ceil(ROWS)
+    }
+
+    /// Sums of strip `s` for as many windows as `out` has room for, `hop` values from one to the next.
+    pub(super) fn sums(&self, level: Level, s: usize, (x, hop): (&[f32], usize), out: &mut [[f32; ROWS]]) {
+        strip_of(level, &self.strips[s * self.inputs..][..self.inputs], x, hop, out);
+    }
+
     /// `out = windows Wᵀ`, where a window of `x` begins every `hop` values: `out` is `[windows, outputs]`, and as many windows are taken as it has room for.
     pub fn apply(&self, p: &mut Product<'_>, x: &[f32], hop: usize, out: &mut [f32]) {
         let windows = out.len() / self.outputs;
@@ -62,17 +71,16 @@ impl Dense {
         let out = Pieces::new(out, self.outputs);
         p.team.run(windows.div_ceil(RUN), &|part: usize| {
             let end = windows.min((part + 1) * RUN);
-            for (s, strip) in self.strips.chunks_exact(self.inputs).enumerate() {
+            let first = part * RUN;
+            let mut sums = [[0.0; ROWS]; RUN];
+            for s in 0..self.strips() {
                 let some = ROWS.min(self.outputs - s * ROWS);
-                for first in (part * RUN..end).step_by(TILE) {
-                    let mut sums = [[0.0; ROWS]; TILE];
-                    let many = TILE.min(end - first);
-                    windows_of(level, strip, &x[first * hop..], (hop, many), &mut sums);
-                    for (t, sums) in sums.iter().enumerate().take(many) {
-                        // SAFETY: each window is of one part of the job.
-                        let out = unsafe { out.get(first + t) };
-                        out[s * ROWS..][..some].copy_from_slice(&sums[..some]);
-                    }
+                let sums = &mut sums[..end - first];
+                self.sums(level, s, (&x[first * hop..], hop), sums);
+                for (t, sums) in sums.iter().enumerate() {
+                    // SAFETY: each window is of one part of the job.
+                    let out = unsafe { out.get(first + t) };
+                    out[s * ROWS..][..some].copy_from_slice(&sums[..some]);
                 }
             }
         });
@@ -80,27 +88,32 @@ impl Dense {
 }
 
 by_level!(
-    fn windows_of(level, strip: &[[f32; ROWS]], x: &[f32], shape: (usize, usize), sums: &mut [[f32; ROWS]; TILE]) = windows_body
+    /// The sums of one strip for some windows.
+    fn strip_of(level, strip: &[[f32; ROWS]], x: &[f32], hop: usize, out: &mut [[f32; ROWS]]) = strip_body
 );
 
-/// The sums of one strip for some windows.
 #[inline(always)]
-fn windows_body<const FMA: bool>(
-    strip: &[[f32; ROWS]],
-    x: &[f32],
-    (hop, many): (usize, usize),
-    sums: &mut [[f32; ROWS]; TILE],
-) {
-    // Windows that are not there are the last one again.
-    let windows: [&[f32]; TILE] = std::array::from_fn(|t| &x[t.min(many - 1) * hop..][..strip.len()]);
-    let mut all = [[0.0f32; ROWS]; TILE];
+fn strip_body<const FMA: bool>(strip: &[[f32; ROWS]], x: &[f32], hop: usize, out: &mut [[f32; ROWS]]) {
+    let (many, rest) = out.as_chunks_mut::<TILE>();
+    let whole = many.len() * TILE;
+    for (n, out) in many.iter_mut().enumerate() {
+        *out = windows::<FMA, TILE>(strip, &x[n * TILE * hop..], hop);
+    }
+    for (n, out) in (whole..).zip(rest) {
+        [*out] = windows::<FMA, 1>(strip, &x[n * hop..], hop);
+    }
+}
+
+#[inline(always)]
+fn windows<const FMA: bool, const N: usize>(strip: &[[f32; ROWS]], x: &[f32], hop: usize) -> [[f32; ROWS]; N] {
+    let mut sums = [[0.0; ROWS]; N];
+    let mut windows = [x; N];
+    windows.iter_mut().enumerate().for_each(|(n, w)| *w = &x[n * hop..][..strip.len()]);
     for (i, w) in strip.iter().enumerate() {
-        for (sums, window) in all.iter_mut().zip(&windows) {
+        for (sums, window) in sums.iter_mut().zip(&windows) {
             let v = window[i];
-            for (sum, w) in sums.iter_mut().zip(w) {
-                *sum = madd::<FMA>(v, *w, *sum);
-            }
+            sums.iter_mut().zip(w).for_each(|(sum, w)| *sum = madd::<FMA>(v, *w, *sum));
         }
     }
-    *sums = all;
+    sums
 }

@@ -8,6 +8,7 @@
 //!
 //! - `level`: what this processor can do, asked once at run time. `pack`: how weights lie. `activation`: how inputs are rounded.
 //! - `scalar`, `avx2`, `avx512`: one strip of 16 rows times some tokens. `product`: whole matrices.
+//! - `tiles`: many pixels times several matrices, and the curve that follows (`curve`).
 //! - `vector`, `smooth`: what stands between products. `dense`: products in f32. `attention`: keys, values, softmax. `team`: threads that sleep.
 
 #![allow(unsafe_code, reason = "vector instructions and threads that share a buffer; each block says why it is sound")]
@@ -18,6 +19,7 @@ mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod curve;
 mod dense;
 mod level;
 mod pack;
@@ -25,6 +27,7 @@ mod product;
 mod scalar;
 mod smooth;
 mod team;
+mod tiles;
 mod vector;
 
 #[cfg(test)]
@@ -32,10 +35,12 @@ mod tests;
 
 pub use activation::Activations;
 pub use attention::{Heads, KeyValues};
+pub use curve::{Curve, Finish, finish};
 pub use dense::Dense;
 pub use level::Level;
 pub use pack::{Bits, Block, Packed};
-pub use product::{Product, Side, bounded, gated, multiply};
+pub use product::{Product, Side, gated, multiply};
 pub use smooth::{gelu, layer_norm, tanh};
 pub use team::Team;
+pub use tiles::{Grid, Tokens, Weights, convolve};
 pub use vector::{add, swish, taps, turn};

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::activation::{Activations, Rows};
-use super::level::{Kind, Level, by_level};
+use super::level::{Kind, Level};
 use super::pack::{Bits, Line, Packed, ROWS, Strip, bytes_mut};
 use super::team::Team;
 use super::vector::swish;
@@ -14,9 +14,6 @@ const MANY: usize = 8;
 /// Parts of a job for each thread: enough that one that came late is not waited for.
 pub(super) const PARTS: usize = 8;
 
-/// Pixels of a tile of [`bounded`]: their inputs stay in the nearest cache while all rows go by.
-const TILE: usize = 64;
-
 /// How to multiply: the kernels and the threads.
 pub struct Product<'a> {
     /// Which kernels.
@@ -26,7 +23,7 @@ pub struct Product<'a> {
 }
 
 /// Where `[tokens, rows]` outputs go, from several threads.
-struct Out {
+pub(super) struct Out {
     at: *mut f32,
     rows: usize,
     tokens: usize,
@@ -36,7 +33,7 @@ struct Out {
 unsafe impl Sync for Out {}
 
 impl Out {
-    fn new(out: &mut [f32], rows: usize, tokens: usize) -> Self {
+    pub(super) fn new(out: &mut [f32], rows: usize, tokens: usize) -> Self {
         assert!(out.len() >= rows * tokens, "{} outputs for {tokens} tokens of {rows}: this is a bug", out.len());
         Self { at: out.as_mut_ptr(), rows, tokens }
     }
@@ -46,12 +43,7 @@ impl Out {
     /// # Safety
     /// No other thread writes them.
     #[inline(always)]
-    unsafe fn write(
-        &self,
-        first: usize,
-        (from, some): (usize, usize),
-        sums: impl ExactSizeIterator<Item = [f32; ROWS]>,
-    ) {
+    pub(super) unsafe fn write(&self, first: usize, (from, some): (usize, usize), sums: &[[f32; ROWS]]) {
         assert!(
             from + some <= self.rows && some <= ROWS && first + sums.len() <= self.tokens,
             "rows {from} and {some} more of {}: this is a bug",
@@ -59,29 +51,31 @@ impl Out {
         );
         for (t, sums) in (first..).zip(sums) {
             // SAFETY: within the `rows * tokens` floats that `new` checked.
-            unsafe {
-                let to = self.at.add(t * self.rows + from);
-                // A length that is known is one instruction and not a call.
-                if some == ROWS {
-                    to.cast::<[f32; ROWS]>().write_unaligned(sums)
-                } else {
-                    std::ptr::copy_nonoverlapping(sums.as_ptr(), to, some)
-                }
-            };
+            let to = unsafe { self.at.add(t * self.rows + from) };
+            // A length that is known is one instruction and not a call.
+            if some == ROWS {
+                // SAFETY: as above.
+                unsafe { to.cast::<[f32; ROWS]>().write_unaligned(*sums) };
+                continue;
+            }
+            for (r, sum) in sums.iter().enumerate().take(some) {
+                // SAFETY: as above.
+                unsafe { to.add(r).write(*sum) };
+            }
         }
     }
 }
 
 #[derive(Default)]
-struct Scratch {
-    codes: Vec<Line>,
-    sums: Vec<[f32; ROWS]>,
+pub(super) struct Scratch {
+    pub(super) codes: Vec<Line>,
+    pub(super) sums: Vec<[f32; ROWS]>,
     more: Vec<[f32; ROWS]>,
 }
 
 thread_local! {
     /// Grows to what the largest product needs, then stays.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    pub(super) static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// A matrix and what is added to its outputs.
@@ -109,7 +103,7 @@ pub fn multiply(p: &mut Product<'_>, sides: &[Side<'_>], x: &Activations, out: &
                     sums.iter_mut().for_each(|sums| sums.iter_mut().zip(bias).for_each(|(sum, b)| *sum += b));
                 }
                 // SAFETY: this strip is this call's alone.
-                unsafe { out.write(0, (from + s * ROWS, ROWS.min(w.rows() - s * ROWS)), sums.iter().copied()) };
+                unsafe { out.write(0, (from + s * ROWS, ROWS.min(w.rows() - s * ROWS)), sums) };
             });
             return;
         }
@@ -130,62 +124,9 @@ pub fn gated(p: &mut Product<'_>, (gate, up): (&Packed, &Packed), x: &Activation
             strip(level, up, s, &rows, (codes, more));
             swish(level, sums.as_flattened_mut(), more.as_flattened());
             // SAFETY: this strip is this call's alone.
-            unsafe { out.write(0, (s * ROWS, ROWS.min(gate.rows() - s * ROWS)), sums.iter().copied()) };
+            unsafe { out.write(0, (s * ROWS, ROWS.min(gate.rows() - s * ROWS)), sums) };
         });
     });
-}
-
-/// `out = x Wᵀ + bias`, held within `limits`: a pointwise convolution. The tokens are the pixels of a picture, thousands of them: they are taken in tiles.
-pub fn bounded(
-    p: &mut Product<'_>,
-    (w, bias): (&Packed, &[f32]),
-    limits: (f32, f32),
-    x: &Activations,
-    out: &mut [f32],
-) {
-    assert!(w.columns() == x.columns() && w.rows() == bias.len(), "shapes differ: this is a bug");
-    let (level, tokens) = (p.level, x.tokens());
-    let out = Out::new(out, w.rows(), tokens);
-    let tiles = tokens.div_ceil(TILE);
-    let run = w.strips().div_ceil((PARTS * p.team.threads()).div_ceil(tiles.max(1)));
-    let runs = w.strips().div_ceil(run);
-    p.team.run(tiles * runs, &|part: usize| {
-        let first = part / runs * TILE;
-        let rows = x.rows(first, TILE.min(tokens - first));
-        SCRATCH.with_borrow_mut(|Scratch { codes, sums, .. }| {
-            let from = part % runs * run;
-            for s in from..w.strips().min(from + run) {
-                strip(level, w, s, &rows, (codes, sums));
-                let bias = &bias[s * ROWS..w.rows().min((s + 1) * ROWS)];
-                // This strip of this tile is this part's alone.
-                write_bounded(level, &out, (first, s * ROWS), sums, bias, limits);
-            }
-        });
-    });
-}
-
-by_level!(
-    /// Writes what is left of `sums + bias` within limits: rows `at.1` and following of the tokens from `at.0` on, which no other thread may write.
-    fn write_bounded(level, out: &Out, at: (usize, usize), sums: &[[f32; ROWS]], bias: &[f32], limits: (f32, f32)) = write_bounded_body
-);
-
-#[inline(always)]
-fn write_bounded_body<const FMA: bool>(
-    out: &Out,
-    (first, from): (usize, usize),
-    sums: &[[f32; ROWS]],
-    bias: &[f32],
-    (low, high): (f32, f32),
-) {
-    let mut all = [0.0; ROWS];
-    all.iter_mut().zip(bias).for_each(|(all, b)| *all = *b);
-    let bounded = sums.iter().map(|sums| {
-        let mut bounded = *sums;
-        bounded.iter_mut().zip(all).for_each(|(v, b)| *v = (*v + b).max(low).min(high));
-        bounded
-    });
-    // SAFETY: the caller's promise.
-    unsafe { out.write(first, (from, bias.len()), bounded) };
 }
 
 /// Runs of strips for each part, so that neighbouring memory is read by one thread.
@@ -195,7 +136,13 @@ fn each_strip(team: &mut Team, strips: usize, work: &(impl Fn(usize) + Sync)) {
 }
 
 /// The sums of strip `s` for all tokens of `rows`.
-fn strip(level: Level, w: &Packed, s: usize, rows: &Rows<'_>, (wide, sums): (&mut Vec<Line>, &mut Vec<[f32; ROWS]>)) {
+pub(super) fn strip(
+    level: Level,
+    w: &Packed,
+    s: usize,
+    rows: &Rows<'_>,
+    (wide, sums): (&mut Vec<Line>, &mut Vec<[f32; ROWS]>),
+) {
     let strip = w.strip(s);
     let tokens = rows.scales.len() / strip.blocks;
     sums.resize(tokens, [0.0; ROWS]);

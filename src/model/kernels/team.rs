@@ -108,6 +108,14 @@ impl Team {
         drop(end);
         assert!(!shared.panicked.load(SeqCst), "a helper panicked: this is a bug");
     }
+
+    /// Calls `work` once for each piece of `piece` values of `all`, with the piece's number; what is left at the end is left alone.
+    pub fn pieces<T: Send>(&mut self, all: &mut [T], piece: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+        let count = all.len() / piece.max(1);
+        let pieces = Pieces::new(all, piece);
+        // SAFETY: each piece is one part of the job.
+        self.run(count, &|part: usize| work(part, unsafe { pieces.get(part) }));
+    }
 }
 
 /// Ends a job, also when the caller's own part panics: waits until no helper is inside.

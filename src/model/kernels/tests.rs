@@ -124,19 +124,46 @@ proptest! {
     ) {
         let padded = columns.next_multiple_of(32);
         let (packed, weights) = matrix(seed, (rows, padded), Bits::Eight, false);
+        let narrow: Vec<f32> = weights.chunks(padded).flat_map(|row| &row[..columns]).copied().collect();
+        let (packed, whole) = (Grid::Eight(packed), Grid::Whole(Dense::new((rows, columns), &narrow).unwrap()));
         let mut numbers = Numbers(seed);
-        let (x, bias) = (numbers.reals(pixels * columns), numbers.reals(rows));
+        let (x, bias, gain) = (numbers.reals(pixels * columns), numbers.reals(rows), numbers.reals(rows));
         let mut team = Team::new(threads).unwrap();
         for level in Level::all() {
             let mut p = Product { level, team: &mut team };
-            let (mut inputs, mut filled) = (Activations::default(), Activations::default());
+            let mut inputs = Activations::default();
             inputs.round(&mut p, &x, columns);
-            filled.fill(&mut p, (pixels, columns), |i, to| to.copy_from_slice(&x[i * columns..][..columns]));
-            prop_assert!(inputs.columns() == padded && inputs.rows(0, pixels).codes == filled.rows(0, pixels).codes);
+            prop_assert!(inputs.columns() == padded);
             let mut wanted = expected(&weights, rows, &inputs);
-            wanted.iter_mut().enumerate().for_each(|(i, (v, _))| *v = (*v + f64::from(bias[i % rows])).clamp(-0.5, 0.75));
-            let mut out = vec![f32::NAN; pixels * rows];
-            bounded(&mut p, (&packed, &bias), (-0.5, 0.75), &inputs, &mut out);
+            wanted.iter_mut().enumerate().for_each(|(i, (v, size))| {
+                *v = 2.0 * (*v * f64::from(gain[i % rows]) + f64::from(bias[i % rows])).clamp(-0.5, 0.75) + 3.0;
+                *size *= 4.0;
+            });
+            let write = |first: usize, to: &mut [f32]| {
+                for (i, to) in (first..).zip(to.chunks_exact_mut(padded)) {
+                    to[..columns].copy_from_slice(&x[i * columns..][..columns]);
+                }
+            };
+            let finish = Finish { curve: Curve::Within(-0.5, 0.75), scale: 2.0, shift: 3.0 };
+            let side_of = |matrix, out| Weights { matrix, gain: &gain, bias: &bias, finish, out };
+            // Twice: two matrices over the same pixels.
+            let (mut out, mut other) = (vec![f32::NAN; pixels * rows], vec![f32::NAN; pixels * rows]);
+            let mut exact = vec![f32::NAN; pixels * rows];
+            let mut to = [side_of(&packed, &mut out[..]), side_of(&whole, &mut exact), side_of(&packed, &mut other)];
+            let from = if columns == padded { Tokens::Ready(&x) } else { Tokens::Written(&write) };
+            convolve(&mut p, (pixels, columns), &from, &mut to);
+            prop_assert!(out == other);
+            // In f32: of inputs as they were.
+            let sum = |t: usize, r: usize| {
+                let terms = (0..columns).map(|c| f64::from(weights[r * padded + c]) * f64::from(x[t * columns + c]));
+                terms.fold((0.0, 0.0), |(sum, size), v| (sum + v, size + v.abs()))
+            };
+            let mut plain: Vec<(f64, f64)> = (0..pixels * rows).map(|i| sum(i / rows, i % rows)).collect();
+            plain.iter_mut().enumerate().for_each(|(i, (v, size))| {
+                *v = 2.0 * (*v * f64::from(gain[i % rows]) + f64::from(bias[i % rows])).clamp(-0.5, 0.75) + 3.0;
+                *size *= 4.0;
+            });
+            close(&exact, &plain)?;
             close(&out, &wanted)?;
         }
     }
@@ -278,6 +305,54 @@ fn every_finite_f16_comes_back_from_the_cache() {
             let mut out = [9.0; 2];
             cache.attend(&mut Product { level, team: &mut team }, 0, &row, &mut out);
             assert_eq!(out, [value, -value], "{bits:#x}, {}", level.name());
+        }
+    }
+}
+
+#[test]
+fn patches_of_rounded_pixels_are_the_pixels_side_by_side() {
+    let (packed, weights) = matrix(11, (5, 3 * 64), Bits::Eight, false);
+    let packed = Grid::Eight(packed);
+    let mut team = Team::new(1).unwrap();
+    for level in Level::all() {
+        let mut p = Product { level, team: &mut team };
+        let x = Numbers(7).reals(4 * 64);
+        let mut rounded = Activations::default();
+        rounded.round(&mut p, &x, 64);
+        // Pixel i, nothing, and the pixel behind i.
+        let name = |i: usize, names: &mut [Option<usize>]| names.copy_from_slice(&[Some(i), None, Some((i + 1) % 4)]);
+        let (gain, bias, mut out) = ([1.0; 5], [0.0; 5], [f32::NAN; 20]);
+        let to = Weights { matrix: &packed, gain: &gain, bias: &bias, finish: Finish::PLAIN, out: &mut out };
+        convolve(&mut p, (4, 3 * 64), &Tokens::Patches(&rounded, 3, &name), &mut [to]);
+        let side_by_side: Vec<f32> =
+            (0..4).flat_map(|i| [&x[i * 64..][..64], &[0.0; 64], &x[(i + 1) % 4 * 64..][..64]].concat()).collect();
+        let mut inputs = Activations::default();
+        inputs.round(&mut p, &side_by_side, 3 * 64);
+        close(&out, &expected(&weights, 5, &inputs)).unwrap();
+    }
+}
+
+#[test]
+fn curves_are_what_they_are_called() {
+    for level in Level::all() {
+        for i in -400..400 {
+            let x = i as f32 / 20.0;
+            let f = f64::from(x);
+            for (curve, wanted) in [
+                (Curve::Within(-1.0, 4.0), f.clamp(-1.0, 4.0)),
+                (Curve::Sigmoid, 1.0 / (1.0 + (-f).exp())),
+                (Curve::Silu, f / (1.0 + (-f).exp())),
+                (Curve::HardSwish, f * (f + 3.0).clamp(0.0, 6.0) / 6.0),
+            ] {
+                let mut got = [x; 19];
+                finish(level, Finish { curve, scale: 3.0, shift: 0.5 }, &mut got);
+                let wanted = 3.0 * wanted + 0.5;
+                assert!(
+                    got.iter().all(|g| (f64::from(*g) - wanted).abs() < 2e-6 * (1.0 + wanted.abs())),
+                    "{curve:?} of {x}: {}",
+                    got[0]
+                );
+            }
         }
     }
 }

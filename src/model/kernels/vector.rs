@@ -59,7 +59,7 @@ fn taps_body<const FMA: bool>(
     out: &mut [f32],
 ) {
     let mut at = 0;
-    // Blocks whose sums stay in registers over all taps: the widths of EfficientNet-Lite are multiples of 48, but for the first of 32.
+    // Blocks whose sums stay in registers over all taps.
     while at + 48 <= out.len() {
         block::<FMA, 48>(x, w, taps, at, bias, limits, out);
         at += 48;

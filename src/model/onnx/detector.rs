@@ -2,12 +2,13 @@
 //!
 //! Floor 2. In: `RgbFrame`. Out: [`Sighting::Object`], at most [`DetectorConfig::most`]. Loses: boxes below the threshold.
 //! Source: Ge et al., "YOLOX" (arXiv:2107.08430); decoding and letterbox as in Megvii-BaseDetection/YOLOX `demo/ONNXRuntime`
-//! and `yolox/utils/demo_utils.py`. Differs from it in: overlap between classes is resolved too, at a higher threshold.
+//! and `yolox/utils/demo_utils.py`. Differs from it in: overlap between classes is resolved too, at a higher threshold; the net is computed on our own kernels (`convnet`).
 
 use std::path::Path;
 
-use super::graph::{Graph, OnnxError, Threads};
-use crate::base::{BBox, RgbFrame};
+use super::graph::{OnnxError, Threads, load_net};
+use crate::base::{BBox, Brake, RgbFrame};
+use crate::model::convnet::Net;
 use crate::model::resize::{Part, resample};
 use crate::watch::{DETECTOR, Perceive, PerceiveError, Pixels, Sighting};
 
@@ -39,7 +40,7 @@ const GREY: f32 = 114.0;
 
 /// YOLOX (nano or tiny, official export: raw outputs, BGR 0–255).
 pub struct Detector {
-    graph: Graph,
+    net: Net,
     config: DetectorConfig,
     side: usize,
 }
@@ -50,48 +51,57 @@ impl Detector {
     /// # Errors
     /// [`OnnxError`] when the file is missing, damaged or another model.
     pub fn load(file: &Path, config: DetectorConfig, threads: &Threads) -> Result<Self, OnnxError> {
-        let graph = Graph::load(file, DETECTOR, &[], threads)?;
-        let side = match graph.input_shape().as_slice() {
-            [_, Some(3), Some(h), Some(w)] if h == w && h % 32 == 0 && (32..=1280).contains(h) => *h,
-            shape => {
-                return Err(graph.other(DETECTOR, format!("expected input (1, 3, side, side), got {shape:?}")));
-            }
+        let net = load_net(file, DETECTOR, threads)?;
+        let other = |reason: String| OnnxError::Other { path: file.into(), expert: DETECTOR, reason };
+        let side = match net.size() {
+            Some((h, w)) if h == w && h % 32 == 0 && (32..=1280).contains(&h) => h,
+            size => return Err(other(format!("expected a square picture, got {size:?}"))),
         };
-        Ok(Self { graph, config, side })
+        match (net.channels(), net.channels_out()) {
+            (3, VALUES) => Ok(Self { net, config, side }),
+            (3, n) => Err(other(format!("expected {VALUES} numbers for each box, got {n}"))),
+            (n, _) => Err(other(format!("expected a picture of 3 colours, got {n}"))),
+        }
     }
 
-    /// The frame scaled into the top left corner of a grey square, planar BGR, and the scale.
-    fn letterbox(&mut self, pixels: &Pixels<'_>) -> Result<(Vec<f32>, f32), String> {
-        let side = self.side;
-        #[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
-        let scale = side as f32 / pixels.width().max(pixels.height()) as f32;
-        let (w, h) = (scaled(pixels.width(), scale, side), scaled(pixels.height(), scale, side));
+    fn look(&mut self, pixels: &Pixels<'_>) -> Result<Option<Vec<Sighting>>, String> {
+        let (side, (w, h), scale) = (self.side, sides(pixels, self.side), scale(pixels, self.side));
         let narrow = |v: usize| u32::try_from(v).map_err(|e| e.to_string());
         let small = resample(pixels, Part::whole(pixels), narrow(w)?, narrow(h)?)?;
-        let mut out = vec![GREY; 3 * side * side];
-        for (y, row) in small.chunks_exact(w * 3).enumerate() {
-            for (x, p) in row.chunks_exact(3).enumerate() {
-                for (c, v) in p.iter().rev().enumerate() {
-                    out[(c * side + y) * side + x] = f32::from(*v);
-                }
-            }
-        }
-        Ok((out, scale))
-    }
-
-    fn look(&mut self, pixels: &Pixels<'_>) -> Result<Vec<Sighting>, String> {
-        let (input, scale) = self.letterbox(pixels)?;
-        let mut outputs = self.graph.run([1, 3, self.side, self.side], input)?;
-        let output = outputs.pop().ok_or("no output")?;
-        let cells: usize = STRIDES.iter().map(|s| (self.side / s) * (self.side / s)).sum();
-        if output.shape != [1, cells, VALUES] {
-            return Err(format!("expected output (1, {cells}, {VALUES}), got {:?}", output.shape));
+        let Some(seen) = self.net.run((side, side), |picture| letterbox(&small, w, side, picture))? else {
+            return Ok(None);
+        };
+        let cells: usize = STRIDES.iter().map(|s| (side / s) * (side / s)).sum();
+        if seen.data.len() != cells * VALUES {
+            return Err(format!("expected {cells} boxes, got {}", seen.data.len() / VALUES));
         }
         #[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
         let size = (pixels.width() as f32 * scale, pixels.height() as f32 * scale);
-        let boxes = decode(&output.data, self.side, size, self.config.threshold);
-        Ok(suppress(boxes, &self.config).into_iter().map(Found::into_sighting).collect())
+        let boxes = decode(seen.data, side, size, self.config.threshold);
+        Ok(Some(suppress(boxes, &self.config).into_iter().map(Found::into_sighting).collect()))
     }
+}
+
+/// The picture in the top left corner of a grey square: rows of BGR.
+pub(super) fn letterbox(rgb: &[u8], width: usize, side: usize, square: &mut [f32]) {
+    square.fill(GREY);
+    for (to, from) in square.chunks_exact_mut(side * 3).zip(rgb.chunks_exact(width * 3)) {
+        for (to, p) in to.as_chunks_mut::<3>().0.iter_mut().zip(from.as_chunks::<3>().0) {
+            *to = [p[2], p[1], p[0]].map(f32::from);
+        }
+    }
+}
+
+/// How much the picture is scaled to fit into a square.
+#[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
+fn scale(pixels: &Pixels<'_>, side: usize) -> f32 {
+    side as f32 / pixels.width().max(pixels.height()) as f32
+}
+
+/// Its sides then.
+pub(super) fn sides(pixels: &Pixels<'_>, side: usize) -> (usize, usize) {
+    let scale = scale(pixels, side);
+    (scaled(pixels.width(), scale, side), scaled(pixels.height(), scale, side))
 }
 
 impl Perceive for Detector {
@@ -102,7 +112,12 @@ impl Perceive for Detector {
     fn perceive(&mut self, frame: &RgbFrame, _seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
         let (width, height) = (frame.width, frame.height);
         let pixels = Pixels::of(frame).ok_or(PerceiveError::Frame { expert: DETECTOR, width, height })?;
-        self.look(&pixels).map_err(|reason| PerceiveError::Model { expert: DETECTOR, reason })
+        let seen = self.look(&pixels).map_err(|reason| PerceiveError::Model { expert: DETECTOR, reason })?;
+        seen.ok_or(PerceiveError::BrokenOff)
+    }
+
+    fn obey(&mut self, brake: Brake) {
+        self.net.brake = brake;
     }
 }
 
@@ -255,6 +270,14 @@ pub(super) const COCO: [&str; 80] = [
     "hair drier",
     "toothbrush",
 ];
+
+/// Classes and boxes that an output of the net stands for, with the usual thresholds.
+#[cfg(test)]
+pub(super) fn classes_and_boxes(data: &[f32], pixels: &Pixels<'_>, side: usize) -> Vec<(usize, BBox)> {
+    let (scale, config) = (scale(pixels, side), DetectorConfig::default());
+    let size = (pixels.width() as f32 * scale, pixels.height() as f32 * scale);
+    suppress(decode(data, side, size, config.threshold), &config).into_iter().map(|f| (f.class, f.bbox)).collect()
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,17 +1,20 @@
-//! One loaded ONNX graph and the threads it runs on.
+//! One loaded ONNX graph and the threads it runs on: in rten, or a net on our own kernels (`convnet`).
 //!
 //! Floor 2. In: a file, f32 tensors. Out: f32 tensors. Loses: nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rten::{Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView};
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 use thiserror::Error;
 
 use crate::base::ErrorClass;
+use crate::model::convnet::Net;
 use crate::model::file::{Unread, read_bounded};
+use crate::model::onnx_file;
+use crate::model::protobuf::Broken;
 
 /// Weights that cannot be used.
 #[derive(Debug, Error)]
@@ -78,6 +81,23 @@ impl Threads {
 /// Larger files than this are not ours.
 const MOST_BYTES: u64 = 1 << 30;
 
+/// The bytes of a file of weights.
+fn read(path: &Path) -> Result<Vec<u8>, OnnxError> {
+    let damaged = |bytes: u64| OnnxError::Damaged { path: path.into(), reason: format!("it has {bytes} bytes") };
+    let data = read_bounded(path, MOST_BYTES).map_err(|e| match e {
+        Unread::Io(e) => OnnxError::Unreadable { path: path.into(), reason: e.to_string() },
+        Unread::TooLarge(bytes) => damaged(bytes),
+    })?;
+    if data.is_empty() { Err(damaged(0)) } else { Ok(data) }
+}
+
+/// A convolutional net on our own kernels, out of an ONNX file.
+pub(super) fn load_net(path: &Path, expert: &'static str, threads: &Threads) -> Result<Net, OnnxError> {
+    let graph = onnx_file::Graph::read(&read(path)?)
+        .map_err(|Broken| OnnxError::Damaged { path: path.into(), reason: "this is not a whole ONNX file".into() })?;
+    Net::build(&graph, threads.count()).map_err(|reason| OnnxError::Other { path: path.into(), expert, reason })
+}
+
 /// A loaded graph with one f32 input.
 pub(super) struct Graph {
     path: PathBuf,
@@ -102,15 +122,7 @@ impl Graph {
         outputs: &[&str],
         threads: &Threads,
     ) -> Result<Self, OnnxError> {
-        let damaged = |bytes: u64| OnnxError::Damaged { path: path.into(), reason: format!("it has {bytes} bytes") };
-        let data = read_bounded(path, MOST_BYTES).map_err(|e| match e {
-            Unread::Io(e) => OnnxError::Unreadable { path: path.into(), reason: e.to_string() },
-            Unread::TooLarge(bytes) => damaged(bytes),
-        })?;
-        if data.is_empty() {
-            return Err(damaged(0));
-        }
-        Self::from_bytes(data, path, expert, outputs, threads)
+        Self::from_bytes(read(path)?, path, expert, outputs, threads)
     }
 
     /// The same from the bytes of an ONNX file; `path` is named in errors.
@@ -138,15 +150,6 @@ impl Graph {
             return Err(other("it has no output".into()));
         }
         Ok(Self { path: path.into(), model, input, outputs, threads: threads.clone() })
-    }
-
-    /// The sizes of the input; `None` where any size goes.
-    pub(super) fn input_shape(&self) -> Vec<Option<usize>> {
-        let fixed = |d: Dimension| match d {
-            Dimension::Fixed(n) => Some(n),
-            Dimension::Symbolic(_) => None,
-        };
-        self.model.input_shape(0).unwrap_or_default().into_iter().map(fixed).collect()
     }
 
     /// A text stored beside the graph.

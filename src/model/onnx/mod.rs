@@ -1,4 +1,4 @@
-//! ONNX graphs on the processor (rten): detector, reader and the voice's graph.
+//! ONNX graphs on the processor: detector and text finder on our own kernels (`convnet`); the recogniser of text and the voice in rten.
 //!
 //! Floor 2. In: `RgbFrame`, symbols. Out: [`crate::watch::Sighting`]s, sound. Loses: nothing.
 //! rten's types stay in this folder.
@@ -12,3 +12,6 @@ pub use detector::{Detector, DetectorConfig};
 pub use graph::{OnnxError, Threads};
 pub use reader::{Reader, ReaderConfig};
 pub use speaker::{STYLE_SIZE, Speaker, Spoken};
+
+#[cfg(test)]
+mod tests;

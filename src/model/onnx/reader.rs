@@ -3,7 +3,8 @@
 //! Floor 2. In: `RgbFrame`. Out: [`Sighting::Text`], at most [`ReaderConfig::lines`]. Loses: lines below the confidence.
 //! Source: Du et al., "PP-OCR" (arXiv:2009.09941); Liao et al., "DB" (arXiv:1911.08947); preprocessing as in PaddleOCR's
 //! `tools/infer/predict_{det,rec}.py`. Differs from it in: upright boxes only, no direction classifier, a line whose pixels did
-//! not change is not recognised again, and a look recognises only a few new lines (the rest follow on later looks).
+//! not change is not recognised again, and a look recognises only a few new lines (the rest follow on later looks). The finder's net is computed on our own
+//! kernels (`convnet`), the recogniser's in rten.
 
 mod boxes;
 mod lines;
@@ -13,8 +14,9 @@ use std::path::Path;
 use boxes::find_boxes;
 use lines::{Alphabet, Patch, plausible};
 
-use super::graph::{Graph, OnnxError, Threads};
+use super::graph::{Graph, OnnxError, Threads, load_net};
 use crate::base::{BBox, Brake, RgbFrame};
+use crate::model::convnet::Net;
 use crate::model::resize::{Part, resample};
 use crate::watch::{OCR, Perceive, PerceiveError, Pixels, Sighting};
 
@@ -57,12 +59,12 @@ struct Known {
 
 /// PP-OCR (v3, v4 mobile).
 pub struct Reader {
-    finder: Graph,
+    finder: Net,
     recogniser: Graph,
     alphabet: Alphabet,
     config: ReaderConfig,
     known: Vec<Known>,
-    /// Ends a look between two runs of a graph.
+    /// Ends a look between two runs of a graph; the finder's between two of its layers.
     brake: Brake,
 }
 
@@ -72,7 +74,12 @@ impl Reader {
     /// # Errors
     /// [`OnnxError`] when a file is missing, damaged or another model.
     pub fn load(det: &Path, rec: &Path, config: ReaderConfig, threads: &Threads) -> Result<Self, OnnxError> {
-        let finder = Graph::load(det, OCR, &[], threads)?;
+        let finder = load_net(det, OCR, threads)?;
+        let (colours, maps) = (finder.channels(), finder.channels_out());
+        if (colours, maps, finder.size()) != (3, 1, None) {
+            let reason = format!("expected a picture of 3 colours and any size, and one map, got {colours} and {maps}");
+            return Err(OnnxError::Other { path: det.into(), expert: OCR, reason });
+        }
         let recogniser = Graph::load(rec, OCR, &[], threads)?;
         let alphabet = Alphabet::parse(recogniser.metadata("character").unwrap_or_default())
             .ok_or_else(|| recogniser.other(OCR, "it carries no list of characters".into()))?;
@@ -86,7 +93,13 @@ impl Reader {
             self.known.clear();
             return Ok(Vec::new());
         }
-        let mut boxes = self.find(pixels).map_err(failed)?;
+        let boxes = self.find(pixels).map_err(failed)?.ok_or(PerceiveError::BrokenOff)?;
+        self.read(pixels, boxes)
+    }
+
+    /// Reads what stands in boxes.
+    fn read(&mut self, pixels: &Pixels<'_>, mut boxes: Vec<BBox>) -> Result<Vec<Sighting>, PerceiveError> {
+        let failed = |reason| PerceiveError::Model { expert: OCR, reason };
         // Larger text first: it matters more and is read better.
         boxes.sort_by(|a, b| b.height().total_cmp(&a.height()));
         boxes.truncate(2 * self.config.lines);
@@ -129,16 +142,15 @@ impl Reader {
         }
     }
 
-    /// Where text stands.
-    fn find(&mut self, pixels: &Pixels<'_>) -> Result<Vec<BBox>, String> {
+    /// Where text stands; nothing where it was broken off.
+    fn find(&mut self, pixels: &Pixels<'_>) -> Result<Option<Vec<BBox>>, String> {
         let (w, h) = fit(pixels.width(), pixels.height(), self.config.side);
         let small = resample(pixels, Part::whole(pixels), narrow(w)?, narrow(h)?)?;
-        let mut outputs = self.finder.run([1, 3, h, w], planar(&small, w, h, w))?;
-        let output = outputs.pop().ok_or("no output")?;
-        if output.shape != [1, 1, h, w] {
-            return Err(format!("expected a map of (1, 1, {h}, {w}), got {:?}", output.shape));
+        let Some(seen) = self.finder.run((h, w), |picture| interleaved(&small, picture))? else { return Ok(None) };
+        if seen.size != (h, w) {
+            return Err(format!("expected a map of {h} by {w}, got {:?}", seen.size));
         }
-        Ok(find_boxes(&output.data, w, h))
+        Ok(Some(find_boxes(seen.data, w, h)))
     }
 
     /// The text of one box and how sure it is.
@@ -172,6 +184,7 @@ impl Perceive for Reader {
     }
 
     fn obey(&mut self, brake: Brake) {
+        self.finder.brake = brake.clone();
         self.brake = brake;
     }
 }
@@ -194,17 +207,54 @@ fn fit(width: usize, height: usize, side: usize) -> (usize, usize) {
     (scale(width), scale(height))
 }
 
+/// A byte in `-1.0..=1.0`.
+fn real(byte: u8) -> f32 {
+    f32::from(byte) / 127.5 - 1.0
+}
+
+/// RGB bytes as BGR in `-1.0..=1.0`.
+fn interleaved(rgb: &[u8], out: &mut [f32]) {
+    for (to, p) in out.as_chunks_mut::<3>().0.iter_mut().zip(rgb.as_chunks::<3>().0) {
+        *to = [p[2], p[1], p[0]].map(real);
+    }
+}
+
 /// RGB bytes as planar BGR in `-1.0..=1.0`, each row padded with zeros to `padded`.
 fn planar(rgb: &[u8], w: usize, h: usize, padded: usize) -> Vec<f32> {
     let mut out = vec![0.0; 3 * h * padded];
     for (y, row) in rgb.chunks_exact(w * 3).enumerate() {
         for (x, p) in row.chunks_exact(3).enumerate() {
             for (c, v) in p.iter().rev().enumerate() {
-                out[(c * h + y) * padded + x] = f32::from(*v) / 127.5 - 1.0;
+                out[(c * h + y) * padded + x] = real(*v);
             }
         }
     }
     out
+}
+
+#[cfg(test)]
+impl Reader {
+    /// Reads the largest of what stands in boxes, as if nothing had been read before.
+    pub(super) fn read_anew(&mut self, pixels: &Pixels<'_>, boxes: Vec<BBox>) -> Result<Vec<Sighting>, PerceiveError> {
+        self.known.clear();
+        self.read(pixels, boxes)
+    }
+}
+
+/// What the finder takes for a picture, and its rows and columns.
+#[cfg(test)]
+pub(super) fn finder_input(pixels: &Pixels<'_>, side: usize) -> ((usize, usize), Vec<f32>) {
+    let (w, h) = fit(pixels.width(), pixels.height(), side);
+    let small = resample(pixels, Part::whole(pixels), w as u32, h as u32).unwrap_or_default();
+    let mut input = vec![0.0; w * h * 3];
+    interleaved(&small, &mut input);
+    ((h, w), input)
+}
+
+/// Boxes of a map of so many rows and columns.
+#[cfg(test)]
+pub(super) fn boxes_of(map: &[f32], (h, w): (usize, usize)) -> Vec<BBox> {
+    find_boxes(map, w, h)
 }
 
 #[cfg(test)]
