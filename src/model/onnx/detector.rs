@@ -6,9 +6,9 @@
 
 use std::path::Path;
 
-use super::graph::{OnnxError, Threads, load_net};
+use super::boxes::Boxes;
+use super::graph::{OnnxError, Threads};
 use crate::base::{BBox, Brake, RgbFrame};
-use crate::model::convnet::Net;
 use crate::model::resize::{Part, resample};
 use crate::watch::{DETECTOR, Perceive, PerceiveError, Pixels, Sighting};
 
@@ -40,7 +40,7 @@ const GREY: f32 = 114.0;
 
 /// YOLOX (nano or tiny, official export: raw outputs, BGR 0–255).
 pub struct Detector {
-    net: Net,
+    net: Boxes,
     config: DetectorConfig,
     side: usize,
 }
@@ -51,16 +51,11 @@ impl Detector {
     /// # Errors
     /// [`OnnxError`] when the file is missing, damaged or another model.
     pub fn load(file: &Path, config: DetectorConfig, threads: &Threads) -> Result<Self, OnnxError> {
-        let net = load_net(file, DETECTOR, threads)?;
+        let net = Boxes::load(file, threads)?;
         let other = |reason: String| OnnxError::Other { path: file.into(), expert: DETECTOR, reason };
-        let side = match net.size() {
-            Some((h, w)) if h == w && h % 32 == 0 && (32..=1280).contains(&h) => h,
-            size => return Err(other(format!("expected a square picture, got {size:?}"))),
-        };
-        match (net.channels(), net.channels_out()) {
-            (3, VALUES) => Ok(Self { net, config, side }),
-            (3, n) => Err(other(format!("expected {VALUES} numbers for each box, got {n}"))),
-            (n, _) => Err(other(format!("expected a picture of 3 colours, got {n}"))),
+        match net.shape().map_err(other)? {
+            (side, None | Some(VALUES)) => Ok(Self { net, config, side }),
+            (_, Some(n)) => Err(other(format!("expected {VALUES} numbers for each box, got {n}"))),
         }
     }
 
@@ -68,16 +63,16 @@ impl Detector {
         let (side, (w, h), scale) = (self.side, sides(pixels, self.side), scale(pixels, self.side));
         let narrow = |v: usize| u32::try_from(v).map_err(|e| e.to_string());
         let small = resample(pixels, Part::whole(pixels), narrow(w)?, narrow(h)?)?;
-        let Some(seen) = self.net.run((side, side), |picture| letterbox(&small, w, side, picture))? else {
+        let Some(seen) = self.net.run(side, |picture| letterbox(&small, w, side, picture))? else {
             return Ok(None);
         };
         let cells: usize = STRIDES.iter().map(|s| (side / s) * (side / s)).sum();
-        if seen.data.len() != cells * VALUES {
-            return Err(format!("expected {cells} boxes, got {}", seen.data.len() / VALUES));
+        if seen.len() != cells * VALUES {
+            return Err(format!("expected {cells} boxes, got {}", seen.len() / VALUES));
         }
         #[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
         let size = (pixels.width() as f32 * scale, pixels.height() as f32 * scale);
-        let boxes = decode(seen.data, side, size, self.config.threshold);
+        let boxes = decode(seen, side, size, self.config.threshold);
         Ok(Some(suppress(boxes, &self.config).into_iter().map(Found::into_sighting).collect()))
     }
 }
@@ -117,7 +112,7 @@ impl Perceive for Detector {
     }
 
     fn obey(&mut self, brake: Brake) {
-        self.net.brake = brake;
+        self.net.obey(brake);
     }
 }
 

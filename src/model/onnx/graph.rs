@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView};
+use rten::{Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 use thiserror::Error;
@@ -82,7 +82,7 @@ impl Threads {
 const MOST_BYTES: u64 = 1 << 30;
 
 /// The bytes of a file of weights.
-fn read(path: &Path) -> Result<Vec<u8>, OnnxError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, OnnxError> {
     let damaged = |bytes: u64| OnnxError::Damaged { path: path.into(), reason: format!("it has {bytes} bytes") };
     let data = read_bounded(path, MOST_BYTES).map_err(|e| match e {
         Unread::Io(e) => OnnxError::Unreadable { path: path.into(), reason: e.to_string() },
@@ -93,7 +93,12 @@ fn read(path: &Path) -> Result<Vec<u8>, OnnxError> {
 
 /// A convolutional net on our own kernels, out of an ONNX file.
 pub(super) fn load_net(path: &Path, expert: &'static str, threads: &Threads) -> Result<Net, OnnxError> {
-    let graph = onnx_file::Graph::read(&read(path)?)
+    net_of(&read(path)?, path, expert, threads)
+}
+
+/// The same from the bytes of the file; `path` is named in errors.
+pub(super) fn net_of(data: &[u8], path: &Path, expert: &'static str, threads: &Threads) -> Result<Net, OnnxError> {
+    let graph = onnx_file::Graph::read(data)
         .map_err(|Broken| OnnxError::Damaged { path: path.into(), reason: "this is not a whole ONNX file".into() })?;
     Net::build(&graph, threads.count()).map_err(|reason| OnnxError::Other { path: path.into(), expert, reason })
 }
@@ -150,6 +155,15 @@ impl Graph {
             return Err(other("it has no output".into()));
         }
         Ok(Self { path: path.into(), model, input, outputs, threads: threads.clone() })
+    }
+
+    /// The sizes of the input; `None` where any size goes.
+    pub(super) fn input_shape(&self) -> Vec<Option<usize>> {
+        let fixed = |d: Dimension| match d {
+            Dimension::Fixed(n) => Some(n),
+            Dimension::Symbolic(_) => None,
+        };
+        self.model.input_shape(0).unwrap_or_default().into_iter().map(fixed).collect()
     }
 
     /// A text stored beside the graph.

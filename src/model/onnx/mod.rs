@@ -3,6 +3,7 @@
 //! Floor 2. In: `RgbFrame`, symbols. Out: [`crate::watch::Sighting`]s, sound. Loses: nothing.
 //! rten's types stay in this folder.
 
+mod boxes;
 mod detector;
 mod graph;
 mod reader;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::boxes::Boxes;
 use super::detector::{letterbox, sides};
 use super::graph::{Graph, Threads, load_net};
 use super::{Detector, DetectorConfig, Reader, ReaderConfig};
@@ -237,6 +238,32 @@ fn apart(a: &[f32], b: &[f32]) -> f32 {
 
 fn ours(bytes: &[u8], threads: usize) -> Result<Net, String> {
     Net::build(&onnx_file::Graph::read(bytes).map_err(|_| "broken")?, threads)
+}
+
+#[test]
+fn a_file_of_an_operator_that_our_kernels_do_not_know_runs_in_f32_as_the_same_net() {
+    let mut w = Writer { seed: 3, ..Writer::default() };
+    w.tensors.push(ints("shape", &[1, 5, -1]));
+    w.conv("x", "a", [5, 3, 3, 3], (2, 1, 1));
+    let mut files = Vec::new();
+    for strange in [false, true] {
+        let mut w = Writer { seed: 3, nodes: w.nodes.clone(), tensors: w.tensors.clone() };
+        w.op(if strange { "Tanh" } else { "Sigmoid" }, &["a"], "b", &[]);
+        w.op("Reshape", &["b", "shape"], "c", &[]);
+        w.op("Transpose", &["c"], "out", &[some("perm", &[0, 2, 1])]);
+        files.push(file(3, &w.nodes, &w.tensors, "out"));
+    }
+    let load = |bytes: &Vec<u8>| Boxes::from_bytes(bytes.clone(), Path::new("a.onnx"), &Threads::new(1)).unwrap();
+    let (mut own, mut foreign) = (load(&files[0]), load(&files[1]));
+    assert!(matches!((&own, &foreign), (Boxes::Own(_), Boxes::Foreign { .. })));
+    let paint = |picture: &mut [f32]| picture.iter_mut().enumerate().for_each(|(i, v)| *v = number(9, i));
+    let sure = own.run(32, paint).unwrap().unwrap().to_vec();
+    // tanh(x) = 2 sigmoid(2x) - 1, so what comes out of the one tells what comes out of the other.
+    let inverse = |p: &f32| (p / (1.0 - p)).ln().tanh();
+    let wanted: Vec<f32> = sure.iter().map(inverse).collect();
+    let got = foreign.run(32, paint).unwrap().unwrap();
+    assert!(apart(got, &wanted) < 0.02, "{}", apart(got, &wanted));
+    assert!(foreign.shape().is_err(), "it takes pictures of any size, which the detector does not");
 }
 
 proptest! {
