@@ -246,11 +246,13 @@ impl Worker {
     fn run_step(&mut self, task: Task, start: MediaTime) {
         let (kind, id) = task;
         let own = self.seat_of(task);
-        let over = own.is_some_and(|seat| lock(&self.shared.usage).is_over(seat, start));
         let mut parts: Vec<Part> = own.map(|seat| (seat, 1)).into_iter().collect();
         match (kind, &mut self.desk) {
             (Kind::Speech | Kind::Partial, _) => self.ears.step(task, &mut self.scheduler, start),
-            (Kind::Answer, Some(desk)) => parts = desk.step_answer(id, over, &mut self.scheduler, start),
+            (Kind::Answer, Some(desk)) => {
+                let over = own.is_some_and(|seat| lock(&self.shared.usage).is_over(seat, start));
+                parts = desk.step_answer(id, over, &mut self.scheduler, start);
+            }
             (Kind::Warm | Kind::Ahead, Some(desk)) => desk.step_warm(id, &mut self.scheduler, start),
             (Kind::Embed | Kind::Question | Kind::Background, _) => {
                 self.senses.step(task, &mut self.scheduler, start);

@@ -1,4 +1,4 @@
-//! Speech for the tests of this folder.
+//! Speech, and how alike two results are, for the tests of this folder.
 
 #[path = "../../tests/common/word_errors.rs"]
 mod word_errors;
@@ -6,6 +6,13 @@ mod word_errors;
 use std::process::Command;
 
 pub(crate) use word_errors::word_errors;
+
+/// Of the angle between two rows of numbers.
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
 
 /// Rate of espeak-ng's sound.
 const ESPEAK_HZ: usize = 22_050;

@@ -112,12 +112,15 @@ impl Desk {
         } else {
             self.run(&pieces)?
         };
+        let riders = (pieces.len() - 1) as u64;
+        if riders > 0 {
+            metrics::counter!("sightline_tokens_shared_total").increment(riders);
+        }
         let mut stats = lock(&shared.stats);
-        stats.shared_tokens += (pieces.len() - 1) as u64;
+        stats.shared_tokens += riders;
         if silent {
             stats.prefilled_tokens += first.tokens.len() as u64;
         }
-        metrics::counter!("sightline_tokens_shared_total").increment((pieces.len() - 1) as u64);
         Ok(logits)
     }
 

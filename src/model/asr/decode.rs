@@ -1,6 +1,6 @@
 //! A decoder: hidden states to tokens, one at a time, with what was computed for earlier ones kept. Nothing is allocated per token.
 
-use super::layers::{Buffers, Desk, Feed, Linear, Loaded, Norm, Turns, product};
+use super::layers::{Attention, Buffers, Desk, Feed, Linear, Loaded, Norm, Turns, product};
 use super::weights::Weights;
 use crate::model::kernels::{Heads, KeyValues, add};
 
@@ -29,13 +29,6 @@ pub(super) struct Layer {
     feed: Feed,
 }
 
-struct Attention {
-    norm: Norm,
-    /// Queries, keys and values.
-    qkv: [Linear; 3],
-    out: Linear,
-}
-
 /// Where the parts of a layer are in a file.
 pub(super) struct Names<'a> {
     /// Folder of attention to itself, and to the sound.
@@ -50,11 +43,7 @@ pub(super) struct Names<'a> {
 impl Layer {
     /// `norms` stand before attention to itself and to the sound.
     pub(super) fn load(w: &mut Weights, n: &Names<'_>, width: usize, norms: [Norm; 2], feed: Feed) -> Loaded<Self> {
-        let mut attention = |folder: &str, norm| {
-            let mut side = |name: &str, bias| Linear::load(w, &format!("{folder}.{name}"), (width, width), bias);
-            let qkv = [side("q_proj", n.bias[0])?, side("k_proj", n.bias[1])?, side("v_proj", n.bias[2])?];
-            Ok(Attention { norm, qkv, out: side(n.out, n.bias.contains(&true))? })
-        };
+        let mut attention = |folder: &str, norm| Attention::load(w, (folder, n.out, width), n.bias, norm);
         let [own, sound] = norms;
         Ok(Self { own: attention(n.own, own)?, sound: attention(n.sound, sound)?, feed })
     }

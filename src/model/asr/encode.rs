@@ -1,7 +1,6 @@
 //! The layers of an encoder, window by window, so that no step takes long.
 
-use super::layers::{Buffers, Desk, Feed, Linear, Loaded, Norm, Turns, product};
-use super::weights::Weights;
+use super::layers::{Attention, Buffers, Desk, Feed, Linear, Norm, Turns, product};
 use crate::model::kernels::{Heads, KeyValues, add};
 
 /// Rows of time that are computed in one step: 6 s of Moonshine's states.
@@ -17,26 +16,8 @@ pub(super) struct Layers {
 
 /// One of them.
 pub(super) struct Layer {
-    norm: Norm,
-    /// Queries, keys and values.
-    qkv: [Linear; 3],
-    out: Linear,
-    feed: Feed,
-}
-
-impl Layer {
-    /// Its attention is `attention` in `w`: `q`, `k` and `v`, those with a bias where `bias` says so, and `out`, by the name `out` and with a bias if any has.
-    pub(super) fn load(
-        w: &mut Weights,
-        (attention, out, width): (&str, &str, usize),
-        bias: [bool; 3],
-        norm: Norm,
-        feed: Feed,
-    ) -> Loaded<Self> {
-        let mut side = |name: &str, bias| Linear::load(w, &format!("{attention}.{name}"), (width, width), bias);
-        let qkv = [side("q_proj", bias[0])?, side("k_proj", bias[1])?, side("v_proj", bias[2])?];
-        Ok(Self { norm, qkv, out: side(out, bias.contains(&true))?, feed })
-    }
+    pub(super) attention: Attention,
+    pub(super) feed: Feed,
 }
 
 /// An utterance on its way through the layers.
@@ -78,8 +59,8 @@ impl Layers {
         };
         let time = climb.x.len() / width;
         let from = climb.at.1.unwrap_or_else(|| {
-            layer.norm.round(&mut p, &climb.x, &mut b.rounded);
-            product(&mut p, &layer.qkv.each_ref().map(Linear::side), &b.rounded, &mut climb.qkv);
+            layer.attention.norm.round(&mut p, &climb.x, &mut b.rounded);
+            product(&mut p, &layer.attention.qkv.each_ref().map(Linear::side), &b.rounded, &mut climb.qkv);
             if let Some(turns) = &self.turns {
                 turns.apply(&mut p, self.heads, 0, &mut climb.qkv);
             }
@@ -93,7 +74,7 @@ impl Layers {
         mixed.resize(rows * width, 0.0);
         climb.kept.look(&mut p, time, (&climb.qkv[from * row..][..rows * row], row), mixed);
         rounded.round(&mut p, mixed, width);
-        product(&mut p, &[layer.out.side()], rounded, more);
+        product(&mut p, &[layer.attention.out.side()], rounded, more);
         add(x, more);
         layer.feed.add(&mut p, b, x);
         climb.at = if from + rows < time { (climb.at.0, Some(from + rows)) } else { (climb.at.0 + 1, None) };

@@ -148,6 +148,28 @@ pub(super) fn product(p: &mut Product<'_>, sides: &[Side<'_>], x: &Activations, 
     multiply(p, sides, x, out);
 }
 
+/// What a state looks at others with.
+pub(super) struct Attention {
+    pub(super) norm: Norm,
+    /// Queries, keys and values.
+    pub(super) qkv: [Linear; 3],
+    pub(super) out: Linear,
+}
+
+impl Attention {
+    /// It is the folder `name` of `w`: `q_proj`, `k_proj` and `v_proj`, those with a bias where `bias` says so, and `out`, by that name and with a bias if any has.
+    pub(super) fn load(
+        w: &mut Weights,
+        (name, out, width): (&str, &str, usize),
+        bias: [bool; 3],
+        norm: Norm,
+    ) -> Loaded<Self> {
+        let mut side = |part: &str, bias| Linear::load(w, &format!("{name}.{part}"), (width, width), bias);
+        let qkv = [side("q_proj", bias[0])?, side("k_proj", bias[1])?, side("v_proj", bias[2])?];
+        Ok(Self { norm, qkv, out: side(out, bias.contains(&true))? })
+    }
+}
+
 /// Half of a transformer layer: what each state makes of itself.
 pub(super) struct Feed {
     norm: Norm,

@@ -1,10 +1,13 @@
 //! The recognisers beside the same networks in f32: how far rounding takes them, at the three fastest levels of the kernels.
 
+use super::decode::Decoder;
+use super::layers::Desk;
 use super::moonshine::Moonshine;
 use super::oracle::Oracle;
 use super::tests::{folder, spoken};
 use super::whisper::Whisper;
 use crate::model::kernels::Level;
+use crate::model::testing::cosine;
 
 /// What a recogniser computes on its way.
 pub(super) struct Inside {
@@ -18,15 +21,31 @@ pub(super) struct Inside {
     pub(super) scores: Vec<Vec<f32>>,
 }
 
-/// The likeliest.
-pub(super) fn best(scores: &[f32]) -> u32 {
-    (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).expect("scores") as u32
+impl Inside {
+    /// Of a sound that was encoded: scores after `tokens`, and after the likeliest behind them, `most` in all.
+    pub(super) fn decoded(
+        (input, states): (Vec<f32>, Vec<f32>),
+        decoder: &Decoder,
+        mut tokens: Vec<u32>,
+        most: usize,
+        desk: &mut Desk,
+    ) -> Self {
+        let (mut state, mut scores) = (decoder.begin(most), Vec::new());
+        while !decoder.listen(&states, &mut state, desk) {}
+        for i in 0..most {
+            scores.push(decoder.step(tokens[i], &mut state, desk).unwrap().to_vec());
+            if i + 1 == tokens.len() && i + 1 < most {
+                tokens.push(best(&scores[i]));
+            }
+        }
+        assert!(decoder.step(tokens[0], &mut state, desk).is_none(), "there was room for one more");
+        Self { input, states, tokens, scores }
+    }
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+/// The likeliest.
+fn best(scores: &[f32]) -> u32 {
+    (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).expect("scores") as u32
 }
 
 const TEXT: &str = "There is a red cup on the table, and a book next to it. What is the person on the left holding?";

@@ -9,7 +9,7 @@
 
 use super::tflite::{Table, TfModel, TfOp};
 use crate::base::Brake;
-use crate::model::convnet::{Depthwise, KERNEL, Matrix, Refused, Window, patches, pointwise, separable};
+use crate::model::convnet::{Depthwise, KERNEL, Matrix, Refused, Window, mean, patches, pointwise, separable};
 use crate::model::kernels::{Curve, Finish, Level, Product, Team};
 
 /// `BuiltinOperator` numbers of the TFLite schema.
@@ -128,7 +128,10 @@ impl Net {
                     separable(p, (depthwise, Finish::PLAIN), (window, input(0)?), &mut [matrix.to(to)])?;
                 }
                 Work::Add(limits) => add(input(0)?, input(1)?, *limits, &mut out),
-                Work::Pool(channels) => pool(input(0)?, *channels, &mut out),
+                Work::Pool(channels) => {
+                    out.resize(*channels, 0.0);
+                    mean(input(0)?, &mut out);
+                }
                 Work::Dense(matrix) => {
                     features = input(0)?.to_vec();
                     let to = room(&mut out, features.len() / matrix.inputs, matrix);
@@ -198,18 +201,6 @@ fn within((low, high): (f32, f32)) -> Finish {
 fn add(a: &[f32], b: &[f32], (low, high): (f32, f32), out: &mut Vec<f32>) {
     out.clear();
     out.extend(a.iter().zip(b).map(|(a, b)| (a + b).max(low).min(high)));
-}
-
-/// The mean of each channel over all pixels.
-fn pool(x: &[f32], channels: usize, out: &mut Vec<f32>) {
-    out.clear();
-    out.resize(channels, 0.0);
-    for pixel in x.chunks_exact(channels) {
-        out.iter_mut().zip(pixel).for_each(|(sum, v)| *sum += v);
-    }
-    #[expect(clippy::cast_precision_loss, reason = "pixels of a small picture")]
-    let n = (x.len() / channels).max(1) as f32;
-    out.iter_mut().for_each(|sum| *sum /= n);
 }
 
 /// Limits of the activation that is fused into an operator: 0 none, 1 `ReLU`, 3 `ReLU6`.
@@ -310,6 +301,7 @@ mod tests {
 
     use super::{Depthwise, Level, Net, TfModel, limits, op, weights, window};
     use crate::model::convnet::plainly;
+    use crate::model::testing::cosine;
 
     /// The net in f32, operator by operator, with candle's products: logits.
     fn exactly(model: &TfModel<'_>, rgb: &[u8]) -> Vec<f32> {
@@ -357,11 +349,6 @@ mod tests {
             slots[last] = out;
         }
         std::mem::take(&mut slots[last])
-    }
-
-    fn cosine(a: &[f32], b: &[f32]) -> f32 {
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
     }
 
     #[test]

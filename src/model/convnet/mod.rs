@@ -19,7 +19,7 @@ mod steps;
 mod window;
 
 pub(super) use matrix::{Matrix, patches, pointwise, separable};
-pub(super) use net::Net;
+pub(super) use net::{Net, mean};
 #[cfg(test)]
 pub(super) use window::tests::plainly;
 pub(super) use window::{Depthwise, KERNEL, Window};

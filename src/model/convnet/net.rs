@@ -2,6 +2,8 @@
 
 mod run;
 
+pub(in crate::model) use run::mean;
+
 use super::matrix::Matrix;
 use super::steps::Step;
 use super::{Refused, plan};

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::dialogue::{Message, Prompt, Role};
 use crate::model::kernels;
+use crate::model::testing::cosine;
 
 const QWEN: &str = "qwen2.5-coder-0.5b-instruct";
 pub(super) const SMOL: &str = "smollm2-135m-instruct";
@@ -126,18 +127,12 @@ fn logits_at_every_level_are_those_of_f32_but_for_rounding() {
                 };
                 run(first, false);
                 let got = run(last, true).unwrap();
-                let alike = likeness(&got, &wanted);
+                let alike = cosine(&got, &wanted);
                 println!("{name} {} {threads}: {alike}", level.name());
                 assert!(alike > 0.9995, "{name}, {}, {threads} threads: {alike}", level.name());
             }
         }
     }
-}
-
-/// Cosine of the angle between two rows of logits.
-fn likeness(a: &[f32], b: &[f32]) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 #[test]
@@ -161,8 +156,8 @@ fn a_cut_a_copied_and_a_chunked_cache_go_on_like_a_fresh_one() {
     llm.forward(1, chunk, false).unwrap();
     let copied = llm.forward(1, rest, true).unwrap().unwrap();
     // Not bit for bit: activations are rounded to 8 bits, and a last-bit difference of a sum can tip a rounding.
-    assert!(likeness(&fresh, &cut) > 0.998 && likeness(&fresh, &copied) > 0.998);
-    assert!(likeness(&fresh, &other) < 0.99);
+    assert!(cosine(&fresh, &cut) > 0.998 && cosine(&fresh, &copied) > 0.998);
+    assert!(cosine(&fresh, &other) < 0.99);
 }
 
 #[test]
@@ -273,7 +268,7 @@ fn what_is_computed_in_one_step_with_others_is_what_is_computed_alone() {
     for (a, b) in alone.iter().zip(&together) {
         assert_eq!(a.is_some(), b.is_some());
         if let (Some(a), Some(b)) = (a, b) {
-            let alike = likeness(a, b);
+            let alike = cosine(a, b);
             assert!(alike > 0.999_999, "{alike}");
         }
     }
@@ -282,7 +277,7 @@ fn what_is_computed_in_one_step_with_others_is_what_is_computed_alone() {
     let next = llm.forward(2, &[7], true).unwrap().unwrap();
     begin(&mut llm);
     llm.forward(2, &tokens[2][cut[2]..], false).unwrap();
-    assert!(likeness(&next, &llm.forward(2, &[7], true).unwrap().unwrap()) > 0.999_999);
+    assert!(cosine(&next, &llm.forward(2, &[7], true).unwrap().unwrap()) > 0.999_999);
     // A piece that is wrong costs the others nothing.
     let before = [0, 1, 2].map(|slot| llm.len(slot));
     for wrong in [Piece { slot: 1, tokens: &[u32::MAX], want_logits: true }, Piece { slot: 9, ..piece(1) }, piece(0)] {

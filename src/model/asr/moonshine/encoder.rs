@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::rotary;
 use crate::model::asr::encode::{Climb, Layer, Layers, WINDOW};
-use crate::model::asr::layers::{Buffers, Desk, Feed, Linear, Loaded, Norm, product};
+use crate::model::asr::layers::{Attention, Buffers, Desk, Feed, Linear, Loaded, Norm, product};
 use crate::model::asr::weights::Weights;
 use crate::model::kernels::{Dense, Heads, Product, gelu, tanh};
 
@@ -60,7 +60,8 @@ fn layer(w: &mut Weights, c: &Config, i: usize) -> Loaded<Layer> {
     let up = Linear::load(w, &format!("{name}.mlp.fc1"), (h, inner), true)?;
     let down = Linear::load(w, &format!("{name}.mlp.fc2"), (inner, h), true)?;
     let feed = Feed::smooth(norm(w, "post_attention_layernorm")?, up, down);
-    Layer::load(w, (&format!("{name}.self_attn"), "o_proj", h), [false; 3], first, feed)
+    let attention = Attention::load(w, (&format!("{name}.self_attn"), "o_proj", h), [false; 3], first)?;
+    Ok(Layer { attention, feed })
 }
 
 /// How far the encoder is with an utterance.

@@ -149,16 +149,6 @@ impl Moonshine {
         let input = sound.to_vec();
         let mut encoding = Encoding::new(input.clone());
         let states = std::iter::repeat_with(|| encoder.step(&mut encoding, &mut desk)).find_map(|s| s).unwrap();
-        let (mut state, mut scores) = (decoder.begin(most), Vec::new());
-        while !decoder.listen(&states, &mut state, &mut desk) {}
-        let mut tokens = vec![config.decoder_start_token_id];
-        for i in 0..most {
-            scores.push(decoder.step(tokens[i], &mut state, &mut desk).unwrap().to_vec());
-            if i + 1 == tokens.len() && i + 1 < most {
-                tokens.push(super::parity::best(&scores[i]));
-            }
-        }
-        assert!(decoder.step(tokens[0], &mut state, &mut desk).is_none(), "there was room for one more");
-        super::parity::Inside { input, states, tokens, scores }
+        super::parity::Inside::decoded((input, states), decoder, vec![config.decoder_start_token_id], most, &mut desk)
     }
 }

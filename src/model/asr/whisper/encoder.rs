@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::decoder::BIAS;
 use crate::model::asr::encode::{Climb, Layer, Layers};
-use crate::model::asr::layers::{Buffers, Desk, Feed, Linear, Loaded, Norm, product};
+use crate::model::asr::layers::{Attention, Buffers, Desk, Feed, Linear, Loaded, Norm, product};
 use crate::model::asr::weights::Weights;
 use crate::model::kernels::{Dense, Heads, add, gelu};
 
@@ -79,7 +79,8 @@ fn layer(w: &mut Weights, c: &Config, i: usize) -> Loaded<Layer> {
     let up = Linear::load(w, &format!("{name}.fc1"), (d, inner), true)?;
     let down = Linear::load(w, &format!("{name}.fc2"), (inner, d), true)?;
     let feed = Feed::smooth(norm(w, "final_layer_norm")?, up, down);
-    Layer::load(w, (&format!("{name}.self_attn"), "out_proj", d), BIAS, first, feed)
+    let attention = Attention::load(w, (&format!("{name}.self_attn"), "out_proj", d), BIAS, first)?;
+    Ok(Layer { attention, feed })
 }
 
 /// How far the encoder is with an utterance.

@@ -321,8 +321,8 @@ fn most(p: &mut Product<'_>, window: &Window, (x, channels): (&[f32], usize), ou
     });
 }
 
-/// The mean of each channel.
-fn mean(x: &[f32], out: &mut [f32]) {
+/// The mean of each channel over all pixels; `out` has room for one of each.
+pub(in crate::model) fn mean(x: &[f32], out: &mut [f32]) {
     out.fill(0.0);
     for pixel in x.chunks_exact(out.len().max(1)) {
         out.iter_mut().zip(pixel).for_each(|(sum, v)| *sum += v);

@@ -1,6 +1,7 @@
 //! The published nets.
 
 use super::*;
+use crate::model::testing::cosine;
 
 /// The folder of the weights, if `file` is there.
 fn weights(file: &str) -> Option<PathBuf> {
@@ -47,11 +48,6 @@ fn yolox_input(pixels: &Pixels<'_>, side: usize) -> Vec<f32> {
     let mut square = vec![0.0; side * side * 3];
     letterbox(&small, w, side, &mut square);
     square
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 #[test]
