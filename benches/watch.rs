@@ -33,6 +33,7 @@ fn watch(c: &mut Criterion) {
     });
     let look = Look {
         expert: DETECTOR,
+        region: None,
         sightings: (0..8_u8)
             .map(|i| Sighting::Object {
                 label: "cup".into(),

@@ -105,6 +105,11 @@ pub const METRICS: &[Metric] = &[
         "device time of looks that were not needed since nothing had changed or it moved, at what a look cost lately; label: reason",
     ),
     counter("sightline_gate_saved_looks_total", "those looks, at most as many as the frame rate allows; label: reason"),
+    counter("sightline_region_looks_total", "looks of an expert at a part of a picture; label: expert"),
+    counter(
+        "sightline_region_saved_milliseconds_total",
+        "device time that those took less than a look at a whole picture lately; label: expert",
+    ),
     counter("sightline_silence_milliseconds_total", "sound in which nobody spoke, which was not recognised"),
     counter(
         "sightline_answers_without_look_total",

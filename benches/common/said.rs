@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use sightline::base::{BBox, RgbFrame};
-use sightline::watch::{CLASSIFIER, DETECTOR, Look, OCR, Sighting};
+use sightline::watch::{CLASSIFIER, DETECTOR, Look, OCR, Region, Sighting};
 
 /// Looks by the pixels that were looked at.
 #[derive(Default)]
@@ -65,7 +65,7 @@ fn write(look: &Look) -> Value {
         Sighting::Text { text, confidence, bbox } => json!({"text": text, "p": confidence, "at": at(bbox)}),
         Sighting::Embedding { vector } => json!({"vector": vector}),
     });
-    json!({"expert": look.expert, "said": said.collect::<Vec<_>>()})
+    json!({"expert": look.expert, "said": said.collect::<Vec<_>>(), "part": look.region.map(|r| at(&r.bbox()))})
 }
 
 fn read(value: &Value) -> Option<Look> {
@@ -86,5 +86,8 @@ fn read(value: &Value) -> Option<Look> {
             Sighting::Embedding { vector: s["vector"].as_array().into_iter().flatten().map(number).collect() }
         }
     };
-    Some(Look { expert, sightings: value["said"].as_array()?.iter().map(sighting).collect() })
+    let corner = |i: usize| number(&value["part"][i]);
+    let part = BBox { x0: corner(0), y0: corner(1), x1: corner(2), y1: corner(3) };
+    let region = Region::of(part, part);
+    Some(Look { expert, sightings: value["said"].as_array()?.iter().map(sighting).collect(), region })
 }

@@ -213,6 +213,48 @@ impl Stock {
             pieces.into_iter().map(|(middle, picture, truth)| (middle, picture.width() as f32, truth)).collect();
         Box::new(Walking { world, pieces, path })
     }
+
+    /// Small things are laid into a scene, each for five to eight seconds, and taken away again. Each is something that the experts know in another scene.
+    pub fn bringing(&mut self, experts: &mut Experts, length: f32) -> Box<dyn Clip> {
+        let (still, mut truth, _) = self.scene(experts, (WIDTH, HEIGHT), |seen| seen.len() <= 6);
+        let here: Vec<String> = truth.objects.iter().chain(&truth.neutral).cloned().collect();
+        let (mut brought, mut at) = (Vec::new(), 3.0);
+        while at < length {
+            let (label, picture) = self.thing(experts, &here);
+            let (w, h) = picture.dimensions();
+            let place = (
+                self.rng.random_range(w / 2 + 20..WIDTH - w / 2 - 20) as f32,
+                self.rng.random_range(h / 2 + 20..HEIGHT - h / 2 - 20) as f32,
+            );
+            let to = at + MOVE_S + 5.0 + 3.0 * self.rng.random::<f32>();
+            brought.push(Brought { from: at, to, label, picture, place });
+            at = to + MOVE_S + 3.0;
+        }
+        // What is always there may be found only at one of two looks, and be said to be another thing: what counts is what is brought.
+        truth.neutral.append(&mut truth.objects);
+        Box::new(Bringing { still, truth, brought })
+    }
+
+    /// Something cut out of a scene, its longer side 60 to 110 pixels.
+    fn thing(&mut self, experts: &mut Experts, but: &[String]) -> (String, RgbImage) {
+        loop {
+            let (picture, truth, seen) = self.scene(experts, (WIDTH, HEIGHT), |_| true);
+            let area = |b: &[f32; 4]| (b[2] - b[0]) * (b[3] - b[1]);
+            let fits = |s: &&(String, [f32; 4])| {
+                (0.03..0.5).contains(&area(&s.1)) && truth.objects.contains(&s.0) && !but.contains(&s.0)
+            };
+            let Some((label, b)) = seen.iter().filter(fits).max_by(|a, b| area(&a.1).total_cmp(&area(&b.1))) else {
+                continue;
+            };
+            let (w, h) = (WIDTH as f32, HEIGHT as f32);
+            let (x, y) = ((b[0] * w) as u32, (b[1] * h) as u32);
+            let (cw, ch) = (((b[2] - b[0]) * w) as u32, ((b[3] - b[1]) * h) as u32);
+            let cut = imageops::crop_imm(&picture, x, y, cw.max(1), ch.max(1)).to_image();
+            let scale = self.rng.random_range(60.0..110.0_f32) / cw.max(ch).max(1) as f32;
+            let side = |v: u32| ((v as f32 * scale) as u32).max(8);
+            return (label.clone(), imageops::resize(&cut, side(cw), side(ch), imageops::FilterType::Triangle));
+        }
+    }
 }
 
 /// Seconds to bring something before the camera, or away from it.
@@ -238,6 +280,40 @@ struct Shown {
     to: f32,
     label: String,
     picture: RgbImage,
+}
+
+struct Brought {
+    from: f32,
+    to: f32,
+    label: String,
+    picture: RgbImage,
+    place: (f32, f32),
+}
+
+struct Bringing {
+    still: RgbImage,
+    truth: Truth,
+    brought: Vec<Brought>,
+}
+
+impl Clip for Bringing {
+    fn picture(&self, t: f32) -> RgbImage {
+        let mut picture = self.still.clone();
+        if let Some(b) = self.brought.iter().find(|b| (b.from..b.to + MOVE_S).contains(&t)) {
+            let share = ((t - b.from).min(b.to + MOVE_S - t) / MOVE_S).clamp(0.0, 1.0);
+            let side = if b.place.0 < WIDTH as f32 / 2.0 { -60.0 } else { WIDTH as f32 + 60.0 };
+            lay(&mut picture, &b.picture, (side + (b.place.0 - side) * share, b.place.1));
+        }
+        picture
+    }
+
+    fn truth(&self, t: f32) -> Option<Truth> {
+        let Some(b) = self.brought.iter().find(|b| (b.from..b.to + MOVE_S).contains(&t)) else {
+            return Some(self.truth.clone());
+        };
+        let there = (b.from + MOVE_S..b.to).contains(&t);
+        there.then(|| Truth { objects: vec![b.label.clone()], ..self.truth.clone() })
+    }
 }
 
 struct Showing {

@@ -1,9 +1,13 @@
 //! The experts, asked directly; the reader is left out: the clips have no text.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use sightline::base::{BBox, FrameId, MediaTime, RgbFrame};
+use sightline::engine::Glimpse;
 use sightline::model::onnx::Threads;
 use sightline::model::vision::{VisionFiles, load_experts};
 use sightline::watch::{CLASSIFIER, DETECTOR, Look, Perceive, Sighting};
@@ -13,6 +17,8 @@ use crate::said::Said;
 pub struct Experts {
     experts: Vec<Box<dyn Perceive>>,
     said: Said,
+    /// What each look took that was not read from a file.
+    took: HashMap<u64, Duration>,
     pub asked: u64,
 }
 
@@ -21,29 +27,40 @@ impl Experts {
         let files = VisionFiles { reader: None, ..VisionFiles::under(models) };
         let threads = Threads::new(2);
         let experts = load_experts(&files, &threads).expect("the default models (`make models`)");
-        Self { experts, said: Said::open(cache), asked: 0 }
+        Self { experts, said: Said::open(cache), took: HashMap::new(), asked: 0 }
     }
 
-    pub fn look(&mut self, frame: &RgbFrame) -> Vec<Look> {
-        let key = Said::of(frame);
+    /// What they say of a picture or of a part of it, and what that took, if it is known.
+    pub fn look(&mut self, frame: &RgbFrame, part: Option<&Glimpse>) -> (Vec<Look>, Option<Duration>) {
+        let mut hasher = DefaultHasher::new();
+        part.map(|part| format!("{part:?}")).hash(&mut hasher);
+        let key = Said::of(frame) ^ part.map_or(0, |_| hasher.finish());
         if let Some(looks) = self.said.get(key) {
-            return looks.clone();
+            return (looks.clone(), self.took.get(&key).copied());
         }
         self.asked += 1;
-        let (mut looks, mut seen) = (Vec::new(), Vec::new());
+        let begun = Instant::now();
+        let (mut looks, mut seen) = (Vec::new(), part.map(|part| part.outside.clone()).unwrap_or_default());
         for expert in &mut self.experts {
-            let sightings = expert.perceive(frame, &seen).expect("a frame that can be looked at");
+            let region = part.map(|part| part.region);
+            let said =
+                region.and_then(|r| expert.perceive_part(frame, &r, &seen).expect("a frame that can be looked at"));
+            let region = said.is_some().then_some(region).flatten();
+            let sightings =
+                said.unwrap_or_else(|| expert.perceive(frame, &seen).expect("a frame that can be looked at"));
             let kept = sightings.into_iter().filter(|s| !matches!(s, Sighting::Embedding { .. }));
-            let look = Look { expert: expert.name(), sightings: kept.collect() };
+            let look = Look { expert: expert.name(), sightings: kept.collect(), region };
             seen.extend(look.sightings.iter().cloned());
             looks.push(look);
         }
+        let took = begun.elapsed();
         self.said.keep(key, &looks);
-        looks
+        self.took.insert(key, took);
+        (looks, Some(took))
     }
 
     fn said(&mut self, picture: &RgbImage, expert: &str) -> Vec<Sighting> {
-        let looks = self.look(&frame(picture.clone(), 0, MediaTime::ZERO));
+        let (looks, _) = self.look(&frame(picture.clone(), 0, MediaTime::ZERO), None);
         looks.into_iter().filter(|l| l.expert == expert).flat_map(|l| l.sightings).collect()
     }
 

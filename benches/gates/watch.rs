@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sightline::base::{BBox, RgbFrame};
-use sightline::watch::{Look, Sampler, SamplerConfig, Scene, SceneConfig, SceneFacts, Verdict};
+use sightline::engine::Glimpse;
+use sightline::watch::region::{Regions, Sight};
+use sightline::watch::{Look, Pixels, Sampler, SamplerConfig, Scene, SceneConfig, SceneFacts, Verdict};
 
 use crate::clips::Truth;
 use crate::experts::{Experts, firsts};
@@ -35,7 +37,8 @@ impl Known {
         }
         let known = self.objects.iter().filter(|o| !truth.neutral.contains(o)).count();
         let both = truth.objects.iter().filter(|o| self.objects.contains(*o)).count();
-        2.0 * both as f64 / (known + truth.objects.len()).max(1) as f64
+        let all = known + truth.objects.len();
+        if all == 0 { 1.0 } else { 2.0 * both as f64 / all as f64 }
     }
 
     /// Likeness of what two watchers know: F1 of the objects, and whether the first label is the same.
@@ -48,6 +51,8 @@ impl Known {
 
 pub struct Watcher {
     sampler: Sampler,
+    /// The gate `region`, where it is on.
+    regions: Option<Regions>,
     scene: Scene,
     now: Known,
     /// Which pictures were looked at.
@@ -58,19 +63,26 @@ pub struct Watcher {
     pub verdict: Option<Verdict>,
     /// Time that its gates took.
     pub gates: Duration,
+    /// Time that the experts took, and over how many looks.
+    pub experts: (Duration, u32),
+    /// Looks of the detector at a part of the picture.
+    pub parts: u32,
 }
 
 impl Watcher {
-    pub fn new(config: SamplerConfig) -> Self {
+    pub fn new(config: SamplerConfig, by_region: bool) -> Self {
         let stale = SceneConfig { stale: config.max_interval * 4, ..SceneConfig::default() };
         Self {
             sampler: Sampler::new(config),
+            regions: by_region.then(|| Regions::new(config.patch_change, config.max_interval)),
             scene: Scene::new(stale),
             now: Known::default(),
             looks: Vec::new(),
             known: Vec::new(),
             verdict: None,
             gates: Duration::ZERO,
+            experts: (Duration::ZERO, 0),
+            parts: 0,
         }
     }
 
@@ -84,9 +96,27 @@ impl Watcher {
             return None;
         }
         self.looks.push(self.known.len());
-        let looks = experts.map(|experts| experts.look(frame)).unwrap_or_default();
+        let begun = std::time::Instant::now();
+        let (sight, part) = self.part_of(frame);
+        self.gates += begun.elapsed();
+        let (looks, took) = experts.map(|experts| experts.look(frame, part.as_ref())).unwrap_or_default();
+        if let Some(took) = took {
+            self.experts = (self.experts.0 + took, self.experts.1 + 1);
+        }
+        self.parts += u32::from(looks.iter().any(|look| look.region.is_some()));
+        if let (Some(regions), Some(sight)) = (&mut self.regions, sight) {
+            regions.looked(sight, part.map(|part| part.region));
+        }
         self.now = Known::of(self.scene.observe(frame, &looks));
         Some(looks)
+    }
+
+    fn part_of(&self, frame: &RgbFrame) -> (Option<Sight>, Option<Glimpse>) {
+        let (Some(regions), Some(pixels)) = (&self.regions, Pixels::of(frame)) else { return (None, None) };
+        let (sight, facts) = (Sight::of(&pixels, frame.capture, &[]), self.scene.facts());
+        let places: Vec<BBox> = facts.objects.iter().map(|o| o.bbox).collect();
+        let region = regions.choose(&sight, &places);
+        (Some(sight), region.map(|region| Glimpse { region, outside: region.outside(facts) }))
     }
 
     /// What is known goes down as it is now.

@@ -45,7 +45,7 @@ impl Eyes {
             Some(looks) => looks.clone(),
             None => {
                 let deadline = clock.now() + Duration::from_secs(60);
-                let request = PerceiveRequest { experts: Vec::new(), deadline, urgent: false };
+                let request = PerceiveRequest { experts: Vec::new(), deadline, urgent: false, part: None };
                 let looks = engine.perceive(frame.clone(), request).await.expect("the engine looks").looks;
                 self.cache.keep(key, &looks);
                 looks

@@ -97,6 +97,8 @@ const ENDING: usize = 2;
 /// Pictures that the watcher compares, a second, where it looks at fewer: how late a change is noticed. 100 ms of it are not felt.
 const COMPARED_FPS: f32 = 10.0;
 
+/// The name in `watch.gates` of looks at what changed alone.
+const REGION_GATE: &str = "region";
 /// The name in `watch.gates` of what goes by the size of coded pictures.
 const CODEC_GATE: &str = "codec";
 
@@ -164,7 +166,8 @@ fn watch_config(config: &Config) -> WatchConfig {
     };
     let scene = SceneConfig { stale: config.watch.keep_alive * 4, ..SceneConfig::default() };
     let keyframe_side = config.memory.enabled.then_some(config.memory.keyframe_side);
-    WatchConfig { sampler, scene, look_budget: config.budget.perceive * 4, keyframe_side }
+    let by_region = config.watch.gates.iter().any(|name| name == REGION_GATE);
+    WatchConfig { sampler, scene, by_region, look_budget: config.budget.perceive * 4, keyframe_side }
 }
 
 fn names(config: &Config, voice: Option<String>) -> Names {

@@ -41,7 +41,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
 const MIB: i64 = 1 << 20;
 const HOUR_MS: i64 = 3_600_000;
 
-pub(super) const GATES: &[&str] = &["codec", "luma", "patches", "motion"];
+pub(super) const GATES: &[&str] = &["codec", "luma", "patches", "motion", "region"];
 pub(super) const EXPERTS: &[&str] = &["detector", "classifier", "ocr"];
 
 pub(super) const KEYS: &[Key] = &[
@@ -260,8 +260,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "watch.gates",
         Kind::Choices(GATES),
-        "[\"codec\", \"luma\", \"patches\", \"motion\"]",
-        "What spares looks: a frame is worth one after a change of its mean brightness (`luma`) or of some of its patches, with `motion` once that is still again or the camera has turned. `codec` spares converting pictures whose coded size says that nothing moved. Without luma and patches every frame is looked at that `watch.max_fps` allows.",
+        "[\"codec\", \"luma\", \"patches\", \"motion\", \"region\"]",
+        "What spares looks: a frame is worth one after a change of its mean brightness (`luma`) or of some of its patches, with `motion` once that is still again or the camera has turned. `codec` spares converting pictures whose coded size says that nothing moved. With `region` a look takes the part of the picture in which something changed, where it is small enough; what a question waits for is looked at whole. Without luma and patches every frame is looked at that `watch.max_fps` allows.",
     ),
     key(
         "watch.keep_alive_s",

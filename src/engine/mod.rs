@@ -30,6 +30,6 @@ mod tests;
 pub use error::EngineError;
 pub use handle::{Engine, EngineHandle, EngineSession};
 pub use requests::{
-    EngineConfig, EngineParts, EngineStats, Finish, GenerateEvent, GenerateRequest, PerceiveRequest, Perceived,
-    TranscribeDone,
+    EngineConfig, EngineParts, EngineStats, Finish, GenerateEvent, GenerateRequest, Glimpse, PerceiveRequest,
+    Perceived, TranscribeDone,
 };

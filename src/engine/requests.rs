@@ -8,7 +8,7 @@ use crate::listen::{Transcribe, Transcript};
 use crate::model::LanguageModel;
 use crate::model::llm::Sampling;
 use crate::model::voice::Voice;
-use crate::watch::{EmbedText, Look, Perceive};
+use crate::watch::{EmbedText, Look, Perceive, Region, Sighting};
 
 /// The models that share the device.
 #[derive(Default)]
@@ -147,7 +147,7 @@ pub struct TranscribeDone {
 }
 
 /// Which experts are to look at a frame, and until when.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PerceiveRequest {
     /// Names of experts; empty for all. They look in the order in which they were given to the engine.
     pub experts: Vec<&'static str>,
@@ -155,6 +155,17 @@ pub struct PerceiveRequest {
     pub deadline: MediaTime,
     /// A question waits for it: goes before perception in the background.
     pub urgent: bool,
+    /// The part of the frame that those who can look at alone; nothing for all of it.
+    pub part: Option<Glimpse>,
+}
+
+/// A part of a frame, and what is known around it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Glimpse {
+    /// The part.
+    pub region: Region,
+    /// See [`Region::outside`].
+    pub outside: Vec<Sighting>,
 }
 
 /// What the experts said.

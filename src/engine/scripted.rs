@@ -8,7 +8,7 @@ use crate::base::{Brake, ManualClock, RgbFrame};
 use crate::dialogue::{Prompt, Role};
 use crate::listen::{Recognition, Transcribe, TranscribeError, Transcript};
 use crate::model::{LanguageModel, ModelError, Rendered, TextCodec};
-use crate::watch::{EmbedText, EmbedTextError, Perceive, PerceiveError, Sighting};
+use crate::watch::{EmbedText, EmbedTextError, Perceive, PerceiveError, Region, Sighting};
 
 const OPEN: u32 = 256;
 const CLOSE: u32 = 257;
@@ -283,6 +283,17 @@ impl Perceive for ScriptedExpert {
             Act::Fail => Err(PerceiveError::Model { expert: self.name, reason: "told to fail".to_owned() }),
             Act::Panic => panic!("told to panic"),
         }
+    }
+
+    fn perceive_part(
+        &mut self,
+        _: &RgbFrame,
+        region: &Region,
+        seen: &[Sighting],
+    ) -> Result<Option<Vec<Sighting>>, PerceiveError> {
+        note(&self.log, format!("part {} after {}", self.name, seen.len()));
+        // Only a part on the left does.
+        Ok((region.bbox().x0 <= 0.0).then(Vec::new))
     }
 
     fn obey(&mut self, brake: Brake) {

@@ -2,16 +2,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::base::{MediaTime, RgbFrame};
 use crate::budget::Work;
-use crate::watch::{EmbedText, Look, Perceive, PerceiveError};
+use crate::watch::{EmbedText, Look, Perceive, PerceiveError, Sighting};
 
 use super::EngineError;
-use super::handle::Shared;
-use super::requests::{PerceiveRequest, Perceived};
+use super::handle::{Shared, lock};
+use super::requests::{Glimpse, PerceiveRequest, Perceived};
 use super::schedule::{Kind, Scheduler, Task};
 use super::worker::{breakable, count_broken_off, count_miss, guarded, note_cost};
 
@@ -34,6 +35,8 @@ pub(super) struct PerceiveJob {
     urgent: bool,
     asked: MediaTime,
     started: Option<MediaTime>,
+    /// The part of the frame to look at; nothing for all of it.
+    part: Option<Glimpse>,
     perceived: Perceived,
     reply: oneshot::Sender<Perceived>,
     seat: usize,
@@ -55,8 +58,25 @@ impl PerceiveJob {
         let unknown = request.experts.iter().filter(|name| !experts.contains(name));
         let missed = unknown.map(|name| (*name, "there is no such expert".to_owned())).collect();
         let perceived = Perceived { missed, ..Perceived::default() };
-        let (deadline, urgent) = (request.deadline, request.urgent);
-        Self { frame, wanted, deadline, urgent, asked, started: None, perceived, reply, seat, broken_off: 0 }
+        let PerceiveRequest { deadline, urgent, part, .. } = request;
+        Self { frame, wanted, deadline, urgent, asked, started: None, part, perceived, reply, seat, broken_off: 0 }
+    }
+
+    /// What is known of the frame by now, and around the part of it that is looked at.
+    fn seen(&self) -> Vec<Sighting> {
+        let said = self.perceived.looks.iter().flat_map(|look| &look.sightings);
+        self.part.iter().flat_map(|part| &part.outside).chain(said).cloned().collect()
+    }
+
+    /// One expert's look: at the part where that does, else at the whole.
+    fn look(&self, expert: &mut dyn Perceive) -> Result<Look, PerceiveError> {
+        let (name, seen) = (expert.name(), self.seen());
+        if let Some(Glimpse { region, .. }) = &self.part
+            && let Some(sightings) = expert.perceive_part(&self.frame, region, &seen)?
+        {
+            return Ok(Look { expert: name, sightings, region: Some(*region) });
+        }
+        Ok(Look::whole(name, expert.perceive(&self.frame, &seen)?))
     }
 }
 
@@ -139,6 +159,18 @@ impl Senses {
         }
     }
 
+    /// What a look has cost; one at a part of a picture, what it spared. What is expected of the next one stays what a look at a whole picture takes.
+    fn note_look(&self, expert: &'static str, part: bool, took: Duration) {
+        metrics::histogram!("sightline_look_seconds", "expert" => expert).record(took.as_secs_f64());
+        if !part {
+            return note_cost(&self.shared, Work::Look(expert), 1.0, took);
+        }
+        let whole = lock(&self.shared.ledger).costs.expect(Work::Look(expert), 1.0).unwrap_or(took);
+        let spared = u64::try_from(whole.saturating_sub(took).as_millis()).unwrap_or(0);
+        metrics::counter!("sightline_region_looks_total", "expert" => expert).increment(1);
+        metrics::counter!("sightline_region_saved_milliseconds_total", "expert" => expert).increment(spared);
+    }
+
     /// Lets one expert look.
     fn step_look(&mut self, (kind, id): Task, scheduler: &mut Scheduler, now: MediaTime) {
         let Some(mut job) = self.looking.remove(&id) else { return };
@@ -152,16 +184,16 @@ impl Senses {
             job.perceived.missed.extend(late);
         } else if let Some(i) = job.wanted.pop_front() {
             let expert = &mut self.experts[i];
-            let (name, perceived) = (expert.name(), &mut job.perceived);
-            let seen: Vec<_> = perceived.looks.iter().flat_map(|look| look.sightings.iter().cloned()).collect();
+            let name = expert.name();
             let looked = breakable(&self.shared, kind, job.broken_off, || {
-                guarded(&self.shared, name, || expert.perceive(&job.frame, &seen))
+                guarded(&self.shared, name, || job.look(expert.as_mut()))
             });
             if !matches!(looked, Ok(Err(PerceiveError::BrokenOff))) {
                 let took = self.shared.clock.now().since(now);
-                note_cost(&self.shared, Work::Look(name), 1.0, took);
-                metrics::histogram!("sightline_look_seconds", "expert" => name).record(took.as_secs_f64());
+                let part = matches!(&looked, Ok(Ok(look)) if look.region.is_some());
+                self.note_look(name, part, took);
             }
+            let perceived = &mut job.perceived;
             match looked {
                 Ok(Err(PerceiveError::BrokenOff)) => {
                     job.wanted.push_front(i);
@@ -170,9 +202,7 @@ impl Senses {
                     job.deadline = job.deadline + self.shared.clock.now().since(now);
                     count_broken_off(&self.shared, kind);
                 }
-                Ok(Ok(sightings)) => {
-                    perceived.looks.push(Look { expert: name, sightings });
-                }
+                Ok(Ok(look)) => perceived.looks.push(look),
                 Ok(Err(e)) => perceived.missed.push((name, e.to_string())),
                 Err(e) => perceived.missed.push((name, e.to_string())),
             }

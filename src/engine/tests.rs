@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::scripted::{Act, Log, ScriptedEmbedder, ScriptedExpert, ScriptedLanguage, ScriptedTranscriber};
 use super::*;
-use crate::base::{Brake, Clock, ErrorClass, FrameId, ManualClock, MediaTime, RgbFrame, SessionId};
+use crate::base::{BBox, Brake, Clock, ErrorClass, FrameId, ManualClock, MediaTime, RgbFrame, SessionId};
 use crate::dialogue::{Message, Prompt, Role};
 use crate::model::LanguageModel as _;
 use crate::model::llm::Sampling;
-use crate::watch::EmbedTextError;
+use crate::watch::{EmbedTextError, Region, Sighting};
 
 const LONG: &str =
     "This is an answer of more than sixty-four characters, so that it cannot fit into a small reply queue at once.";
@@ -255,7 +255,8 @@ fn frame() -> RgbFrame {
 async fn experts_look_in_order_and_those_that_could_not_are_named() {
     let bench = Bench::new("", EngineConfig::default());
     let session = bench.session("a");
-    let request = PerceiveRequest { experts: vec![], deadline: MediaTime::from_millis(10_000), urgent: false };
+    let request =
+        PerceiveRequest { experts: vec![], deadline: MediaTime::from_millis(10_000), urgent: false, part: None };
     let all = session.perceive(frame(), request.clone()).await.unwrap();
     assert_eq!(all.looked(), ["detector", "ocr"]);
     assert_eq!(all.missed.iter().map(|m| m.0).collect::<Vec<_>>(), ["broken", "wild"]);
@@ -271,6 +272,24 @@ async fn experts_look_in_order_and_those_that_could_not_are_named() {
 }
 
 #[tokio::test]
+async fn who_can_looks_at_a_part_and_at_the_whole_where_the_part_does_not_do() {
+    let bench = Bench::of("", EngineConfig::default(), &[("detector", Act::See), ("ocr", Act::See)]);
+    let session = bench.session("a");
+    let outside =
+        vec![Sighting::Object { label: "cup".to_owned(), confidence: 0.9, bbox: BBox::new(0.8, 0.8, 0.9, 0.9) }];
+    for (x, looked_at_a_part) in [(0.0, true), (0.2, false)] {
+        let region = Region::of(BBox::new(x, 0.2, 0.6, 0.6), BBox::FULL).unwrap();
+        let part = Some(Glimpse { region, outside: outside.clone() });
+        let deadline = MediaTime::from_millis(60_000);
+        let said = session.perceive(frame(), PerceiveRequest { experts: vec![], deadline, urgent: false, part });
+        let looks = said.await.unwrap().looks;
+        assert!(looks.len() == 2 && looks.iter().all(|look| look.region == looked_at_a_part.then_some(region)));
+    }
+    assert_eq!(bench.entries("part detector"), ["part detector after 1"; 2], "they are told what is known outside");
+    assert_eq!(bench.entries("look detector").len(), 1);
+}
+
+#[tokio::test]
 async fn speech_and_perception_come_between_the_tokens_of_an_answer() {
     let bench = Bench::new(LONG, EngineConfig { reply_events: 8, ..EngineConfig::default() });
     let session = bench.session("a");
@@ -282,7 +301,12 @@ async fn speech_and_perception_come_between_the_tokens_of_an_answer() {
     assert_eq!(heard.took, Duration::from_millis(100));
     assert!(heard.queue <= Duration::from_millis(32), "waited for one step at most: {:?}", heard.queue);
     assert_eq!(bench.handle.stats().deadline_misses, 1);
-    let request = PerceiveRequest { experts: vec!["detector"], deadline: MediaTime::from_millis(9_000), urgent: true };
+    let request = PerceiveRequest {
+        experts: vec!["detector"],
+        deadline: MediaTime::from_millis(9_000),
+        urgent: true,
+        part: None,
+    };
     let seen = tokio::join!(session.perceive(frame(), request), collect(events));
     assert_eq!(seen.0.unwrap().looked(), ["detector"]);
     assert_eq!(seen.1.finish, Some(Finish::Stop));
@@ -325,7 +349,7 @@ async fn a_question_is_embedded_beside_a_look_and_an_answer() {
     let session = bench.session("a");
     let later = MediaTime::from_millis(60_000);
     let events = session.generate(ask("x"), CancellationToken::new()).await.unwrap();
-    let look = PerceiveRequest { experts: vec!["detector", "ocr"], deadline: later, urgent: false };
+    let look = PerceiveRequest { experts: vec!["detector", "ocr"], deadline: later, urgent: false, part: None };
     let (seen, vector, said) = tokio::join!(
         session.perceive(frame(), look),
         session.embed("where is it".into(), later, true),

@@ -26,6 +26,12 @@ impl Part {
         Self { x: 0.0, y: 0.0, w: side(pixels.width()), h: side(pixels.height()) }
     }
 
+    /// The pixels from `x0` and `y0` to before `x1` and `y1`.
+    #[must_use]
+    pub fn between(x0: usize, y0: usize, x1: usize, y1: usize) -> Self {
+        Self { x: side(x0), y: side(y0), w: side(x1.saturating_sub(x0)), h: side(y1.saturating_sub(y0)) }
+    }
+
     /// Moved and shrunk into the picture, at least one pixel each way.
     fn within(self, pixels: &Pixels<'_>) -> Self {
         let fit = |at: f64, len: f64, side: f64| {

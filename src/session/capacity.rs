@@ -189,7 +189,7 @@ const TOKENS: usize = 8;
 
 /// A little of each sort of work. What is not installed is left out.
 async fn once(session: &EngineSession, word: &str, deadline: MediaTime) -> Result<(), EngineError> {
-    let request = PerceiveRequest { experts: Vec::new(), deadline, urgent: true };
+    let request = PerceiveRequest { experts: Vec::new(), deadline, urgent: true, part: None };
     session.perceive(pattern(), request).await?;
     // Not silence: recognisers are soon done with that.
     let tone = |i: u32| 0.1 * (f64::from(i) * 0.06).sin() * (f64::from(i) * 0.0011).sin();

@@ -113,6 +113,7 @@ impl House {
             watch: WatchConfig {
                 sampler: SamplerConfig::default(),
                 scene: SceneConfig::default(),
+                by_region: true,
                 look_budget: Duration::from_millis(600),
                 keyframe_side: None,
             },

@@ -19,9 +19,10 @@ use crate::base::{Clock, LossReason, MediaTime, RgbFrame};
 use crate::budget::Step;
 use crate::decode::encode_jpeg;
 use crate::dialogue::{LookId, VideoState};
-use crate::engine::{EngineError, EngineSession, PerceiveRequest, Perceived};
+use crate::engine::{EngineError, EngineSession, Glimpse, PerceiveRequest, Perceived};
 use crate::flow::Rx;
-use crate::watch::{CLASSIFIER, DETECTOR, Sampler, SamplerConfig, Scene, SceneConfig, Sighting, Verdict};
+use crate::watch::region::{Region, Regions, Sight};
+use crate::watch::{CLASSIFIER, DETECTOR, Pixels, Sampler, SamplerConfig, Scene, SceneConfig, Sighting, Verdict};
 use crate::wire::VideoStats;
 
 /// Without a picture for this long the video counts as lost.
@@ -40,6 +41,8 @@ pub struct WatchConfig {
     pub sampler: SamplerConfig,
     /// How facts are kept.
     pub scene: SceneConfig,
+    /// Whether experts look at what changed alone, where that is a part of the picture.
+    pub by_region: bool,
     /// What a look may take before the experts that are left are skipped.
     pub look_budget: Duration,
     /// Long side of the pictures that are remembered, in pixels; `None`: none are.
@@ -63,6 +66,9 @@ struct Looked {
     jpeg: Option<Bytes>,
     /// The experts were asked.
     asked: MediaTime,
+    /// What the gate `region` makes of it, where that is on, and the part that was looked at.
+    sight: Option<Sight>,
+    region: Option<Region>,
 }
 
 type Looking = Pin<Box<dyn Future<Output = Looked> + Send>>;
@@ -85,6 +91,7 @@ pub(super) struct Watcher {
 pub(super) struct State {
     sampler: Sampler,
     scene: Scene,
+    regions: Regions,
     waiting: Option<RgbFrame>,
     /// Capture times of the newest pictures, and when each came out of the decoder.
     decoded_at: VecDeque<(MediaTime, MediaTime)>,
@@ -111,6 +118,7 @@ impl State {
         Self {
             sampler: Sampler::new(config.sampler),
             scene: Scene::new(config.scene),
+            regions: Regions::new(config.sampler.patch_change, config.sampler.max_interval),
             waiting: None,
             decoded_at: VecDeque::new(),
             newest: None,
@@ -263,7 +271,9 @@ impl Watcher {
         }
         let engine = Arc::clone(&self.engine);
         let experts = who_looks(self.state.step, urgent);
-        let request = PerceiveRequest { experts, deadline: self.clock.now() + self.config.look_budget, urgent };
+        let (sight, part) = self.part_of(&frame, &experts, urgent);
+        let region = part.as_ref().map(|part| part.region);
+        let request = PerceiveRequest { experts, deadline: self.clock.now() + self.config.look_budget, urgent, part };
         let span = debug_span!("look", frame = frame.id.0, capture_ms = frame.capture.as_millis(), urgent);
         let side = self.config.keyframe_side;
         let asked = self.clock.now();
@@ -273,15 +283,29 @@ impl Watcher {
                 Some(side) if result.is_ok() => encode(frame.clone(), side).await,
                 _ => None,
             };
-            Looked { frame, result, jpeg, asked }
+            Looked { frame, result, jpeg, asked, sight, region }
         };
         Some(Box::pin(look.instrument(span)))
     }
 
+    /// The part of a frame that is to be looked at, with what is known around it; nothing for all of it. What a question waits for is looked at whole.
+    fn part_of(&self, frame: &RgbFrame, experts: &[&'static str], urgent: bool) -> (Option<Sight>, Option<Glimpse>) {
+        let Some(pixels) = Pixels::of(frame).filter(|_| self.config.by_region) else { return (None, None) };
+        let sight = Sight::of(&pixels, frame.capture, experts);
+        let facts = self.state.scene.facts();
+        let places = facts.objects.iter().map(|o| o.bbox).chain(facts.texts.iter().map(|t| t.bbox));
+        let region = if urgent { None } else { self.state.regions.choose(&sight, &places.collect::<Vec<_>>()) };
+        (Some(sight), region.map(|region| Glimpse { region, outside: region.outside(facts) }))
+    }
+
     async fn on_looked(&mut self, looked: Looked) {
-        let Looked { frame, result, jpeg, asked } = looked;
+        let Looked { frame, result, jpeg, asked, sight, region } = looked;
         self.note_way(frame.capture, asked);
         self.state.looked += 1;
+        match (sight, &result) {
+            (Some(sight), Ok(perceived)) if perceived.missed.is_empty() => self.state.regions.looked(sight, region),
+            _ => self.state.regions.forget(),
+        }
         let (failure, image) = match result {
             Ok(perceived) => {
                 self.state.scene.observe(&frame, &perceived.looks);

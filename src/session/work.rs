@@ -194,7 +194,7 @@ impl Worker {
         let mut frame = decoded.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
         frame.capture = capture;
         let deadline = self.clock.now() + self.watch.look_budget * 4;
-        let request = PerceiveRequest { experts: Vec::new(), deadline, urgent: true };
+        let request = PerceiveRequest { experts: Vec::new(), deadline, urgent: true, part: None };
         let perceived = self.engine.perceive(frame.clone(), request).await.map_err(|e| e.to_string())?;
         let mut scene = Scene::new(self.watch.scene);
         Ok(Arc::new(scene.observe(&frame, &perceived.looks).clone()))

@@ -5,6 +5,7 @@
 //! hand that is not quite still, is a mixture of neighbours. (The idea of clamping to a neighbourhood in temporal anti-aliasing, Karis 2014.)
 
 use super::pixels::Thumb;
+use crate::base::BBox;
 
 /// Displacements that are tried, in cells each way.
 const REACH: i32 = 10;
@@ -47,6 +48,12 @@ impl Glance {
         }
         let cells = length(Thumb::PATCH * Thumb::PATCH);
         here.into_iter().zip(there).map(|(a, b)| a.max(b) / cells).collect()
+    }
+
+    /// This picture with a part of a newer one laid over it.
+    #[must_use]
+    pub(super) fn patched(&self, newer: &Self, part: &BBox) -> Self {
+        Self::of(self.thumb.patched(&newer.thumb, part))
     }
 
     /// How far what is seen moved since `before`, as fractions of width and height; at most ten cells each way. From the means of columns and rows alone.

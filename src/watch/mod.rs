@@ -10,6 +10,7 @@ mod facts;
 pub mod motion;
 mod perceive;
 mod pixels;
+pub mod region;
 mod sampler;
 mod scene;
 #[cfg(test)]
@@ -22,5 +23,6 @@ pub use facts::{
 };
 pub use perceive::{CLASSIFIER, DETECTOR, OCR, Perceive, PerceiveError, Sighting};
 pub use pixels::{Pixels, Thumb};
+pub use region::{Region, Regions};
 pub use sampler::{Gate, Sampler, SamplerConfig, Verdict};
 pub use scene::{Look, MAX_CHANGES, MAX_LABELS, MAX_TEXTS, Scene, SceneConfig, likeness};

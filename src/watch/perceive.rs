@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::region::Region;
 use crate::base::{BBox, Brake, ErrorClass, RgbFrame};
 
 /// [`Perceive::name`] of the expert that says what stands where.
@@ -98,6 +99,21 @@ pub trait Perceive: Send {
     /// # Errors
     /// [`PerceiveError`] when the frame cannot be taken or the model fails; the caller goes on with the other experts.
     fn perceive(&mut self, frame: &RgbFrame, seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError>;
+
+    /// Looks at a part of `frame` alone; boxes are in fractions of the whole frame. `seen` also holds what is known that the part does not hold ([`Region::outside`]).
+    /// What belongs to that ([`Region::belongs`]) or goes on beyond the part is not told. Nothing where the part does not do, because what changed goes on beyond it
+    /// ([`Region::asks`]) or the expert takes whole pictures only: then the whole is to be looked at.
+    ///
+    /// # Errors
+    /// As of [`Self::perceive`].
+    fn perceive_part(
+        &mut self,
+        _frame: &RgbFrame,
+        _region: &Region,
+        _seen: &[Sighting],
+    ) -> Result<Option<Vec<Sighting>>, PerceiveError> {
+        Ok(None)
+    }
 
     /// From now on a look ends with [`PerceiveError::BrokenOff`] soon after this brake is pulled. An expert that cannot do that looks to the end.
     fn obey(&mut self, _brake: Brake) {}

@@ -107,6 +107,19 @@ impl Thumb {
         &self.cells
     }
 
+    /// The same with those cells of a newer one whose middle lies in `part`.
+    #[must_use]
+    pub(super) fn patched(&self, newer: &Self, part: &BBox) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "at most 64")]
+        let middle = |i: usize, of: usize| (i as f32 + 0.5) / of as f32;
+        let within = |i: usize| {
+            let (x, y) = (middle(i % Self::W, Self::W), middle(i / Self::W, Self::H));
+            (part.x0..part.x1).contains(&x) && (part.y0..part.y1).contains(&y)
+        };
+        let pairs = self.cells.iter().zip(&newer.cells).enumerate();
+        Self { cells: pairs.map(|(i, (old, new))| if within(i) { *new } else { *old }).collect() }
+    }
+
     /// Mean brightness, `0.0..=1.0`.
     #[must_use]
     pub fn mean(&self) -> f32 {

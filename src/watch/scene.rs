@@ -15,6 +15,7 @@ use texts::Texts;
 
 use super::colour::{self, Exposure};
 use super::pixels::Pixels;
+use super::region::Region;
 use super::tracker::{Detection, Tracker, TrackerConfig};
 use super::{Change, ChangeFact, LabelFact, ObjectFact, SceneFacts, Sighting};
 use crate::base::{BBox, MediaTime, RgbFrame};
@@ -43,6 +44,16 @@ pub struct Look {
     pub expert: &'static str,
     /// What it said; empty when it saw nothing.
     pub sightings: Vec<Sighting>,
+    /// The part of the frame that it looked at; nothing for all of it. What stands outside is not touched by what it said.
+    pub region: Option<Region>,
+}
+
+impl Look {
+    /// A look at a whole frame.
+    #[must_use]
+    pub const fn whole(expert: &'static str, sightings: Vec<Sighting>) -> Self {
+        Self { expert, sightings, region: None }
+    }
 }
 
 /// Most changes told.
@@ -150,28 +161,30 @@ impl Scene {
         let surplus = self.looked.len().saturating_sub(MAX_EXPERTS);
         self.looked.drain(..surplus);
         match look.expert {
-            super::perceive::DETECTOR => self.fold_objects(&look.sightings, pixels, at, exposure, first),
+            super::perceive::DETECTOR => self.fold_objects(look, pixels, at, exposure, first),
             super::perceive::CLASSIFIER => self.fold_labels(&look.sightings, at),
-            super::perceive::OCR => self.fold_texts(&look.sightings, at, first),
-            _ => self.fold_any(&look.sightings, pixels, at, exposure, first),
+            super::perceive::OCR => self.fold_texts(look, at, first),
+            _ => self.fold_any(look, pixels, at, exposure, first),
         }
     }
 
     /// An expert of another kind (a vision-language model, say) may tell everything at once.
-    fn fold_any(&mut self, s: &[Sighting], pixels: &Pixels<'_>, at: MediaTime, exposure: Exposure, first: bool) {
+    fn fold_any(&mut self, look: &Look, pixels: &Pixels<'_>, at: MediaTime, exposure: Exposure, first: bool) {
+        let s = &look.sightings;
         if s.iter().any(|s| matches!(s, Sighting::Object { .. })) {
-            self.fold_objects(s, pixels, at, exposure, first);
+            self.fold_objects(look, pixels, at, exposure, first);
         }
         if s.iter().any(|s| matches!(s, Sighting::Label { .. })) {
             self.fold_labels(s, at);
         }
         if s.iter().any(|s| matches!(s, Sighting::Text { .. })) {
-            self.fold_texts(s, at, first);
+            self.fold_texts(look, at, first);
         }
     }
 
-    fn fold_objects(&mut self, s: &[Sighting], pixels: &Pixels<'_>, at: MediaTime, exposure: Exposure, first: bool) {
-        let detections: Vec<Detection> = s
+    fn fold_objects(&mut self, look: &Look, pixels: &Pixels<'_>, at: MediaTime, exposure: Exposure, first: bool) {
+        let detections: Vec<Detection> = look
+            .sightings
             .iter()
             .filter_map(|s| match s {
                 Sighting::Object { label, confidence, bbox } => {
@@ -180,7 +193,7 @@ impl Scene {
                 _ => None,
             })
             .collect();
-        let passage = self.tracker.update(at, &detections);
+        let passage = self.tracker.update_part(at, &detections, look.region.as_ref());
         // What is there at the first look has not just appeared.
         if !first {
             for label in passage.appeared {
@@ -260,8 +273,8 @@ impl Scene {
         }
     }
 
-    fn fold_texts(&mut self, s: &[Sighting], at: MediaTime, first: bool) {
-        for text in self.texts.read(s, at) {
+    fn fold_texts(&mut self, look: &Look, at: MediaTime, first: bool) {
+        for text in self.texts.read(&look.sightings, at, look.region.as_ref()) {
             if !first {
                 self.changed(Change::TextAppeared { text }, at);
             }

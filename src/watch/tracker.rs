@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::Motion;
+use super::{Motion, Region};
 use crate::base::{BBox, MediaTime};
 
 /// One thing the detector saw.
@@ -115,6 +115,11 @@ impl Tracker {
 
     /// Takes the detections of one look. Looks come in order of time; an older one than the last is taken as of now.
     pub fn update(&mut self, at: MediaTime, detections: &[Detection]) -> Passage {
+        self.update_part(at, detections, None)
+    }
+
+    /// The same of a look at a part of the picture, or at all of it: a thing that a `region` does not hold was not missed.
+    pub fn update_part(&mut self, at: MediaTime, detections: &[Detection], region: Option<&Region>) -> Passage {
         let mut order: Vec<&Detection> = detections.iter().collect();
         order.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         order.truncate(self.config.max_tracks);
@@ -131,7 +136,7 @@ impl Tracker {
                 }
             }
         }
-        self.miss(&hit, &mut passage);
+        self.miss(&hit, region, &mut passage);
         for (detection, _) in order.iter().zip(&matches).filter(|(_, found)| found.is_none()) {
             self.begin(detection, at, &mut passage);
         }
@@ -160,10 +165,11 @@ impl Tracker {
         found
     }
 
-    /// Counts a miss for every track that was not hit, and drops those that were missed too often.
-    fn miss(&mut self, hit: &[bool], passage: &mut Passage) {
+    /// Counts a miss for every track that was not hit though it was looked at, and drops those that were missed too often.
+    fn miss(&mut self, hit: &[bool], region: Option<&Region>, passage: &mut Passage) {
         for (track, hit) in self.tracks.iter_mut().zip(hit) {
-            track.missed = if *hit { 0 } else { track.missed + 1 };
+            let looked_at = region.is_none_or(|r| r.holds(&track.bbox));
+            track.missed = if *hit { 0 } else { track.missed + u32::from(looked_at) };
         }
         let most = self.config.misses.max(1);
         // Something seen once and unsurely is not worth waiting for.

@@ -11,7 +11,7 @@ fn bench() -> Bench {
 }
 
 fn look(urgent: bool) -> PerceiveRequest {
-    PerceiveRequest { experts: vec![], deadline: LATER, urgent }
+    PerceiveRequest { experts: vec![], deadline: LATER, urgent, part: None }
 }
 
 impl Bench {

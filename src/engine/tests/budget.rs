@@ -11,7 +11,7 @@ use crate::budget::Work;
 use crate::engine::{EngineConfig, GenerateRequest, PerceiveRequest};
 
 fn look(urgent: bool) -> PerceiveRequest {
-    PerceiveRequest { experts: vec!["detector"], deadline: LATER, urgent }
+    PerceiveRequest { experts: vec!["detector"], deadline: LATER, urgent, part: None }
 }
 
 fn close(got: Option<Duration>, ms: u64) -> bool {

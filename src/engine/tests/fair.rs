@@ -26,7 +26,7 @@ async fn nobody_waits_for_the_long_utterance_of_a_session_that_floods() {
         bench.until("begin").await;
         let said = answer(&calm, ask("x")).await;
         let heard = calm.transcribe(Arc::new([0.0; 16_000]), LATER).await.unwrap();
-        let request = PerceiveRequest { experts: vec!["detector"], deadline: LATER, urgent: true };
+        let request = PerceiveRequest { experts: vec!["detector"], deadline: LATER, urgent: true, part: None };
         let seen = calm.perceive(frame(), request).await.unwrap();
         bench.log.lock().unwrap().push("enough".to_owned());
         (said.text, heard.transcript.text, seen.looked())

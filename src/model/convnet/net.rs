@@ -93,7 +93,7 @@ impl Net {
         self.room.values[self.output].channels
     }
 
-    /// Rows and columns of the picture that it takes, if it does not take any.
+    /// Rows and columns of the pictures that it was made for, where the file says so. No step depends on them: others are computed, too.
     pub(in crate::model) fn size(&self) -> Option<(usize, usize)> {
         self.size
     }
@@ -117,9 +117,6 @@ impl Net {
         size: (usize, usize),
         paint: impl FnOnce(&mut [f32]),
     ) -> Refused<Option<Seen<'_>>> {
-        if self.size.is_some_and(|s| s != size) {
-            return Err(format!("a picture of {size:?} where one of {:?} is taken", self.size));
-        }
         let mut p = Product { level, team: &mut self.team };
         self.room.make(0, size, |_, picture| {
             paint(picture);

@@ -53,15 +53,24 @@ impl Boxes {
         }
     }
 
-    /// The numbers of all boxes of a picture that `paint` writes, channels last; nothing where it was broken off.
-    pub(super) fn run(&mut self, side: usize, paint: impl FnOnce(&mut [f32])) -> Result<Option<&[f32]>, String> {
+    /// Whether it takes pictures of other sides than the file says.
+    pub(super) fn takes_any(&self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+
+    /// The numbers of all boxes of a picture of so many rows and columns that `paint` writes, channels last; nothing where it was broken off.
+    pub(super) fn run(
+        &mut self,
+        (rows, columns): (usize, usize),
+        paint: impl FnOnce(&mut [f32]),
+    ) -> Result<Option<&[f32]>, String> {
         match self {
-            Self::Own(net) => Ok(net.run((side, side), paint)?.map(|seen| seen.data)),
+            Self::Own(net) => Ok(net.run((rows, columns), paint)?.map(|seen| seen.data)),
             Self::Foreign { graph, seen } => {
-                let mut picture = vec![0.0; 3 * side * side];
+                let mut picture = vec![0.0; 3 * rows * columns];
                 paint(&mut picture);
                 let planes = (0..3).flat_map(|c| picture.iter().skip(c).step_by(3).copied()).collect();
-                *seen = graph.run([1, 3, side, side], planes)?.pop().ok_or("no output")?.data;
+                *seen = graph.run([1, 3, rows, columns], planes)?.pop().ok_or("no output")?.data;
                 Ok(Some(seen))
             }
         }

@@ -10,7 +10,7 @@ use super::boxes::Boxes;
 use super::graph::{OnnxError, Threads};
 use crate::base::{BBox, Brake, RgbFrame};
 use crate::model::resize::{Part, resample};
-use crate::watch::{DETECTOR, Perceive, PerceiveError, Pixels, Sighting};
+use crate::watch::{DETECTOR, Perceive, PerceiveError, Pixels, Region, Sighting};
 
 /// How much the detector tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,11 +21,13 @@ pub struct DetectorConfig {
     pub overlap: f32,
     /// Most boxes told. Default 24.
     pub most: usize,
+    /// A part of a picture is not enlarged more than this. Default 1.0.
+    pub largest: f32,
 }
 
 impl Default for DetectorConfig {
     fn default() -> Self {
-        Self { threshold: 0.35, overlap: 0.45, most: 24 }
+        Self { threshold: 0.35, overlap: 0.45, most: 24, largest: 1.0 }
     }
 }
 
@@ -59,21 +61,59 @@ impl Detector {
         }
     }
 
-    fn look(&mut self, pixels: &Pixels<'_>) -> Result<Option<Vec<Sighting>>, String> {
-        let (side, (w, h), scale) = (self.side, sides(pixels, self.side), scale(pixels, self.side));
+    /// What is found in all of the picture, or in a part of it; nothing where it was broken off.
+    fn look(&mut self, pixels: &Pixels<'_>, region: Option<&Region>) -> Result<Option<Vec<Found>>, String> {
+        let view = region
+            .map_or_else(|| View::whole(pixels, self.side), |r| View::of(pixels, r, (self.side, self.config.largest)));
         let narrow = |v: usize| u32::try_from(v).map_err(|e| e.to_string());
-        let small = resample(pixels, Part::whole(pixels), narrow(w)?, narrow(h)?)?;
-        let Some(seen) = self.net.run(side, |picture| letterbox(&small, w, side, picture))? else {
+        let small = resample(pixels, view.part, narrow(view.width)?, narrow(view.height)?)?;
+        let Some(seen) = self.net.run(view.net, |picture| letterbox(&small, view.width, view.net.1, picture))? else {
             return Ok(None);
         };
-        let cells: usize = STRIDES.iter().map(|s| (side / s) * (side / s)).sum();
+        let cells: usize = STRIDES.iter().map(|s| (view.net.0 / s) * (view.net.1 / s)).sum();
         if seen.len() != cells * VALUES {
             return Err(format!("expected {cells} boxes, got {}", seen.len() / VALUES));
         }
+        Ok(Some(suppress(decode(seen, view.net, view.size, self.config.threshold), &self.config)))
+    }
+
+    fn pixels(frame: &RgbFrame) -> Result<Pixels<'_>, PerceiveError> {
+        let (width, height) = (frame.width, frame.height);
+        Pixels::of(frame).ok_or(PerceiveError::Frame { expert: DETECTOR, width, height })
+    }
+}
+
+/// A part of a picture as the net takes it.
+struct View {
+    part: Part,
+    /// Sides that the part is scaled to, in whole pixels.
+    width: usize,
+    height: usize,
+    /// The same, unrounded: what boxes are measured by.
+    size: (f32, f32),
+    /// Rows and columns of the net's picture.
+    net: (usize, usize),
+}
+
+impl View {
+    /// All of it, in a square.
+    fn whole(pixels: &Pixels<'_>, side: usize) -> Self {
+        let (width, height) = sides(pixels, side);
+        let scale = scale(pixels, side);
         #[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
         let size = (pixels.width() as f32 * scale, pixels.height() as f32 * scale);
-        let boxes = decode(seen, side, size, self.config.threshold);
-        Ok(Some(suppress(boxes, &self.config).into_iter().map(Found::into_sighting).collect()))
+        Self { part: Part::whole(pixels), width, height, size, net: (side, side) }
+    }
+
+    /// A part of it, enlarged at most so much, and no longer than the square's side; no more around it than the net's strides ask for.
+    fn of(pixels: &Pixels<'_>, region: &Region, (side, largest): (usize, f32)) -> Self {
+        let (x0, y0, x1, y1) = pixels.area(&region.bbox());
+        #[expect(clippy::cast_precision_loss, reason = "picture sides are far below 2^24")]
+        let (w, h, most) = ((x1 - x0) as f32, (y1 - y0) as f32, side as f32);
+        let scale = (most / w.max(h)).min(largest);
+        let (width, height) = (scaled(x1 - x0, scale, side), scaled(y1 - y0, scale, side));
+        let net = (height.next_multiple_of(32), width.next_multiple_of(32));
+        Self { part: Part::between(x0, y0, x1, y1), width, height, size: (w * scale, h * scale), net }
     }
 }
 
@@ -105,10 +145,36 @@ impl Perceive for Detector {
     }
 
     fn perceive(&mut self, frame: &RgbFrame, _seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
-        let (width, height) = (frame.width, frame.height);
-        let pixels = Pixels::of(frame).ok_or(PerceiveError::Frame { expert: DETECTOR, width, height })?;
-        let seen = self.look(&pixels).map_err(|reason| PerceiveError::Model { expert: DETECTOR, reason })?;
-        seen.ok_or(PerceiveError::BrokenOff)
+        let seen = self.look(&Self::pixels(frame)?, None);
+        let seen = seen.map_err(|reason| PerceiveError::Model { expert: DETECTOR, reason })?;
+        Ok(seen.ok_or(PerceiveError::BrokenOff)?.into_iter().map(Found::into_sighting).collect())
+    }
+
+    fn perceive_part(
+        &mut self,
+        frame: &RgbFrame,
+        region: &Region,
+        seen: &[Sighting],
+    ) -> Result<Option<Vec<Sighting>>, PerceiveError> {
+        if !self.net.takes_any() {
+            return Ok(None);
+        }
+        let found = self.look(&Self::pixels(frame)?, Some(region));
+        let found = found.map_err(|reason| PerceiveError::Model { expert: DETECTOR, reason })?;
+        let mut told = Vec::new();
+        for found in found.ok_or(PerceiveError::BrokenOff)? {
+            let found = Found { bbox: region.outward(&found.bbox), ..found };
+            if region.belongs(Some(COCO[found.class]), &found.bbox, seen) {
+                continue;
+            }
+            if region.asks(&found.bbox) {
+                return Ok(None);
+            }
+            if !region.cuts(&found.bbox) {
+                told.push(found.into_sighting());
+            }
+        }
+        Ok(Some(told))
     }
 
     fn obey(&mut self, brake: Brake) {
@@ -137,11 +203,11 @@ fn scaled(side: usize, scale: f32, most: usize) -> usize {
     ((side as f32 * scale).round() as usize).clamp(1, most)
 }
 
-/// Boxes above the threshold. `size`: the part of the square that holds the picture, in pixels of the square.
-fn decode(data: &[f32], side: usize, size: (f32, f32), threshold: f32) -> Vec<Found> {
+/// Boxes above the threshold. `size`: the part of the net's picture, of so many rows and columns, that holds ours, in its pixels.
+fn decode(data: &[f32], (rows, columns): (usize, usize), size: (f32, f32), threshold: f32) -> Vec<Found> {
     let grid = STRIDES.iter().flat_map(|&stride| {
-        let cells = side / stride;
-        (0..cells * cells).map(move |i| (i % cells, i / cells, stride))
+        let (rows, columns) = (rows / stride, columns / stride);
+        (0..rows * columns).map(move |i| (i % columns, i / columns, stride))
     });
     let mut found = Vec::new();
     for (row, (cx, cy, stride)) in data.chunks_exact(VALUES).zip(grid) {
@@ -271,7 +337,10 @@ pub(super) const COCO: [&str; 80] = [
 pub(super) fn classes_and_boxes(data: &[f32], pixels: &Pixels<'_>, side: usize) -> Vec<(usize, BBox)> {
     let (scale, config) = (scale(pixels, side), DetectorConfig::default());
     let size = (pixels.width() as f32 * scale, pixels.height() as f32 * scale);
-    suppress(decode(data, side, size, config.threshold), &config).into_iter().map(|f| (f.class, f.bbox)).collect()
+    suppress(decode(data, (side, side), size, config.threshold), &config)
+        .into_iter()
+        .map(|f| (f.class, f.bbox))
+        .collect()
 }
 
 #[cfg(test)]
@@ -286,7 +355,7 @@ mod tests {
         let row = &mut data[(2 * 8 + 3) * VALUES..][..VALUES];
         row[..5].copy_from_slice(&[0.5, 0.5, 2.0_f32.ln(), 1.0_f32.ln(), 0.9]);
         row[5 + 41] = 0.8;
-        let found = decode(&data, 64, (64.0, 48.0), 0.35);
+        let found = decode(&data, (64, 64), (64.0, 48.0), 0.35);
         assert_eq!(found.len(), 1);
         assert_eq!(COCO[found[0].class], "cup");
         assert!((found[0].confidence - 0.72).abs() < 1e-5);
@@ -308,7 +377,7 @@ mod tests {
     #[test]
     fn wild_numbers_make_no_box_and_no_panic() {
         let data: Vec<f32> = (0..84 * VALUES).map(|i| [f32::NAN, f32::INFINITY, -1e30, 1e30, 0.9][i % 5]).collect();
-        for f in decode(&data, 64, (64.0, 64.0), 0.3) {
+        for f in decode(&data, (64, 64), (64.0, 64.0), 0.3) {
             assert!(f.confidence <= 1.0 && f.bbox.area() > 0.0);
         }
     }

@@ -18,7 +18,7 @@ use super::graph::{Graph, OnnxError, Threads, load_net};
 use crate::base::{BBox, Brake, RgbFrame};
 use crate::model::convnet::Net;
 use crate::model::resize::{Part, resample};
-use crate::watch::{OCR, Perceive, PerceiveError, Pixels, Sighting};
+use crate::watch::{OCR, Perceive, PerceiveError, Pixels, Region, Sighting};
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,18 +88,60 @@ impl Reader {
     }
 
     fn look(&mut self, pixels: &Pixels<'_>) -> Result<Vec<Sighting>, PerceiveError> {
-        let failed = |reason| PerceiveError::Model { expert: OCR, reason };
-        if !lines::has_strokes(pixels) {
+        if !lines::has_strokes(pixels, (0, 0, pixels.width(), pixels.height())) {
             self.known.clear();
             return Ok(Vec::new());
         }
-        let boxes = self.find(pixels).map_err(failed)?.ok_or(PerceiveError::BrokenOff)?;
-        self.read(pixels, boxes)
+        let size = fit(pixels.width(), pixels.height(), self.config.side);
+        let boxes = self.find(pixels, Part::whole(pixels), size).map_err(failed)?.ok_or(PerceiveError::BrokenOff)?;
+        self.read(pixels, boxes, None)
     }
 
-    /// Reads what stands in boxes.
-    fn read(&mut self, pixels: &Pixels<'_>, mut boxes: Vec<BBox>) -> Result<Vec<Sighting>, PerceiveError> {
-        let failed = |reason| PerceiveError::Model { expert: OCR, reason };
+    /// What stands in a part of the picture; nothing where a line goes on beyond it.
+    fn look_at(
+        &mut self,
+        pixels: &Pixels<'_>,
+        region: &Region,
+        seen: &[Sighting],
+    ) -> Result<Option<Vec<Sighting>>, PerceiveError> {
+        let area = pixels.area(&region.bbox());
+        if !lines::has_strokes(pixels, area) {
+            return Ok(Some(Vec::new()));
+        }
+        let (x0, y0, x1, y1) = area;
+        let size = fit_part(x1 - x0, y1 - y0, self.config.side);
+        let found = self.find(pixels, Part::between(x0, y0, x1, y1), size).map_err(failed)?;
+        let mut boxes = Vec::new();
+        for bbox in found.ok_or(PerceiveError::BrokenOff)?.iter().map(|b| region.outward(b)) {
+            if region.belongs(None, &bbox, seen) {
+                continue;
+            }
+            if !region.cuts(&bbox) {
+                boxes.push(bbox);
+            } else if region.asks(&bbox) && !self.goes_on(pixels, region, &bbox).map_err(failed)? {
+                return Ok(None);
+            }
+        }
+        self.read(pixels, boxes, Some(region)).map(Some)
+    }
+
+    /// Whether a box is a part of a line that was read, or found to be none, before, and still is as it was.
+    fn goes_on(&self, pixels: &Pixels<'_>, region: &Region, bbox: &BBox) -> Result<bool, String> {
+        for k in self.known.iter().filter(|k| region.is_part_of(&k.bbox, bbox)) {
+            if Patch::of(pixels, part(pixels, &k.bbox))?.like(&k.patch) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads what stands in boxes, which are all that there are in a part of the picture or in all of it.
+    fn read(
+        &mut self,
+        pixels: &Pixels<'_>,
+        mut boxes: Vec<BBox>,
+        region: Option<&Region>,
+    ) -> Result<Vec<Sighting>, PerceiveError> {
         // Larger text first: it matters more and is read better.
         boxes.sort_by(|a, b| b.height().total_cmp(&a.height()));
         boxes.truncate(2 * self.config.lines);
@@ -126,26 +168,26 @@ impl Reader {
             .take(self.config.lines)
             .map(|k| Sighting::Text { text: k.text.clone(), confidence: k.confidence, bbox: k.bbox })
             .collect();
-        self.remember(now);
+        self.remember(now, region);
         Ok(out)
     }
 
-    /// Keeps what was read now, and for a few looks what was read before: the finder misses a line now and then.
-    fn remember(&mut self, now: Vec<Known>) {
+    /// Keeps what was read now, and for a few looks what was read before: the finder misses a line now and then, and does not look at those outside a part.
+    fn remember(&mut self, now: Vec<Known>, region: Option<&Region>) {
         let old = std::mem::take(&mut self.known);
         self.known = now;
         for k in old {
             let replaced = self.known.iter().any(|n| n.bbox.iou(&k.bbox) > 0.6);
             if k.age < 3 && !replaced && self.known.len() < MOST_KNOWN {
-                self.known.push(Known { age: k.age + 1, ..k });
+                let missed = region.is_none_or(|r| r.holds(&k.bbox));
+                self.known.push(Known { age: k.age + u32::from(missed), ..k });
             }
         }
     }
 
-    /// Where text stands; nothing where it was broken off.
-    fn find(&mut self, pixels: &Pixels<'_>) -> Result<Option<Vec<BBox>>, String> {
-        let (w, h) = fit(pixels.width(), pixels.height(), self.config.side);
-        let small = resample(pixels, Part::whole(pixels), narrow(w)?, narrow(h)?)?;
+    /// Where text stands in a part of the picture, scaled to a size, in fractions of that part; nothing where it was broken off.
+    fn find(&mut self, pixels: &Pixels<'_>, part: Part, (w, h): (usize, usize)) -> Result<Option<Vec<BBox>>, String> {
+        let small = resample(pixels, part, narrow(w)?, narrow(h)?)?;
         let Some(seen) = self.finder.run((h, w), |picture| interleaved(&small, picture))? else { return Ok(None) };
         if seen.size != (h, w) {
             return Err(format!("expected a map of {h} by {w}, got {:?}", seen.size));
@@ -178,15 +220,31 @@ impl Perceive for Reader {
     }
 
     fn perceive(&mut self, frame: &RgbFrame, _seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
-        let (width, height) = (frame.width, frame.height);
-        let pixels = Pixels::of(frame).ok_or(PerceiveError::Frame { expert: OCR, width, height })?;
-        self.look(&pixels)
+        self.look(&checked(frame)?)
+    }
+
+    fn perceive_part(
+        &mut self,
+        frame: &RgbFrame,
+        region: &Region,
+        seen: &[Sighting],
+    ) -> Result<Option<Vec<Sighting>>, PerceiveError> {
+        self.look_at(&checked(frame)?, region, seen)
     }
 
     fn obey(&mut self, brake: Brake) {
         self.finder.brake = brake.clone();
         self.brake = brake;
     }
+}
+
+fn checked(frame: &RgbFrame) -> Result<Pixels<'_>, PerceiveError> {
+    let (width, height) = (frame.width, frame.height);
+    Pixels::of(frame).ok_or(PerceiveError::Frame { expert: OCR, width, height })
+}
+
+const fn failed(reason: String) -> PerceiveError {
+    PerceiveError::Model { expert: OCR, reason }
 }
 
 fn narrow(v: usize) -> Result<u32, String> {
@@ -204,6 +262,13 @@ fn part(pixels: &Pixels<'_>, bbox: &BBox) -> Part {
 fn fit(width: usize, height: usize, side: usize) -> (usize, usize) {
     let longest = width.max(height);
     let scale = |v: usize| (v * side / longest).next_multiple_of(32).clamp(32, side);
+    (scale(width), scale(height))
+}
+
+/// The size for finding in a part of a picture: pixel for pixel where its longer side is at most `side`, both multiples of 32.
+fn fit_part(width: usize, height: usize, side: usize) -> (usize, usize) {
+    let longest = width.max(height).max(1);
+    let scale = |v: usize| (v * side.min(longest) / longest).next_multiple_of(32).clamp(32, side);
     (scale(width), scale(height))
 }
 
@@ -237,7 +302,7 @@ impl Reader {
     /// Reads the largest of what stands in boxes, as if nothing had been read before.
     pub(super) fn read_anew(&mut self, pixels: &Pixels<'_>, boxes: Vec<BBox>) -> Result<Vec<Sighting>, PerceiveError> {
         self.known.clear();
-        self.read(pixels, boxes)
+        self.read(pixels, boxes, None)
     }
 }
 
@@ -259,13 +324,17 @@ pub(super) fn boxes_of(map: &[f32], (h, w): (usize, usize)) -> Vec<BBox> {
 
 #[cfg(test)]
 mod tests {
-    use super::{fit, planar};
+    use super::{fit, fit_part, planar};
 
     #[test]
     fn sizes_for_finding_are_multiples_of_32_and_bounded() {
         assert_eq!(fit(640, 480, 640), (640, 480));
         assert_eq!(fit(1920, 1080, 640), (640, 384));
         assert_eq!((fit(1, 1, 640), fit(4096, 1, 640), fit(1, 4096, 640)), ((640, 640), (640, 32), (32, 640)));
+        assert_eq!(
+            (fit_part(240, 170, 512), fit_part(1024, 512, 512), fit_part(1, 1, 512)),
+            ((256, 192), (512, 256), (32, 32))
+        );
     }
 
     #[test]

@@ -257,11 +257,11 @@ fn a_file_of_an_operator_that_our_kernels_do_not_know_runs_in_f32_as_the_same_ne
     let (mut own, mut foreign) = (load(&files[0]), load(&files[1]));
     assert!(matches!((&own, &foreign), (Boxes::Own(_), Boxes::Foreign { .. })));
     let paint = |picture: &mut [f32]| picture.iter_mut().enumerate().for_each(|(i, v)| *v = number(9, i));
-    let sure = own.run(32, paint).unwrap().unwrap().to_vec();
+    let sure = own.run((32, 32), paint).unwrap().unwrap().to_vec();
     // tanh(x) = 2 sigmoid(2x) - 1, so what comes out of the one tells what comes out of the other.
     let inverse = |p: &f32| (p / (1.0 - p)).ln().tanh();
     let wanted: Vec<f32> = sure.iter().map(inverse).collect();
-    let got = foreign.run(32, paint).unwrap().unwrap();
+    let got = foreign.run((32, 32), paint).unwrap().unwrap();
     assert!(apart(got, &wanted) < 0.02, "{}", apart(got, &wanted));
     assert!(foreign.shape().is_err(), "it takes pictures of any size, which the detector does not");
 }
@@ -335,4 +335,5 @@ fn a_run_is_broken_off_between_two_layers_and_the_next_is_whole() {
     assert!(net.run((1 << 30, 1 << 30), paint).is_err());
 }
 
+mod parts;
 mod weights;

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{Look, MAX_CHANGES, MAX_LABELS, MAX_TEXTS, Scene, SceneConfig};
 use crate::base::{BBox, MediaTime, RgbFrame};
 use crate::watch::testing::{at, blocks, flat};
-use crate::watch::{CLASSIFIER, Change, Colour, DETECTOR, OCR, SceneFacts, Sighting, Unusable};
+use crate::watch::{CLASSIFIER, Change, Colour, DETECTOR, OCR, Region, SceneFacts, Sighting, Unusable};
 
 fn object(label: &str, x: f32) -> Sighting {
     Sighting::Object { label: label.into(), confidence: 0.8, bbox: BBox::new(x, 0.3, x + 0.2, 0.6) }
@@ -18,7 +18,7 @@ fn text(words: &str, x: f32, y: f32) -> Sighting {
 }
 
 fn look(expert: &'static str, sightings: Vec<Sighting>) -> Look {
-    Look { expert, sightings }
+    Look::whole(expert, sightings)
 }
 
 fn names(facts: &SceneFacts) -> Vec<&str> {
@@ -175,4 +175,30 @@ proptest! {
         prop_assert!(facts.changes.windows(2).all(|w| w[0].at >= w[1].at) || steps.windows(2).any(|w| w[0].1 > w[1].1));
         prop_assert_eq!(facts, run());
     }
+}
+
+#[test]
+fn a_look_at_a_part_adds_to_what_is_known_around_it() {
+    let (mut scene, picture) = settled();
+    let region = Region::of(BBox::new(0.5, 0.2, 1.0, 0.8), BBox::FULL);
+    let part = |expert, sightings| Look { expert, sightings, region };
+    for i in 0..4 {
+        let looks = [
+            part(DETECTOR, vec![object("dog", 0.6)]),
+            look(CLASSIFIER, vec![label("coffee mug", "mug")]),
+            part(OCR, vec![text("HELLO", 0.6, 0.5)]),
+        ];
+        scene.observe(&at(picture.clone(), 1_500 + i * 500), &looks);
+    }
+    let facts = scene.facts();
+    assert_eq!(names(facts), ["cup", "dog"]);
+    let texts: Vec<(&str, f32)> = facts.texts.iter().map(|t| (t.text.as_str(), t.bbox.x0)).collect();
+    assert_eq!(texts, [("HELLO", 0.1), ("HELLO", 0.6)], "the same words elsewhere are another line");
+    assert_eq!(facts.texts[0].at, MediaTime::from_millis(1_000));
+    // The next look at all of it finds the dog and the second line only.
+    let whole = [look(DETECTOR, vec![object("dog", 0.6)]), look(OCR, vec![text("HELLO", 0.6, 0.5)])];
+    for i in 0..4 {
+        scene.observe(&at(picture.clone(), 4_000 + i * 500), &whole);
+    }
+    assert_eq!((names(scene.facts()), scene.facts().texts.len()), (vec!["dog"], 1));
 }

@@ -4,7 +4,7 @@
 
 use super::{MAX_TEXTS, unit};
 use crate::base::MediaTime;
-use crate::watch::{Sighting, TextFact};
+use crate::watch::{Region, Sighting, TextFact};
 
 /// Texts remembered as already told, at most.
 const MAX_KNOWN: usize = 32;
@@ -23,9 +23,10 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Takes one look of the reader; returns the texts that are new to this scene.
-    pub(super) fn read(&mut self, sightings: &[Sighting], at: MediaTime) -> Vec<String> {
-        for line in &mut self.lines {
+    /// Takes one look of the reader; returns the texts that are new to this scene. Lines that a `region` does not hold stay as they are.
+    pub(super) fn read(&mut self, sightings: &[Sighting], at: MediaTime, region: Option<&Region>) -> Vec<String> {
+        let here = |line: &TextFact| region.is_none_or(|r| r.holds(&line.bbox));
+        for line in self.lines.iter_mut().filter(|l| here(&l.0)) {
             line.1 += 1;
         }
         let mut fresh = Vec::new();
@@ -36,7 +37,7 @@ impl Texts {
                 continue;
             }
             let fact = TextFact { text: text.clone(), confidence: unit(*confidence), bbox: *bbox, at };
-            match self.lines.iter_mut().find(|l| l.1 > 0 && same(&l.0.text, &text)) {
+            match self.lines.iter_mut().find(|l| l.1 > 0 && here(&l.0) && same(&l.0.text, &text)) {
                 // The surer reading of a line wins; the place is always the newest.
                 Some(line) if line.0.confidence > fact.confidence => {
                     *line = (TextFact { text: line.0.text.clone(), ..fact }, 0)

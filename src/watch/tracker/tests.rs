@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::{Detection, Tracker, TrackerConfig};
 use crate::base::{BBox, MediaTime};
-use crate::watch::Motion;
+use crate::watch::{Motion, Region};
 
 fn seen(label: &str, confidence: f32, x: f32, y: f32, side: f32) -> Detection {
     Detection { label: label.into(), confidence, bbox: BBox::new(x, y, x + side, y + side) }
@@ -106,6 +106,47 @@ proptest! {
             for track in t.tracks() {
                 prop_assert!((0.0..=1.0).contains(&track.confidence) && track.votes.len() <= 4 && track.path.len() <= 8);
             }
+        }
+    }
+}
+
+#[test]
+fn what_a_look_at_a_part_does_not_hold_is_neither_missed_nor_confirmed() {
+    let mut t = Tracker::new(TrackerConfig::default());
+    let all = [seen("cat", 0.9, 0.05, 0.05, 0.2), seen("cup", 0.9, 0.6, 0.6, 0.1), seen("person", 0.9, 0.3, 0.2, 0.5)];
+    t.update(ms(0), &all);
+    let before = t.tracks().to_vec();
+    let region = Region::of(BBox::new(0.5, 0.5, 0.9, 0.9), BBox::FULL).unwrap();
+    let mut gone = Vec::new();
+    for i in 1..=5 {
+        gone.extend(t.update_part(ms(i * 500), &[seen("bottle", 0.9, 0.75, 0.6, 0.1)], Some(&region)).disappeared);
+    }
+    assert_eq!(gone, ["cup"], "it stood in the part and was not seen there");
+    for label in ["cat", "person"] {
+        let find = |tracks: &[super::Track]| tracks.iter().find(|t| t.label == label).cloned();
+        assert_eq!(find(t.tracks()), find(&before), "untouched");
+    }
+    assert!(t.tracks().iter().any(|t| t.label == "bottle" && t.confirmed));
+}
+
+proptest! {
+    /// Whatever is found in a part: what stands wholly outside stays as it was.
+    #[test]
+    fn tracks_outside_a_part_stay_as_they_are(
+        things in prop::collection::vec((0..3_usize, 0.3..1.0_f32, 0.0..0.3_f32, 0.0..0.9_f32), 1..6),
+        found in prop::collection::vec((0..3_usize, 0.3..1.0_f32, 0.55..0.8_f32, 0.0..0.8_f32), 0..6),
+    ) {
+        let make = |(label, confidence, x, y): &(usize, f32, f32, f32)| seen(["a", "b", "c"][*label], *confidence, *x, *y, 0.1);
+        let mut t = Tracker::new(TrackerConfig::default());
+        t.update(ms(0), &things.iter().map(make).collect::<Vec<_>>());
+        let before = t.tracks().to_vec();
+        let region = Region::of(BBox::new(0.5, 0.0, 1.0, 1.0), BBox::FULL).unwrap();
+        for i in 1..5 {
+            t.update_part(ms(i * 500), &found.iter().map(make).collect::<Vec<_>>(), Some(&region));
+        }
+        // Near enough to be the same thing, one may be taken for another that moved: those apart may not.
+        for old in before.iter().filter(|t| t.bbox.x1 < 0.35) {
+            prop_assert!(t.tracks().contains(old), "{old:?}");
         }
     }
 }

@@ -98,17 +98,17 @@ impl Patch {
     }
 }
 
-/// Whether anything in the picture could be text: somewhere a row crosses several strong edges close together.
+/// Whether anything in an area of the picture (`x0`, `y0` to before `x1`, `y1`) could be text: somewhere a row crosses several strong edges close together.
 /// A blank wall costs nothing then; foliage passes, which costs only time.
-pub(super) fn has_strokes(pixels: &Pixels<'_>) -> bool {
+pub(super) fn has_strokes(pixels: &Pixels<'_>, (x0, y0, x1, y1): (usize, usize, usize, usize)) -> bool {
     const STEP: i32 = 24;
     const WINDOW: usize = 64;
     const CROSSINGS: usize = 4;
     const LEAST_RUNS: usize = 4;
     let luma = |p: &[u8]| (i32::from(p[0]) + 2 * i32::from(p[1]) + i32::from(p[2])) / 4;
     let mut runs = 0;
-    for y in (0..pixels.height()).step_by(3) {
-        for window in pixels.row(y).chunks(WINDOW * 3) {
+    for y in (y0..y1).step_by(3) {
+        for window in pixels.row(y)[x0 * 3..x1 * 3].chunks(WINDOW * 3) {
             let values: Vec<i32> = window.chunks_exact(3).map(luma).collect();
             let crossings = values.iter().zip(values.iter().skip(2)).filter(|(a, b)| (*a - *b).abs() >= STEP).count();
             runs += usize::from(crossings >= CROSSINGS);
@@ -159,9 +159,10 @@ mod tests {
 
     #[test]
     fn a_blank_wall_is_not_searched_and_print_is() {
+        let anywhere = |f: &crate::base::RgbFrame, area| has_strokes(&Pixels::of(f).unwrap(), area);
         let wall = frame(320, 240, |x, y| [((x + y) / 8) as u8 + 90; 3]);
-        assert!(!has_strokes(&Pixels::of(&wall).unwrap()) && !has_strokes(&Pixels::of(&flat(1, 1, [0; 3])).unwrap()));
+        assert!(!anywhere(&wall, (0, 0, 320, 240)) && !anywhere(&flat(1, 1, [0; 3]), (0, 0, 1, 1)));
         let print = frame(320, 240, |x, y| if (100..112).contains(&y) && x % 6 < 2 { [20; 3] } else { [230; 3] });
-        assert!(has_strokes(&Pixels::of(&print).unwrap()));
+        assert!(anywhere(&print, (0, 0, 320, 240)) && !anywhere(&print, (0, 120, 320, 240)));
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::testing::cosine;
 
 /// The folder of the weights, if `file` is there.
-fn weights(file: &str) -> Option<PathBuf> {
+pub(super) fn weights(file: &str) -> Option<PathBuf> {
     let dir = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from);
     let path = dir.join(file);
     if !path.exists() {
@@ -37,7 +37,7 @@ fn rings() -> RgbFrame {
 }
 
 /// The picture of the page in `docs`: words, and somebody's living room.
-fn page() -> RgbFrame {
+pub(super) fn page() -> RgbFrame {
     let file = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screenshot.png")).unwrap();
     decode_image(&file, &PictureLimits::default()).unwrap()
 }
