@@ -34,6 +34,13 @@ pub fn threads(wanted: Option<usize>) -> (usize, Option<String>) {
     capped(wanted, std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }
 
+/// Threads for all that waits for the network: half the cores. The models compute on all of them, and a task that is woken on a second thread costs a wake-up of that, too: of a call's wake-ups
+/// those were two of five.
+#[must_use]
+pub fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
 fn capped(wanted: Option<usize>, cores: usize) -> (usize, Option<String>) {
     let Some(wanted) = wanted.filter(|n| *n > cores) else { return (wanted.unwrap_or(cores).max(1), None) };
     let text = format!(

@@ -29,6 +29,7 @@ use crate::session::Restrictions;
 pub fn serve(config: &Config, metrics: RenderMetrics) -> Result<(), AppError> {
     refuse_open_door(config)?;
     let runtime = Builder::new_multi_thread()
+        .worker_threads(super::machine::workers())
         .enable_all()
         .build()
         .map_err(|e| AppError::new(ErrorClass::Internal, format!("cannot start the runtime: {e}")))?;

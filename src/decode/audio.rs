@@ -1,11 +1,15 @@
 //! Opus packets of one live stream → 40 ms buffers of 16 kHz mono.
 //!
 //! Floor 2. In: [`AccessUnit`] (one Opus packet). Out: [`Pcm`] of exactly 640 samples, on GStreamer's thread, times without jitter.
+//! Packets of 20 ms are decoded two at a time, where the first would not fill a buffer: nothing comes out later, and the graph runs half as often.
 //! Loses: `Corrupt` (a packet that breaks the format; its time is concealed), `AudioOverflow` (a defect of ours).
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use bytes::Bytes;
 use gstreamer as gst;
 
 use crate::base::{AccessUnit, Clock, Codec, LossReason, MediaTime, Pcm};
@@ -15,7 +19,7 @@ use super::frame;
 use super::framer::Framer;
 use super::graph::{Graph, GraphName};
 use super::live::{Live, Polled, Recipe};
-use super::opus::packet_duration;
+use super::opus::{is_single, join, packet_duration};
 use super::timeline::{Offsets, Timeline};
 use super::{DecodeConfig, DecodeError, init};
 
@@ -29,6 +33,16 @@ pub struct AudioDecoder {
     timeline: Timeline,
     /// Waits here while the graph is being replaced; with what waits inside the graph never more than `audio_queue`.
     backlog: VecDeque<Item>,
+    /// Waits for the packet after it.
+    held: Option<Packet>,
+}
+
+/// One on its way into the graph.
+struct Packet {
+    data: Bytes,
+    /// Stream time in microseconds.
+    at: u64,
+    duration: Duration,
 }
 
 /// What goes into the graph, in order.
@@ -42,6 +56,8 @@ struct Shared {
     /// Stream time plus this is session time.
     offsets: Mutex<Offsets>,
     out: Mutex<Out>,
+    /// Samples that wait in the framer.
+    level: AtomicUsize,
 }
 
 struct Out {
@@ -69,7 +85,8 @@ impl AudioDecoder {
         let shared = Arc::new(Shared {
             counters: Counters::new(codec),
             offsets: Mutex::default(),
-            out: Mutex::new(Out { framer: Framer::default(), sink: Box::new(sink) }),
+            out: Mutex::new(Out { framer: Framer::of_packets(), sink: Box::new(sink) }),
+            level: AtomicUsize::new(0),
         });
         let on_sample = Arc::clone(&shared);
         let live = Live::start(Recipe {
@@ -78,7 +95,15 @@ impl AudioDecoder {
             valve: None,
             newest_wins: false,
         })?;
-        Ok(Self { cfg: cfg.clone(), clock, shared, live, timeline: Timeline::default(), backlog: VecDeque::new() })
+        Ok(Self {
+            cfg: cfg.clone(),
+            clock,
+            shared,
+            live,
+            timeline: Timeline::default(),
+            backlog: VecDeque::new(),
+            held: None,
+        })
     }
 
     /// Takes the next packet. Never blocks and never fails: what cannot be decoded is counted and concealed.
@@ -100,19 +125,34 @@ impl AudioDecoder {
         }
         let place = self.timeline.place(unit.capture, duration, unit.contiguous);
         self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner).note(place.at, place.offset);
-        let at = gst::ClockTime::from_useconds(place.at);
+        let packet = Packet { data: unit.data, at: place.at, duration };
         if !place.conceal.is_zero() {
+            self.release();
             let length = gst::ClockTime::try_from(place.conceal).unwrap_or(gst::ClockTime::ZERO);
-            let hole = gst::event::Gap::builder(at.saturating_sub(length)).duration(length).build();
-            self.backlog.push_back(Item::Hole(hole));
+            let at = gst::ClockTime::from_useconds(place.at).saturating_sub(length);
+            self.backlog.push_back(Item::Hole(gst::event::Gap::builder(at).duration(length).build()));
         }
-        let mut buffer = gst::Buffer::from_slice(unit.data);
-        if let Some(b) = buffer.get_mut() {
-            b.set_pts(at);
-            b.set_duration(gst::ClockTime::try_from(duration).ok());
+        match self.held.take() {
+            Some(first) => match first.with(&packet) {
+                Some(both) => self.backlog.push_back(both.item()),
+                None => self.backlog.extend([first.item(), packet.item()]),
+            },
+            None if self.may_wait(&packet) => self.held = Some(packet),
+            None => self.backlog.push_back(packet.item()),
         }
-        self.backlog.push_back(Item::Packet(buffer));
         self.drain();
+    }
+
+    /// Whether nothing would come out of it before the next one anyway.
+    fn may_wait(&self, packet: &Packet) -> bool {
+        let samples = packet.duration.as_micros() * u128::from(Pcm::RATE_HZ) / 1_000_000;
+        let full = self.shared.level.load(Ordering::Relaxed) as u128 + samples >= Pcm::BUFFER_SAMPLES as u128;
+        !full && is_single(&packet.data)
+    }
+
+    /// What waits for the next one goes by itself.
+    fn release(&mut self) {
+        self.backlog.extend(self.held.take().map(Packet::item));
     }
 
     /// Figures since the start.
@@ -136,6 +176,25 @@ impl AudioDecoder {
     }
 }
 
+impl Packet {
+    /// Both in one; `None` where the other does not follow at once, or is coded differently.
+    fn with(&self, next: &Self) -> Option<Self> {
+        let length = u64::try_from(self.duration.as_micros()).ok()?;
+        let follows = self.at.checked_add(length) == Some(next.at);
+        let data = join(&self.data, &next.data).filter(|_| follows)?;
+        Some(Self { data, at: self.at, duration: self.duration + next.duration })
+    }
+
+    fn item(self) -> Item {
+        let mut buffer = gst::Buffer::from_slice(self.data);
+        if let Some(b) = buffer.get_mut() {
+            b.set_pts(gst::ClockTime::from_useconds(self.at));
+            b.set_duration(gst::ClockTime::try_from(self.duration).ok());
+        }
+        Item::Packet(buffer)
+    }
+}
+
 impl Shared {
     fn on_sample(&self, sample: &gst::Sample) -> Result<(), String> {
         let at = MediaTime::from_micros(frame::pts_ns(sample).ok_or("sound without a time")? / 1_000);
@@ -148,6 +207,7 @@ impl Shared {
             let start = MediaTime::from_micros(pcm.start.as_micros().saturating_add_signed(offset));
             sink(Pcm { start, ..pcm });
         });
+        self.level.store(framer.level(), Ordering::Relaxed);
         Ok(())
     }
 }

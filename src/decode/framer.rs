@@ -11,30 +11,56 @@ use crate::base::{MediaTime, Pcm};
 pub const MAX_SILENCE: Duration = Duration::from_millis(200);
 /// Differences below this are rounding and resampler delay, not holes.
 const TOLERANCE: Duration = Duration::from_millis(10);
+/// What packets of live sound come to: two of them are a buffer.
+const PACKET: usize = Pcm::BUFFER_SAMPLES / 2;
 
 /// Cuts a stream of samples into buffers of [`Pcm::BUFFER_SAMPLES`].
 #[derive(Debug, Default)]
 pub struct Framer {
     pending: Vec<f32>,
+    /// The sound comes in packets of 20 ms, and buffers are to end where packets end.
+    packets: bool,
     /// Time of the very first sample since the last jump, and how many samples have passed since: no rounding adds up.
     anchor: Option<(MediaTime, u64)>,
 }
 
 impl Framer {
+    /// For sound that comes in packets of 20 ms or a multiple. What a resampler keeps of the first one is made up for by silence: otherwise every buffer would
+    /// wait for the packet after it.
+    #[must_use]
+    pub fn of_packets() -> Self {
+        Self { packets: true, ..Self::default() }
+    }
+
+    /// Samples that wait for their buffer to be full.
+    #[must_use]
+    pub const fn level(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Takes samples at 16 kHz, the first of them captured at `at`, and gives every buffer that is now full to `out`.
     /// Samples that overlap what is already there are appended: sound is never dropped.
     pub fn push(&mut self, samples: &[f32], at: MediaTime, out: &mut dyn FnMut(Pcm)) {
-        let (anchor, passed) = *self.anchor.get_or_insert((at, 0));
+        let Some((anchor, passed)) = self.anchor else { return self.begin(samples, at, out) };
         let expected = anchor + samples_time(passed);
         let hole = at.since(expected);
         if hole > MAX_SILENCE {
             self.flush(out);
-            self.anchor = Some((at, 0));
+            return self.begin(samples, at, out);
         } else if hole > TOLERANCE {
             let missing = hole.as_micros() * u128::from(Pcm::RATE_HZ) / 1_000_000;
             let silence = vec![0.0; usize::try_from(missing).unwrap_or(0)];
             self.append(&silence, out);
         }
+        self.append(samples, out);
+    }
+
+    /// The first samples, and those after a jump.
+    fn begin(&mut self, samples: &[f32], at: MediaTime, out: &mut dyn FnMut(Pcm)) {
+        let lead = if self.packets { samples.len().next_multiple_of(PACKET) - samples.len() } else { 0 };
+        let lead = if samples_time(lead as u64) <= TOLERANCE { lead } else { 0 };
+        self.anchor = Some((at.saturating_sub(samples_time(lead as u64)), 0));
+        self.append(&vec![0.0; lead], out);
         self.append(samples, out);
     }
 
@@ -97,6 +123,25 @@ mod tests {
         let out = run(&[(320, 1000), (640, 2000)]);
         assert_eq!(out.iter().map(|p| p.start.as_millis()).collect::<Vec<_>>(), [1000, 2000]);
         assert!(out[0].samples[320..].iter().all(|s| *s == 0.0));
+    }
+
+    #[test]
+    fn buffers_of_packets_end_where_packets_end_whatever_a_resampler_keeps() {
+        let (mut framer, mut all) = (Framer::of_packets(), Vec::new());
+        let mut at = 1_000_000;
+        // A resampler keeps 2 ms, and begins anew after a pause.
+        for n in [288, 320, 320, 320, 640, 0, 288, 320] {
+            if n == 0 {
+                at += 5_000_000;
+                continue;
+            }
+            framer.push(&vec![0.5; n], MediaTime::from_micros(at), &mut |p| all.push(p));
+            at += n as u64 * 1_000 / 16;
+        }
+        assert_eq!(framer.level(), 0);
+        let starts: Vec<u64> = all.iter().map(|p| p.start.as_micros()).collect();
+        assert_eq!(starts, [998_000, 1_038_000, 1_078_000, 6_116_000]);
+        assert!(all[0].samples[..32].iter().all(|s| *s == 0.0) && all[0].samples[32..].iter().all(|s| *s == 0.5));
     }
 
     proptest! {

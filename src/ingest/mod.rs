@@ -19,6 +19,7 @@ pub mod restart;
 pub mod timing;
 
 mod channel;
+mod nack;
 mod negotiate;
 mod stack;
 mod tap;

@@ -10,7 +10,7 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription,
 };
 
-use super::offer::{ChosenCodec, Offer, OfferedMedia};
+use super::offer::{ChosenCodec, Offer, OfferedMedia, with_packet_time};
 use super::peer::Shared;
 use super::ports::Lease;
 use super::stack;
@@ -86,7 +86,8 @@ pub(super) async fn answer(
         tracing::warn!("ICE gathering takes too long; answering with the candidates so far");
     }
     let local = connection.local_description().await;
-    local.map(|d| d.sdp).ok_or(IngestError::Transport { what: "answer", reason: "there is no answer".to_owned() })
+    let local = local.map(|d| with_packet_time(&d.sdp, offer));
+    local.ok_or(IngestError::Transport { what: "answer", reason: "there is no answer".to_owned() })
 }
 
 /// What the library calls. It waits for each call on the task that also drives ICE, so nothing here waits.

@@ -9,6 +9,9 @@ use rand::{Rng, SeedableRng};
 use super::clips::{Audio, share, tone, unit};
 use crate::base::{AccessUnit, Codec, MediaTime, Pcm};
 
+/// The sound begins at 5 s, and two milliseconds that the resampler keeps are made up for before it.
+const BEGIN_MS: u64 = 4_998;
+
 fn samples(all: &[Pcm]) -> Vec<f32> {
     all.iter().flat_map(|p| p.samples.iter().copied()).collect()
 }
@@ -22,7 +25,7 @@ fn a_tone_comes_out_as_40_ms_buffers_with_running_times() {
         assert!((24..=26).contains(&all.len()), "{} buffers of 40 ms for 1 s", all.len());
         for (i, p) in all.iter().enumerate() {
             assert_eq!(p.samples.len(), Pcm::BUFFER_SAMPLES);
-            assert_eq!(p.start, MediaTime::from_millis(5_000 + 40 * i as u64));
+            assert_eq!(p.start, MediaTime::from_millis(BEGIN_MS + 40 * i as u64));
         }
         let sound = samples(&all);
         assert!(
@@ -36,6 +39,19 @@ fn a_tone_comes_out_as_40_ms_buffers_with_running_times() {
 }
 
 #[test]
+fn a_buffer_comes_out_with_the_packet_that_fills_it() {
+    let mut audio = Audio::start();
+    for (i, u) in tone(440, 40, 1).into_iter().enumerate() {
+        audio.push(u);
+        // Nothing waits for a packet that is still to come.
+        if i % 2 == 1 {
+            let pcm = audio.sound.recv_timeout(Duration::from_secs(10)).unwrap();
+            assert_eq!(pcm.start, MediaTime::from_millis(BEGIN_MS + 20 * (i as u64 - 1)));
+        }
+    }
+}
+
+#[test]
 fn lost_packets_are_concealed_and_the_sound_after_them_is_in_its_place() {
     let mut audio = Audio::start();
     let units = tone(440, 60, 1);
@@ -44,7 +60,7 @@ fn lost_packets_are_concealed_and_the_sound_after_them_is_in_its_place() {
     }
     let all = audio.rest();
     assert!((29..=31).contains(&all.len()), "{} buffers for 1.2 s", all.len());
-    assert!(all.iter().enumerate().all(|(i, p)| p.start == MediaTime::from_millis(5_000 + 40 * i as u64)));
+    assert!(all.iter().enumerate().all(|(i, p)| p.start == MediaTime::from_millis(BEGIN_MS + 40 * i as u64)));
     let hole = &samples(&all)[16 * 405..16 * 425];
     let loud = hole.iter().fold(0.0_f32, |a, s| a.max(s.abs()));
     assert!(loud > 0.05, "the decoder was to invent sound, not silence: {loud}");

@@ -6,6 +6,7 @@
 
 mod codecs;
 mod fragment;
+mod packet_time;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use thiserror::Error;
 pub use self::codecs::ChosenCodec;
 use self::codecs::Formats;
 pub use self::fragment::{Fragment, IceCredentials, answer_fragment, fragment, ice_credentials, with_credentials};
+pub use self::packet_time::with_packet_time;
 use crate::base::{Codec, ErrorClass};
 
 /// Bounds of an offer.

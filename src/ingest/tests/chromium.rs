@@ -89,7 +89,9 @@ async fn chromium_sends_every_codec_that_we_take() {
         println!("{codec:?}: {stats:?}");
         let (video, audio): (Vec<_>, Vec<_>) = units.into_iter().partition(|u| u.codec.is_video());
         assert!(video.iter().all(|u| u.codec == codec), "{codec:?}");
-        assert!(video.len() > 20 && audio.len() > 150, "{codec:?}: {} and {} units", video.len(), audio.len());
+        // Six seconds: packets of 40 ms, as it was asked for, make 150.
+        let count = (video.len(), audio.len());
+        assert!(count.0 > 20 && (90..230).contains(&count.1), "{codec:?}: {} and {} units", count.0, count.1);
         assert!(video[0].keyframe && stats.video.assembly.keyframes >= 2, "{codec:?}: {stats:?}");
         assert_eq!(stats.video.assembly.corrupt, 0, "{codec:?}");
         assert!(stats.video.synchronized && stats.audio.synchronized, "{codec:?}: {stats:?}");
