@@ -277,12 +277,14 @@ impl Desk {
     pub(super) fn step_warm(&mut self, id: u64, scheduler: &mut Scheduler, now: MediaTime) {
         let Some(index) = usize::try_from(id).ok().filter(|i| *i < self.seats.len()) else { return };
         if self.seats[index].answer.is_some() {
-            self.step_answer(id, false, scheduler, now);
+            self.step_answer(id, scheduler, now);
             return;
         }
         let Some((rendered, kind)) = self.seats[index].warm.take() else { return };
         let (shared, times) = (Arc::clone(&self.shared), self.seats[index].broken_off);
-        let advanced = breakable(&shared, kind, times, || self.advance_warm(index, &rendered));
+        // Who asks for much does not keep others from being ready.
+        let within = !lock(&shared.usage).is_over(index, now);
+        let advanced = breakable(&shared, (kind, within), times, || self.advance_warm(index, &rendered));
         let broken_off = matches!(advanced, Err(EngineFault::BrokenOff));
         self.seats[index].broken_off = if broken_off { times + 1 } else { 0 };
         match advanced {

@@ -24,7 +24,7 @@ use super::schedule::Kind;
 use super::senses::{EmbedJob, PerceiveJob};
 use super::slots::{SlotKey, SlotTable};
 use super::voice::{self, SpeakJob};
-use super::worker::{Command, Worker};
+use super::worker::{Command, Sent, Worker};
 
 /// What the worker and all handles share.
 pub(super) struct Shared {
@@ -59,7 +59,7 @@ pub struct Engine {
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
     /// SESSION_TO_ENGINE.
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Sent>,
 }
 
 impl Engine {
@@ -129,7 +129,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         // When the queue is full the worker is awake anyway and sees the flag.
-        let _ = self.commands.try_send(Command::Wake);
+        let _ = self.commands.try_send(Command::Wake.quietly());
         if self.thread.take().is_some_and(|t| t.join().is_err()) {
             tracing::error!("this is a bug: the engine's thread panicked");
         }
@@ -140,7 +140,7 @@ impl Drop for Engine {
 #[derive(Clone)]
 pub struct EngineHandle {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Sent>,
     /// SESSION_TO_VOICE, where there is a voice.
     voice: Option<mpsc::Sender<SpeakJob>>,
 }
@@ -238,14 +238,7 @@ impl EngineHandle {
     }
 
     async fn send(&self, command: Command) -> Result<(), EngineError> {
-        self.commands.send(command).await.map_err(|_| EngineError::Stopped)
-    }
-
-    /// The same of work of this kind: what can wait longer is broken off for it.
-    async fn send_as(&self, command: Command, kind: Kind) -> Result<(), EngineError> {
-        self.send(command).await?;
-        self.shared.brake.pull(kind as u8);
-        Ok(())
+        self.commands.send(command.quietly()).await.map_err(|_| EngineError::Stopped)
     }
 }
 
@@ -286,8 +279,24 @@ impl EngineSession {
     /// What an answer waited for has happened.
     pub fn wake(&self) {
         // When the queue is full the worker is awake anyway.
-        let _ = self.engine.commands.try_send(Command::Wake);
-        self.engine.shared.brake.pull(Kind::Answer as u8);
+        let rank = self.pulls(Kind::Answer);
+        if self.engine.commands.try_send(Sent { command: Command::Wake, pulls: Some(rank) }).is_ok() {
+            self.engine.shared.brake.pull(rank);
+        }
+    }
+
+    /// Sends work of this kind: what can wait longer is broken off for it.
+    async fn send_as(&self, command: Command, kind: Kind) -> Result<(), EngineError> {
+        let rank = self.pulls(kind);
+        let sent = Sent { command, pulls: Some(rank) };
+        self.engine.commands.send(sent).await.map_err(|_| EngineError::Stopped)?;
+        self.engine.shared.brake.pull(rank);
+        Ok(())
+    }
+
+    /// At which rank work of this kind pulls the brake.
+    fn pulls(&self, kind: Kind) -> u8 {
+        kind.pulls(lock(&self.engine.shared.usage).is_over(self.key.index, self.engine.now()))
     }
 
     async fn generate_when(
@@ -309,7 +318,7 @@ impl EngineSession {
         let job = GenerateJob { request, rendered, max_tokens, replies, cancel, asked, wanted };
         let (accepted, answer) = oneshot::channel();
         let kind = if job.wanted.is_some() { Kind::Ahead } else { Kind::Answer };
-        self.engine.send_as(Command::Generate(self.key, Box::new(job), accepted), kind).await?;
+        self.send_as(Command::Generate(self.key, Box::new(job), accepted), kind).await?;
         answer.await.map_err(|_| EngineError::Stopped)??;
         Ok(receiver)
     }
@@ -369,7 +378,7 @@ impl EngineSession {
         let (reply, answer) = oneshot::channel();
         self.expect_turn(None);
         let job = TranscribeJob { samples, deadline, asked: self.engine.now(), reply, seat: self.key.index };
-        self.engine.send_as(Command::Transcribe(job), Kind::Speech).await?;
+        self.send_as(Command::Transcribe(job), Kind::Speech).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -393,7 +402,7 @@ impl EngineSession {
     /// # Errors
     /// [`EngineError::Stopped`].
     pub async fn hurry_reading(&self) -> Result<(), EngineError> {
-        self.engine.send_as(Command::Hurry(self.key), Kind::Speech).await
+        self.send_as(Command::Hurry(self.key), Kind::Speech).await
     }
 
     /// What a look by all experts has cost lately; nothing as long as none has looked.
@@ -411,7 +420,7 @@ impl EngineSession {
         let kind = if request.urgent { Kind::Question } else { Kind::Background };
         let job =
             PerceiveJob::new((frame, self.key.index), request, &self.engine.shared.experts, self.engine.now(), reply);
-        self.engine.send_as(Command::Perceive(Box::new(job)), kind).await?;
+        self.send_as(Command::Perceive(Box::new(job)), kind).await?;
         answer.await.map_err(|_| EngineError::Stopped)
     }
 
@@ -440,7 +449,7 @@ impl EngineSession {
         let (reply, answer) = oneshot::channel();
         let kind = if urgent { Kind::Embed } else { Kind::Background };
         let job = EmbedJob { text, deadline, urgent, reply, seat: self.key.index };
-        self.engine.send_as(Command::Embed(job), kind).await?;
+        self.send_as(Command::Embed(job), kind).await?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 }
@@ -450,6 +459,6 @@ impl Drop for EngineSession {
         self.expect_turn(None);
         lock(&self.engine.shared.slots).release(self.key);
         // When the queue is full the worker is awake anyway and looks at the table after each step.
-        let _ = self.engine.commands.try_send(Command::Wake);
+        let _ = self.engine.commands.try_send(Command::Wake.quietly());
     }
 }

@@ -14,6 +14,7 @@
 //! its first word as another passes it, for a while. The rest of
 //! an answer yields while something of it came just now. A reading with which the turn is expected to end goes ahead like finished speech.
 //! Nothing in the background cuts in before a first word for [`SPARED`].
+//! Prefilling ahead of a session that had no more than its part passes, after [`WARM_WAITS`], work of one that had more.
 //!
 //! A step is not broken off once it runs. So work that can wait is not begun when, by what such work has cost lately, it would still run when
 //! something more important is due ([`Hold`]); for [`MOST_HELD`] at most, since what is known of the present must not grow old either.
@@ -73,6 +74,21 @@ impl Kind {
         }
     }
 
+    /// At which rank it pulls the brake; `over`: for a session that had more than its part of the device.
+    pub(super) const fn pulls(self, over: bool) -> u8 {
+        if over { self as u8 + KINDS as u8 } else { self as u8 }
+    }
+
+    /// The ranks of all that is more urgent, of sessions that had no more than their part.
+    pub(super) const fn before_within(self) -> u16 {
+        (1 << self as u16) - 1
+    }
+
+    /// The ranks of all that is more urgent.
+    pub(super) const fn before(self) -> u16 {
+        self.before_within() | self.before_within() << KINDS
+    }
+
     /// Whether somebody waits for it.
     pub(super) const fn is_urgent(self) -> bool {
         !matches!(self, Self::Background | Self::Warm)
@@ -118,14 +134,17 @@ pub(super) struct Hold {
     /// The latest at which the next step of an answer can begin, if its first word is to be in time. One that has passed still holds: what is
     /// late is not to become later.
     pub(super) answer: Option<MediaTime>,
+    /// The same among answers of sessions that had no more than their part.
+    pub(super) within: Option<MediaTime>,
     /// When a turn is expected to end.
     pub(super) turn: Option<MediaTime>,
 }
 
 impl Hold {
-    /// When the device must be free of this kind of work.
-    fn of(&self, kind: Kind) -> Option<MediaTime> {
+    /// When the device must be free of this kind of work; `over`: of a session that had more than its part.
+    fn of(&self, kind: Kind, over: bool) -> Option<MediaTime> {
         match kind {
+            Kind::Warm if !over => self.within.into_iter().chain(self.turn).min(),
             Kind::Background | Kind::Warm => self.answer.into_iter().chain(self.turn).min(),
             // They are for the turn that is expected.
             Kind::Partial | Kind::Ahead => self.answer,
@@ -142,9 +161,11 @@ const MORE: f64 = 0.5;
 /// The same for those who only guess what will be asked, on top.
 const GUESS: f64 = 0.5;
 /// Work that takes so long to its end yields to all that takes half of it at most, whoever it is of.
-const LONG: Duration = Duration::from_millis(500);
+const LONG: Duration = Duration::from_millis(100);
 /// How much longer what can wait does so while a first word is waited for: about as long as one takes.
 const SPARED: Duration = Duration::from_millis(300);
+/// How long prefilling ahead of a session that had no more than its part waits beside those who had more: the next first word is as late as that is.
+const WARM_WAITS: Duration = Duration::from_millis(50);
 /// How long work yields before it gets one step: longer than a first word takes.
 const MOST_YIELDED: Duration = Duration::from_secs(1);
 
@@ -193,6 +214,8 @@ struct Candidate {
     stand: Stand,
     /// Of an answer nothing is there yet, and it does not ask for more than its part.
     first_word: bool,
+    /// Its session had more than its part.
+    over: bool,
 }
 
 impl Weight {
@@ -263,13 +286,18 @@ impl Candidate {
         (self.order(), self.as_kind)
     }
 
-    /// Whether it may be overtaken by work of a kind that has waited for so long.
-    fn lets_pass(&self, kind: Kind, waited: Duration) -> bool {
+    /// Whether it may be overtaken by work whose kind has waited for so long, and how long that had to wait.
+    fn lets_pass(&self, other: &Self, waited: Duration) -> Option<Duration> {
+        let kind = other.kind;
+        if kind == Kind::Warm && self.over && !other.over && self.kind.is_urgent() {
+            return Some(WARM_WAITS).filter(|patience| waited >= *patience);
+        }
         let floods = self.order() > Order::Urgent && kind == Kind::Background;
         let passable = floods || self.as_kind >= kind.overtakes();
         // An embedding is short, and somebody's first word waits for it.
         let spared = if self.first_word && kind != Kind::Embed { SPARED } else { Duration::ZERO };
-        kind > self.as_kind && passable && kind.patience().is_some_and(|patience| waited >= patience + spared)
+        let patience = kind.patience().filter(|_| kind > self.as_kind && passable)?;
+        (waited >= patience + spared).then_some(patience)
     }
 }
 
@@ -324,7 +352,7 @@ impl Scheduler {
             let chosen = self.choose(now, &ready)?;
             let (kind, slot) = (chosen.kind, chosen.kind as usize);
             let waited = self.waiting[slot].map_or(Duration::ZERO, |since| now.since(since));
-            let in_time = hold.of(chosen.as_kind).is_none_or(|by| now + chosen.takes <= by);
+            let in_time = hold.of(chosen.as_kind, chosen.over).is_none_or(|by| now + chosen.takes <= by);
             if in_time || waited >= MOST_HELD {
                 break chosen;
             }
@@ -375,7 +403,7 @@ impl Scheduler {
                     all().filter(|(_, (_, other))| w.lets_pass(other)).min_by_key(|(_, (_, other))| other.left);
                 let (at, (e, w)) = shorter.unwrap_or((at, (e, w)));
                 let (as_kind, first_word) = (if w.ends { Kind::Speech } else { kind }, w.silent && !w.is_more(least));
-                Some(Candidate { kind, as_kind, at, id: e.id, takes: w.takes, stand, first_word })
+                Some(Candidate { kind, as_kind, at, id: e.id, takes: w.takes, stand, first_word, over: w.over })
             })
         };
         Kind::ALL.into_iter().flat_map(of_kind).flatten().collect()
@@ -390,9 +418,7 @@ impl Scheduler {
         }
         let impatient = |c: &Candidate| {
             let waited = now.since(self.waiting[c.kind as usize]?);
-            first
-                .lets_pass(c.kind, waited)
-                .then_some((waited.saturating_sub(c.kind.patience()?), c.stand != Stand::More))
+            first.lets_pass(c, waited).map(|patience| (waited.saturating_sub(patience), c.stand != Stand::More))
         };
         let overtaking = ready.iter().filter_map(|c| Some((impatient(c)?, c))).max_by_key(|(over, _)| *over);
         Some(*overtaking.map_or(first, |(_, c)| c))

@@ -56,13 +56,27 @@ pub(super) enum Command {
     Wake,
 }
 
+/// A command in SESSION_TO_ENGINE.
+pub(super) struct Sent {
+    pub(super) command: Command,
+    /// The rank at which the brake is pulled for it, once it is sent.
+    pub(super) pulls: Option<u8>,
+}
+
+impl Command {
+    /// Without pulling the brake.
+    pub(super) fn quietly(self) -> Sent {
+        Sent { command: self, pulls: None }
+    }
+}
+
 /// Wakes the worker from any thread. When the queue is full the worker is awake.
-struct Nudge(mpsc::WeakSender<Command>);
+struct Nudge(mpsc::WeakSender<Sent>);
 
 impl Wake for Nudge {
     fn wake(self: Arc<Self>) {
         if let Some(commands) = self.0.upgrade() {
-            let _ = commands.try_send(Command::Wake);
+            let _ = commands.try_send(Command::Wake.quietly());
         }
     }
 }
@@ -97,10 +111,12 @@ pub(super) fn note_miss(shared: &Shared) {
     lock(&shared.stats).deadline_misses += 1;
 }
 
-/// Runs a step that something more urgent may break off, unless it was broken off too often already: then it gets done.
-pub(super) fn breakable<T>(shared: &Shared, kind: Kind, times: u8, run: impl FnOnce() -> T) -> T {
+/// Runs a step that something more urgent may break off, unless it was broken off too often already: then it gets done. `within`: only of sessions that had no more
+/// than their part of the device.
+pub(super) fn breakable<T>(shared: &Shared, (kind, within): (Kind, bool), times: u8, run: impl FnOnce() -> T) -> T {
     let most = if kind == Kind::Question { MOST_ASKED_BROKEN_OFF } else { MOST_BROKEN_OFF };
-    if times < most { shared.brake.armed(kind as u8, run) } else { run() }
+    let ranks = if within { kind.before_within() } else { kind.before() };
+    if times < most { shared.brake.armed_for(ranks, run) } else { run() }
 }
 
 /// Counts a step that was broken off.
@@ -117,7 +133,7 @@ pub(super) fn note_cost(shared: &Shared, work: Work, units: f64, took: Duration)
 /// Everything the thread owns.
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    queue: mpsc::Receiver<Command>,
+    queue: mpsc::Receiver<Sent>,
     scheduler: Scheduler,
     desk: Option<Desk>,
     ears: Ears,
@@ -130,8 +146,8 @@ impl Worker {
     pub(super) fn new(
         mut parts: EngineParts,
         shared: Arc<Shared>,
-        queue: mpsc::Receiver<Command>,
-        commands: mpsc::WeakSender<Command>,
+        queue: mpsc::Receiver<Sent>,
+        commands: mpsc::WeakSender<Sent>,
     ) -> Self {
         let waker = Waker::from(Arc::new(Nudge(commands)));
         parts.language.iter_mut().for_each(|model| model.obey(shared.brake.clone()));
@@ -174,14 +190,17 @@ impl Worker {
 
     /// Takes in what waits, and does not wait.
     fn take_all(&mut self) {
-        // Whoever pulls it has sent his command before.
-        self.shared.brake.clear();
-        while self.senses.len() + self.ears.len() < MOST_JOBS {
-            match self.queue.try_recv() {
-                Ok(command) => self.take(command),
-                Err(_) => break,
+        let has_room = loop {
+            if self.senses.len() + self.ears.len() >= MOST_JOBS {
+                break false;
             }
-        }
+            match self.queue.try_recv() {
+                Ok(sent) => self.take(sent),
+                Err(_) => break true,
+            }
+        };
+        // What is left in the queue would break off step after step.
+        self.shared.brake.idle(!has_room);
         let now = self.shared.clock.now();
         let changes = lock(&self.shared.slots).drain_changes();
         for change in changes {
@@ -202,7 +221,7 @@ impl Worker {
     }
 
     /// The next command, for which it waits so long at most.
-    fn next_within(&mut self, wait: Duration) -> Poll<Option<Command>> {
+    fn next_within(&mut self, wait: Duration) -> Poll<Option<Sent>> {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut context = Context::from_waker(&waker);
         let came = self.queue.poll_recv(&mut context);
@@ -213,8 +232,9 @@ impl Worker {
         self.queue.poll_recv(&mut context)
     }
 
-    fn take(&mut self, command: Command) {
+    fn take(&mut self, Sent { command, pulls }: Sent) {
         let now = self.shared.clock.now();
+        pulls.into_iter().for_each(|rank| self.shared.brake.taken(rank));
         match (command, &mut self.desk) {
             (Command::Generate(key, job, accepted), Some(desk)) => {
                 let answer = desk.begin(key, *job, &mut self.scheduler, now);
@@ -250,8 +270,7 @@ impl Worker {
         match (kind, &mut self.desk) {
             (Kind::Speech | Kind::Partial, _) => self.ears.step(task, &mut self.scheduler, start),
             (Kind::Answer, Some(desk)) => {
-                let over = own.is_some_and(|seat| lock(&self.shared.usage).is_over(seat, start));
-                parts = desk.step_answer(id, over, &mut self.scheduler, start);
+                parts = desk.step_answer(id, &mut self.scheduler, start);
             }
             (Kind::Warm | Kind::Ahead, Some(desk)) => desk.step_warm(id, &mut self.scheduler, start),
             (Kind::Embed | Kind::Question | Kind::Background, _) => {
@@ -280,8 +299,10 @@ impl Worker {
             // Nobody is held back for an answer that asks for more than its part.
             let least = scheduler.least(weigh);
             let counts = |seat: usize| !weigh((Kind::Answer, seat as u64), seat).is_more(least);
+            let within = |seat: usize| !weigh((Kind::Answer, seat as u64), seat).over;
             let answer = scale.desk.and_then(|d| d.first_word_due(scale.costs, counts));
-            scheduler.next(now, Hold { answer, turn }, weigh)
+            let within = scale.desk.and_then(|d| d.first_word_due(scale.costs, within));
+            scheduler.next(now, Hold { answer, within, turn }, weigh)
         });
         for kind in self.scheduler.take_deferred() {
             lock(&self.shared.stats).deferred += 1;

@@ -17,7 +17,7 @@ use crate::model::Piece;
 
 /// Answers that ride along, at most.
 const MOST_RIDERS: usize = 7;
-/// Who has more pieces of a prompt before him than these lets go of one for a first word that comes: it may be a short one.
+/// Who has so many pieces of a prompt before him lets go of one for a first word that comes: it may be a short one.
 const LONG_PROMPT: usize = 2;
 
 /// A seat, and the tokens that it had of a step.
@@ -32,38 +32,31 @@ struct Aboard {
 }
 
 impl Desk {
-    /// One step of the answer of seat `id`; `over`: it asks for more than its session's part. Who had part in it.
-    pub(in crate::engine) fn step_answer(
-        &mut self,
-        id: u64,
-        over: bool,
-        scheduler: &mut Scheduler,
-        now: MediaTime,
-    ) -> Vec<Part> {
+    /// One step of the answer of seat `id`. Who had part in it.
+    pub(in crate::engine) fn step_answer(&mut self, id: u64, scheduler: &mut Scheduler, now: MediaTime) -> Vec<Part> {
         let Some(index) = usize::try_from(id).ok().filter(|i| *i < self.seats.len()) else { return Vec::new() };
         let Some(mut answer) = self.seats[index].answer.take() else { return Vec::new() };
         if answer.gone() {
             self.finish(answer, Finish::Cancelled, now);
             return Vec::new();
         }
-        let first = answer.started.is_none();
-        if first && let Err(fault) = self.begin_prompt(index, &mut answer, now) {
+        if answer.started.is_none()
+            && let Err(fault) = self.begin_prompt(index, &mut answer, now)
+        {
             self.give_up(index, answer, &fault, scheduler);
             return Vec::new();
         }
         let riders = self.riders(&answer, now);
         let mut aboard = vec![Aboard { index, answer, held: self.seats[index].held.len() }];
         aboard.extend(riders);
-        // Who asked for it may still be about to pull the brake for it: not in its first step.
-        let gives_way = |left: usize| !first && (over || left >= LONG_PROMPT);
-        let mut outcome = self.advance(&aboard, gives_way);
+        let mut outcome = self.advance(&aboard, now);
         if matches!(outcome, Err(EngineFault::Failed(_))) && aboard.len() > 1 {
             // Whosever fault it is: the others have lost nothing, and he who led the step tries alone.
             aboard.iter().for_each(|a| self.rewind(a));
             for rider in aboard.drain(1..) {
                 self.seats[rider.index].answer = Some(rider.answer);
             }
-            outcome = self.advance(&aboard, gives_way);
+            outcome = self.advance(&aboard, now);
         }
         self.land(aboard, outcome, scheduler)
     }
@@ -91,13 +84,9 @@ impl Desk {
         ready.take(MOST_RIDERS).collect()
     }
 
-    /// Runs what comes next of each. Logits for each, where there are any. `gives_way`: whether a piece of a prompt with so many behind it is let go of for
-    /// speech and answers that come meanwhile.
-    fn advance(
-        &mut self,
-        aboard: &[Aboard],
-        gives_way: impl Fn(usize) -> bool,
-    ) -> Result<Vec<Option<Vec<f32>>>, EngineFault> {
+    /// Runs what comes next of each. Logits for each, where there are any. A piece of a long prompt, and any step of those who had more than their part, is let go
+    /// of for speech and answers that come meanwhile.
+    fn advance(&mut self, aboard: &[Aboard], now: MediaTime) -> Result<Vec<Option<Vec<f32>>>, EngineFault> {
         let chunk = self.shared.config.prefill_chunk;
         let next = aboard.iter().map(|a| a.answer.next(self.seats[a.index].held.len(), chunk));
         let next: Vec<Next<'_>> = next.collect();
@@ -107,8 +96,10 @@ impl Desk {
         let (Some(leader), Some(first)) = (aboard.first(), next.first()) else { return Ok(Vec::new()) };
         let (times, silent) = (self.seats[leader.index].broken_off, leader.answer.is_silent());
         let shared = Arc::clone(&self.shared);
-        let logits = if silent && gives_way(first.left / chunk) {
-            breakable(&shared, Kind::Embed, times, || self.run(&pieces))?
+        let gives_way = silent && first.left / chunk >= LONG_PROMPT || self.are_over(aboard, now);
+        // As if it were of the next kind: others of its own break it off, too.
+        let logits = if gives_way {
+            breakable(&shared, (Kind::Embed, true), times, || self.run(&pieces))?
         } else {
             self.run(&pieces)?
         };
@@ -122,6 +113,12 @@ impl Desk {
             stats.prefilled_tokens += first.tokens.len() as u64;
         }
         Ok(logits)
+    }
+
+    /// Whether all of them had more than their part of the device.
+    fn are_over(&self, aboard: &[Aboard], now: MediaTime) -> bool {
+        let usage = lock(&self.shared.usage);
+        aboard.iter().all(|a| usage.is_over(a.index, now))
     }
 
     /// What becomes of each after a step.

@@ -112,6 +112,37 @@ fn prefilling_ahead_never_delays_an_answer_but_passes_perception() {
 }
 
 #[test]
+fn prefilling_ahead_passes_an_answer_of_who_had_more_than_its_part_and_does_not_starve_it() {
+    let steps = |warm: f64, answer: f64| {
+        let (mut s, mut steps) = (Scheduler::default(), [0; KINDS]);
+        s.add((Kind::Warm, 0), 0, at(0));
+        s.add((Kind::Answer, 1), 1, at(0));
+        for i in 1..=400 {
+            let task = s.among(at(i * 25), &[warm, answer]).unwrap();
+            steps[task.0 as usize] += 1;
+            s.add(task, task.1 as usize, at(i * 25));
+        }
+        (steps[Kind::Warm as usize], steps[Kind::Answer as usize])
+    };
+    let (warm, answer) = steps(0.0, MORE * 3.0);
+    assert!(warm > 100 && answer > 190, "{warm} {answer}");
+    assert_eq!(steps(0.0, 0.0), (0, 400), "an answer of somebody like others comes first");
+    assert_eq!(steps(MORE * 3.0, MORE * 3.0).0, 0, "and who floods does not pass another");
+}
+
+#[test]
+fn prefilling_ahead_is_not_held_back_for_first_words_of_who_had_more_than_its_part() {
+    let next = |within: Option<MediaTime>, warm: f64| {
+        let mut s = Scheduler::default();
+        s.add((Kind::Warm, 0), 0, at(0));
+        let hold = Hold { answer: Some(at(0)), within, turn: None };
+        s.next(at(10), hold, |_, _| weight(warm))
+    };
+    assert_eq!(next(None, 0.0), Some((Kind::Warm, 0)));
+    assert_eq!((next(Some(at(0)), 0.0), next(None, MORE * 2.0)), (None, None));
+}
+
+#[test]
 fn nothing_overtakes_speech() {
     let mut s = Scheduler::default();
     s.put((Kind::Background, 2), at(0));
@@ -134,7 +165,7 @@ fn removed_work_never_comes_and_work_added_twice_comes_once() {
 fn a_look_is_not_begun_when_a_turn_is_expected_before_it_would_end() {
     let mut s = Scheduler::default();
     s.put((Kind::Background, 1), at(0));
-    let hold = Hold { turn: Some(at(100)), answer: None };
+    let hold = Hold { turn: Some(at(100)), ..Hold::default() };
     let takes = |task: Task| Duration::from_millis(if task.0 == Kind::Background { 80 } else { 300 });
     assert_eq!(s.due(at(50), hold, takes), None);
     assert_eq!(s.due(at(60), hold, takes), None);
@@ -148,7 +179,7 @@ fn a_look_is_not_begun_when_a_turn_is_expected_before_it_would_end() {
 #[test]
 fn what_can_wait_is_held_back_for_a_first_word_and_nothing_else_is() {
     let kinds = [Kind::Partial, Kind::Ahead, Kind::Background, Kind::Warm];
-    let hold = Hold { answer: Some(at(1_000)), turn: None };
+    let hold = Hold { answer: Some(at(1_000)), within: Some(at(1_000)), turn: None };
     let takes = |_| Duration::from_millis(100);
     for kind in Kind::ALL {
         let mut s = Scheduler::default();
@@ -166,7 +197,7 @@ fn nothing_is_held_back_for_ever() {
     let mut s = Scheduler::default();
     s.put((Kind::Background, 1), at(0));
     s.put((Kind::Answer, 2), at(0));
-    let hold = Hold { answer: Some(at(0)), turn: None };
+    let hold = Hold { answer: Some(at(0)), within: Some(at(0)), turn: None };
     let mut looked_at = None;
     for now in (0..3_000).step_by(50) {
         let (kind, id) = s.due(at(now), hold, |_| Duration::from_millis(100)).unwrap();
@@ -183,7 +214,7 @@ fn nothing_is_held_back_for_ever() {
 fn work_of_unknown_cost_is_never_held_back_for_a_turn() {
     let mut s = Scheduler::default();
     s.put((Kind::Background, 1), at(0));
-    let hold = Hold { turn: Some(at(100)), answer: None };
+    let hold = Hold { turn: Some(at(100)), ..Hold::default() };
     assert!(s.due(at(90), hold, |_| Duration::ZERO).is_some());
 }
 
@@ -362,7 +393,7 @@ fn a_reading_that_may_be_all_that_was_said_goes_ahead_like_finished_speech() {
     for task in [(Kind::Partial, 1), (Kind::Partial, 2), (Kind::Answer, 3), (Kind::Embed, 4)] {
         s.add(task, task.1 as usize, at(0));
     }
-    let hold = Hold { answer: Some(at(0)), turn: None };
+    let hold = Hold { answer: Some(at(0)), within: Some(at(0)), turn: None };
     let order: Vec<Task> = std::iter::from_fn(|| s.next(at(10), hold, weigh)).collect();
     assert_eq!(order, [(Kind::Partial, 2), (Kind::Answer, 3), (Kind::Embed, 4)], "the other one is held back");
 }

@@ -1,7 +1,9 @@
 //! What can wait is broken off for what cannot, and done later.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::fair::uses;
 use super::{Act, Bench, LATER, answer, ask, frame, prompt};
 use crate::engine::{EngineConfig, PerceiveRequest};
 
@@ -90,4 +92,58 @@ async fn prefilling_ahead_is_broken_off_for_an_answer_and_its_prompt_is_held_in_
     let said = answer(&warm, ask("about ¶")).await;
     let (prompt, cached) = said.started.unwrap();
     assert_eq!((said.text.as_str(), prompt - cached), ("Fine.", 1), "all but the header of the answer");
+}
+
+#[tokio::test]
+async fn the_first_piece_of_a_short_prompt_is_let_go_of_by_who_had_more_than_its_part_and_by_nobody_else() {
+    for floods in [true, false] {
+        let bench = bench();
+        let (calm, other) = (bench.session("calm"), bench.session("other"));
+        if floods {
+            uses(&other, 10).await;
+            // A step answers before it is counted.
+            bench.idle().await;
+        }
+        let beside = async {
+            bench.standing(1).await;
+            answer(&calm, ask("x")).await.text
+        };
+        let (said, first) = tokio::join!(answer(&other, ask("¶")), beside);
+        assert_eq!((said.text.as_str(), first.as_str()), ("Fine.", "Fine."));
+        let broken_off =
+            if floods { bench.handle.stats().broken_off >= 1 } else { bench.handle.stats().broken_off == 0 };
+        assert!(broken_off, "{floods}");
+    }
+}
+
+#[tokio::test]
+async fn a_word_of_who_had_more_than_its_part_is_let_go_of_for_speech_twice_at_most() {
+    let bench = Bench::new("So ¶.", EngineConfig::default());
+    let (calm, flood) = (bench.session("calm"), bench.session("flood"));
+    uses(&flood, 10).await;
+    bench.idle().await;
+    let beside = async {
+        for times in 1..=3 {
+            bench.standing(times).await;
+            calm.transcribe(Arc::new([0.0]), LATER).await.unwrap();
+        }
+    };
+    let (said, ()) = tokio::join!(answer(&flood, ask("x")), beside);
+    assert_eq!(said.text, "So ¶.", "and is the same in the end");
+    assert_eq!((bench.entries("broken off").len(), bench.entries("to its end").len()), (2, 1));
+}
+
+#[tokio::test]
+async fn who_had_more_than_its_part_has_nobody_let_go_of_an_answer() {
+    let bench = bench();
+    let (long, flood) = (bench.session("long"), bench.session("flood"));
+    uses(&flood, 10).await;
+    bench.idle().await;
+    let beside = async {
+        bench.standing(1).await;
+        answer(&flood, ask("x")).await.text
+    };
+    let (said, other) = tokio::join!(answer(&long, ask(&("-".repeat(40) + "¶" + &"-".repeat(400)))), beside);
+    assert_eq!((said.text.as_str(), other.as_str()), ("Fine.", "Fine."));
+    assert_eq!((bench.entries("broken off").len(), bench.handle.stats().broken_off), (0, 0));
 }

@@ -8,7 +8,7 @@ use crate::base::Clock as _;
 use crate::engine::{EngineConfig, EngineError, EngineSession, PerceiveRequest};
 
 /// Seconds of the device, a tenth in each step.
-async fn uses(session: &EngineSession, seconds: usize) {
+pub(super) async fn uses(session: &EngineSession, seconds: usize) {
     for _ in 0..10 * seconds {
         session.transcribe(Arc::new([0.0; 16_000]), LATER).await.unwrap();
     }
