@@ -3,7 +3,8 @@
 //! Device time is the one thing that sessions compete for, so it is what is counted, as Sheng et al., "Fairness in Serving Large Language Models"
 //! (OSDI 2024) count tokens. Differs: what was had fades, so nobody pays for long for having been alone, and nobody saves up; a session that
 //! comes new begins as the others stand on average, with half a part at most, and, where it comes right after the one before it in its seat, with
-//! what that one had: it is taken for the same, so that leaving and coming back pays nothing, and nobody else pays for who left long ago.
+//! what that one had: it is taken for the same, so that leaving and coming back pays nothing, and nobody else pays for who left long ago. So is who sits down
+//! elsewhere right before a seat is left: who comes back does so before the server has noticed that he had gone.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const LEAST_PART: f64 = 3.0;
 /// Less is nothing, seconds.
 const NOTHING: f64 = 0.001;
 
-/// Who takes a seat so soon after it was left is taken for the one that left it.
+/// Who takes a seat so soon after it was left, or any so soon before, is taken for the one that left it.
 const RIGHT_BACK: Duration = Duration::from_secs(1);
 
 /// Device time of each seat.
@@ -34,6 +35,8 @@ struct Had {
     at: MediaTime,
     /// When the last one left.
     left: Option<MediaTime>,
+    /// When who has it sat down, if he was not taken for somebody else since.
+    sat: Option<MediaTime>,
 }
 
 impl Had {
@@ -81,8 +84,17 @@ impl Usage {
 
     /// Whoever had the seat has left it.
     pub(super) fn leave(&mut self, seat: usize, now: MediaTime) {
-        if let Some(had) = self.0.get_mut(seat) {
-            had.left = Some(now);
+        let came = |had: &Had| had.sat.filter(|sat| now.since(*sat) < RIGHT_BACK);
+        let others = self.0.iter().enumerate().filter(|(i, _)| *i != seat);
+        let newest = others.filter_map(|(i, had)| Some((came(had)?, i))).max().map(|(_, i)| i);
+        let Some(had) = self.0.get_mut(seat) else { return };
+        match newest {
+            Some(newest) => {
+                let all = std::mem::take(had).of(now);
+                let had = &mut self.0[newest];
+                *had = Had { seconds: had.of(now).max(all), at: now, left: None, sat: None };
+            }
+            None => (had.left, had.sat) = (Some(now), None),
         }
     }
 
@@ -95,7 +107,7 @@ impl Usage {
         let average = others.iter().sum::<f64>() / others.len().max(1) as f64;
         if let Some(had) = self.0.get_mut(seat) {
             let own = had.left.filter(|left| now.since(*left) < RIGHT_BACK).map_or(0.0, |_| had.of(now));
-            *had = Had { seconds: own.max(average.min(most)), at: now, left: None };
+            *had = Had { seconds: own.max(average.min(most)), at: now, left: None, sat: Some(now) };
         }
     }
 }
@@ -143,12 +155,35 @@ mod tests {
     }
 
     #[test]
+    fn who_sits_down_elsewhere_right_before_leaving_takes_along_what_he_had_and_nobody_does_twice() {
+        let mut usage = Usage::new(4);
+        usage.note(0, Duration::from_secs(5), at(0));
+        usage.note(1, Duration::from_millis(500), at(0));
+        usage.seat(2, at(100));
+        assert!(usage.of(2, at(100)) <= 2.0, "as anybody who comes new");
+        usage.leave(0, at(400));
+        assert!(usage.is_over(2, at(400)), "{}", usage.of(2, at(400)));
+        assert_eq!(usage.of(0, at(400)), 0.0, "and nobody pays for it a second time");
+        usage.leave(1, at(500));
+        usage.seat(1, at(600));
+        assert!(usage.of(1, at(600)) <= 2.0);
+        let mut apart = Usage::new(2);
+        apart.note(0, Duration::from_secs(5), at(0));
+        apart.seat(1, at(0));
+        apart.leave(0, at(1_500));
+        assert!(!apart.is_over(1, at(1_500)), "who came long before is somebody else");
+    }
+
+    #[test]
     fn who_comes_new_begins_as_the_others_do_and_coming_back_pays_nothing() {
         let mut usage = Usage::new(4);
         usage.note(0, Duration::from_secs(1), at(0));
         usage.note(1, Duration::from_secs(3), at(0));
         usage.seat(2, at(0));
         assert_eq!(usage.of(2, at(0)), 2.0);
+        let mut usage = Usage::new(4);
+        usage.note(0, Duration::from_secs(1), at(0));
+        usage.note(1, Duration::from_secs(3), at(0));
         usage.leave(1, at(0));
         usage.seat(1, at(0));
         assert_eq!(usage.of(1, at(0)), 3.0, "the seat of a flood is no better after a new start");
