@@ -164,7 +164,7 @@ def in_steps(sound: bytes) -> list[str]:
 
 def stages(latencies: list[dict]) -> dict[str, list[float]]:
     """Milliseconds of each stage that took part."""
-    names = ("vad_end_ms", "asr_ms", "perceive_ms", "prefill_ms", "first_token_ms", "total_ms")
+    names = ("vad_end_ms", "asr_ms", "recall_ms", "perceive_ms", "prefill_ms", "first_token_ms", "total_ms")
     return {n: got for n in names if (got := [e[n] for e in latencies if e[n] is not None])}
 
 

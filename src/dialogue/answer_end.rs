@@ -19,6 +19,7 @@ impl Conversation {
         let latency = Latency {
             vad_end_ms: t.millis(Stage::VadEnd),
             asr_ms: t.millis(Stage::Asr),
+            recall_ms: t.millis(Stage::Recall),
             perceive_ms: t.millis(Stage::Perceive),
             prefill_ms: t.millis(Stage::Prefill),
             first_token_ms: t.millis(Stage::FirstToken),
@@ -27,6 +28,7 @@ impl Conversation {
             budgets_ms: StageBudgets {
                 vad_end: of(Stage::VadEnd),
                 asr: of(Stage::Asr),
+                recall: of(Stage::Recall),
                 perceive: of(Stage::Perceive),
                 prefill: of(Stage::Prefill),
                 first_token: of(Stage::FirstToken),

@@ -381,6 +381,7 @@ pub(super) fn record_timings(timings: &Timings) {
     tracing::info!(
         vad_end_ms = ms(Stage::VadEnd),
         asr_ms = ms(Stage::Asr),
+        recall_ms = ms(Stage::Recall),
         perceive_ms = ms(Stage::Perceive),
         prefill_ms = ms(Stage::Prefill),
         first_token_ms = ms(Stage::FirstToken),

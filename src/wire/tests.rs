@@ -175,12 +175,13 @@ fn samples() -> Vec<ServerBody> {
             latency: Latency {
                 vad_end_ms: Some(280),
                 asr_ms: Some(310),
+                recall_ms: None,
                 perceive_ms: None,
                 prefill_ms: Some(120),
                 first_token_ms: Some(150),
                 total_ms: Some(760),
                 budget_ms: 1_000,
-                budgets_ms: StageBudgets { vad_end: 500, asr: 400, perceive: 150, prefill: 250, first_token: 300 },
+                budgets_ms: StageBudgets { vad_end: 500, asr: 400, recall: 150, perceive: 150, prefill: 250, first_token: 300 },
             },
         },
         B::Degraded {

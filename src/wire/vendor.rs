@@ -56,6 +56,8 @@ pub struct Latency {
     pub vad_end_ms: Option<u64>,
     /// End of turn → transcript.
     pub asr_ms: Option<u64>,
+    /// A question about the past → its meaning is known, or is not waited for any longer.
+    pub recall_ms: Option<u64>,
     /// Waiting for a fresh look at the newest frame.
     pub perceive_ms: Option<u64>,
     /// Prompt handed over → prompt taken in by the model.
@@ -77,6 +79,8 @@ pub struct StageBudgets {
     pub vad_end: u64,
     /// End of turn → transcript.
     pub asr: u64,
+    /// Recalling the past.
+    pub recall: u64,
     /// Waiting for a fresh look.
     pub perceive: u64,
     /// Prompt handed over → taken in.

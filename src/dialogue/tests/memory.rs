@@ -9,7 +9,7 @@ fn watching() -> Talk {
     let mut t = Talk::new(|s| {
         s.video = VideoState::Live;
         s.audio_track = true;
-        s.extensions = vec![Extension::Memory];
+        s.extensions = vec![Extension::Memory, Extension::Latency];
         s.memory.archived = true;
     });
     t.now = MediaTime::from_millis(1_000);
@@ -93,6 +93,21 @@ fn what_was_shown_is_recalled_with_its_time_its_picture_and_its_event() {
     let keyframe = cited["keyframes"][0].as_str().expect("a picture");
     let id = parse_keyframe_id(keyframe).expect("an id");
     assert!(t.c.keyframe(id).is_some(), "what is cited can be fetched");
+}
+
+#[test]
+fn what_the_wait_for_the_meaning_of_a_question_took_is_told_and_nothing_where_none_was() {
+    let mut t = a_while();
+    let mut out = t.ask("What did I show you at the beginning?");
+    let what = out.iter().find_map(|o| if let Output::Embed { what, .. } = o { Some(what.clone()) } else { None });
+    t.after(70);
+    out.extend(t.put(Input::Embedded { what: what.expect("it waits"), result: Err("no encoder here".into()) }));
+    let (id, _) = generated(&out).expect("an answer is begun");
+    let out = t.answer(&id, ".");
+    let latency = told(&out, "response.latency").expect("clients that asked are told");
+    assert_eq!((&latency["recall_ms"], &latency["budgets_ms"]["recall"]), (&json!(70), &json!(150)), "{latency}");
+    let (_, out) = t.recall("What is this?");
+    assert_eq!(told(&out, "response.latency").unwrap()["recall_ms"], Value::Null);
 }
 
 #[test]

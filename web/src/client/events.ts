@@ -45,7 +45,7 @@ export type MemoryTier = keyof TiersView;
 export type Stage = keyof StageBudgets;
 
 /** The stages in order. */
-export const STAGES: readonly Stage[] = ["vad_end", "asr", "perceive", "prefill", "first_token"];
+export const STAGES: readonly Stage[] = ["vad_end", "asr", "recall", "perceive", "prefill", "first_token"];
 
 /** The event of a `type`. */
 export type EventOf<T extends ServerEvent["type"]> = Extract<ServerEvent, { type: T }>;

@@ -17,7 +17,7 @@ describe("breakdown", () => {
 
   it("takes budgets per stage from servers that send them", () => {
     const b = breakdown({ type: "response.latency", asr_ms: 500, total_ms: 500, budget_ms: 1000, budgets_ms: { asr: 400 } });
-    expect(b.stages.map((s) => s.budgetMs)).toEqual([null, 400, null, null, null]);
+    expect(b.stages.map((s) => s.budgetMs)).toEqual([null, 400, null, null, null, null]);
   });
 
   it("draws nonsense as nothing", () => {

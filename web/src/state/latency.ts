@@ -5,6 +5,7 @@ import { type ResponseLatency, STAGES, type Stage } from "../client";
 export const STAGE_NAMES: Record<Stage, string> = {
   vad_end: "End of speech",
   asr: "Speech to text",
+  recall: "Remembering",
   perceive: "Looking",
   prefill: "Reading the prompt",
   first_token: "Prompt to first word",
