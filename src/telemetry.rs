@@ -113,7 +113,7 @@ pub const METRICS: &[Metric] = &[
     counter("sightline_silence_milliseconds_total", "sound in which nobody spoke, which was not recognised"),
     counter(
         "sightline_answers_without_look_total",
-        "answers that waited for no look: nothing changed, or no eyes needed",
+        "answers that waited for no look; label: reason (picture, world, talk, no_video, fresh, memory, order, function)",
     ),
     seconds("sightline_look_seconds", "one look at one picture; label: expert"),
     counter("sightline_answers_ahead_total", "answers begun before the turn was over; label: result (used, discarded)"),

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use super::conversation::Conversation;
 use super::items::Item;
+use super::look::NoLook;
 use super::prompt_build::{Asked, Built};
+use super::question::{self, Ask};
 use super::recall_turn::{Next, Plan};
 use super::remember::EMBED_WAIT;
 use super::sentence::cut_to;
 use super::tools::{self, Calling};
 use super::voicing::{VoiceLoss, Voicing};
-use super::{EngineEvent, Finish, Output};
+use super::{EngineEvent, Finish, Output, VideoState};
 use crate::base::MediaTime;
 use crate::budget::{Mark, Stage, Step, TurnTiming};
 use crate::memory::Speaker;
@@ -53,6 +55,8 @@ pub(crate) struct Answer {
     pub(crate) phase: Phase,
     /// What it is answered from.
     pub(crate) plan: Plan,
+    /// Why it waits for no look, where that was asked.
+    pub(crate) no_look: Option<NoLook>,
     /// The meaning of the question, once the encoder has said: `Some(None)` when it could not.
     pub(crate) intent: Option<Option<Arc<[f32]>>>,
     /// The item was announced.
@@ -84,6 +88,18 @@ impl Answer {
             | Phase::Engine(t)
             | Phase::Voice(t) => t,
         }
+    }
+
+    /// Why it waited for no look, if it waited for none.
+    pub(crate) fn no_look(&self) -> NoLook {
+        let by_plan = match self.plan {
+            Plan::Unknown => NoLook::Picture,
+            Plan::Present(_) => NoLook::Fresh,
+            Plan::Past(_) => NoLook::Memory,
+            Plan::Done(..) | Plan::Announce(_) => NoLook::Order,
+            Plan::Call(_) => NoLook::Function,
+        };
+        self.no_look.unwrap_or(by_plan)
     }
 
     /// What of it was sent.
@@ -201,6 +217,7 @@ impl Conversation {
             max_tokens: request.max_output_tokens.unwrap_or(self.config.max_output_tokens),
             phase: Phase::Words(now + self.limits.transcript_wait),
             plan: Plan::Unknown,
+            no_look: None,
             intent: None,
             opened: false,
             prefix: String::new(),
@@ -279,6 +296,16 @@ impl Conversation {
             self.look_if_stale(now, out);
         }
         if !wants_look || self.live_look.is_none() {
+            let why = match question::analyse(&asked.question) {
+                _ if asked.picture.is_some() => NoLook::Picture,
+                Ask::General => NoLook::World,
+                Ask::Nothing | Ask::Chat => NoLook::Talk,
+                _ if self.video != VideoState::Live => NoLook::NoVideo,
+                _ => NoLook::Fresh,
+            };
+            if let Some(answer) = self.answers.iter_mut().find(|a| a.id == id) {
+                answer.no_look = Some(why);
+            }
             return None;
         }
         self.timing_of(id).start(Stage::Perceive, now);

@@ -35,7 +35,8 @@ impl Conversation {
             },
         };
         self.send_vendor(ServerBody::Latency { response_id: answer.id.clone(), latency }, out);
-        out.push(Output::Timed(answer.id.clone(), answer.timing));
+        let no_look = t.of(Stage::Perceive).is_none().then(|| answer.no_look());
+        out.push(Output::Timed(answer.id.clone(), answer.timing, no_look));
         let waited = self.waited_for_person(&t);
         let over = |o: &Overrun| waited.is_zero() || o.took.saturating_sub(waited) > o.deadline;
         let overruns: Vec<_> = answer.timing.overruns(&self.deadlines).into_iter().filter(over).collect();

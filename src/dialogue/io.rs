@@ -477,6 +477,6 @@ pub enum Output {
     Called(ToolOutcome),
     /// For metrics: a stage took too long.
     Overrun(crate::budget::Overrun),
-    /// For metrics and traces: of this response, when its stages began and ended.
-    Timed(String, crate::budget::TurnTiming),
+    /// For metrics and traces: of this response, when its stages began and ended, and why it waited for no look, if it did not.
+    Timed(String, crate::budget::TurnTiming, Option<super::NoLook>),
 }

@@ -59,7 +59,7 @@ pub use conversation::Conversation;
 pub use ground::{Ground, Grounding};
 pub use hold::HoldOrder;
 pub use io::{EngineEvent, Finish, Input, Limits, Output, Setup, Sound, TokenCounter, VideoState};
-pub use look::{LookId, LookReason};
+pub use look::{LookId, LookReason, NoLook};
 pub use memory_view::{parse_keyframe_id, timeline as memory_timeline};
 pub use prompt::{CALL_CLOSE, CALL_OPEN, Message, Prompt, Role};
 pub use question::{Ask, Attribute, Place, analyse};

@@ -25,7 +25,7 @@ use super::work::{self, Worker};
 use crate::base::{Clock, MediaTime, SessionId};
 use crate::budget::{Step, TurnTiming};
 use crate::dialogue::{
-    Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, ReadOrder, ReadSoFar, VideoState, Voiced,
+    NoLook,     Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, ReadOrder, ReadSoFar, VideoState, Voiced,
 };
 use crate::engine::EngineSession;
 use crate::listen::{Evidence, ListenConfig, ListenEvent, SoFar, Utterance};
@@ -354,7 +354,7 @@ impl Actor {
                 Output::Degrade { step } => self.degrade(step),
                 Output::Called(outcome) => work::count_called(outcome),
                 Output::Overrun(overrun) => work::count_overrun(&overrun),
-                Output::Timed(response_id, timing) => self.timed(&response_id, timing),
+                Output::Timed(response_id, timing, no_look) => self.timed(&response_id, timing, no_look),
             }
         }
         if forgot {
@@ -364,8 +364,8 @@ impl Actor {
     }
 
     /// An answer ended.
-    fn timed(&self, response_id: &str, timing: TurnTiming) {
-        work::record_timings(&timing.timings());
+    fn timed(&self, response_id: &str, timing: TurnTiming, no_look: Option<NoLook>) {
+        work::record_timings(&timing.timings(), no_look);
         self.trace.turn(response_id, timing);
         self.stand(self.conversation.step());
     }

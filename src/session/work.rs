@@ -17,7 +17,7 @@ use crate::base::{Clock, LossReason, RgbFrame};
 use crate::budget::{Overrun, Stage, Timings};
 use crate::decode::{PictureLimits, decode_image, decode_speech, encode_speech};
 use crate::dialogue::{
-    EmbedFor, EngineEvent, HoldOrder, LookId, Prompt, ReadSoFar, Sound, ToolOutcome, Voiced, VoicedWord,
+    NoLook,     EmbedFor, EngineEvent, HoldOrder, LookId, Prompt, ReadSoFar, Sound, ToolOutcome, Voiced, VoicedWord,
 };
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
 use crate::flow::{Pushed, Tx};
@@ -375,8 +375,8 @@ pub(super) fn count_overrun(overrun: &Overrun) {
     metrics::counter!("sightline_deadline_miss_total", "stage" => overrun.stage.label()).increment(1);
 }
 
-/// Puts the stages of an answer into the histograms.
-pub(super) fn record_timings(timings: &Timings) {
+/// Puts the stages of an answer into the histograms; `no_look`: why it waited for none.
+pub(super) fn record_timings(timings: &Timings, no_look: Option<NoLook>) {
     let ms = |stage| timings.millis(stage);
     tracing::info!(
         vad_end_ms = ms(Stage::VadEnd),
@@ -388,8 +388,8 @@ pub(super) fn record_timings(timings: &Timings) {
         total_ms = ms(Stage::Total),
         "answered"
     );
-    if timings.of(Stage::Perceive).is_none() {
-        metrics::counter!("sightline_answers_without_look_total").increment(1);
+    if let Some(why) = no_look {
+        metrics::counter!("sightline_answers_without_look_total", "reason" => why.label()).increment(1);
     }
     for stage in Stage::ALL {
         if let Some(took) = timings.of(stage) {

@@ -132,7 +132,7 @@ fn a_turn_tells_the_moments_of_its_stages() {
     let out = t.answer(&id, " red.");
     let (response, timing) = out
         .iter()
-        .find_map(|o| if let Output::Timed(id, timing) = o { Some((id.clone(), *timing)) } else { None })
+        .find_map(|o| if let Output::Timed(id, timing, _) = o { Some((id.clone(), *timing)) } else { None })
         .expect("it is told when the answer ends");
     assert_eq!(response, id);
     let ms = |m: u64| Some(MediaTime::from_millis(m));

@@ -339,3 +339,22 @@ fn what_was_said_is_not_looked_for_in_what_was_read() {
     let (prefix, _) = t.recall("What did I say I have to buy?");
     assert!(prefix.contains("bread"), "{prefix}");
 }
+
+#[test]
+fn why_an_answer_waited_for_no_look_is_told() {
+    let mut t = a_while();
+    let mut why = |question: &str| {
+        let (_, out) = t.recall(question);
+        out.iter().find_map(|o| if let Output::Timed(_, _, why) = o { Some(*why) } else { None }).flatten()
+    };
+    assert_eq!(why("What is this?"), Some(NoLook::Fresh));
+    assert_eq!(why("How many legs does a spider have?"), Some(NoLook::World));
+    assert_eq!(why("Thank you!"), Some(NoLook::Talk));
+    assert_eq!(why("What did I show you at the beginning?"), Some(NoLook::Memory));
+    assert_eq!(why("Tell me when you see a dog."), Some(NoLook::Order));
+    let mut blind = Talk::new(|_| {});
+    let out = blind.ask("What is this?");
+    let (id, _) = generated(&out).expect("an answer is begun");
+    let out = blind.answer(&id, ".");
+    assert!(out.iter().any(|o| matches!(o, Output::Timed(_, _, Some(NoLook::NoVideo)))));
+}
