@@ -9,7 +9,7 @@ use crate::base::ErrorClass;
 use crate::config::{Config, Device};
 use crate::engine::EngineParts;
 use crate::listen::Transcribe;
-use crate::model::asr::load_recogniser;
+use crate::model::asr::load_recogniser_on;
 use crate::model::classify::Classifier;
 use crate::model::embed::TextEmbedder;
 use crate::model::llm::Llm;
@@ -98,7 +98,9 @@ fn language(config: &Config) -> Result<Box<dyn LanguageModel>, AppError> {
 
 fn speech(config: &Config) -> Result<Box<dyn Transcribe>, String> {
     let dir = config.models.dir.join(&config.models.asr);
-    load_recogniser(&dir).map_err(|e| e.to_string())
+    // Without a limit one for each physical core, as the language model.
+    let threads = config.engine.threads.map_or_else(crate::model::device::threads, |n| machine::threads(Some(n)).0);
+    load_recogniser_on(&dir, threads).map_err(|e| e.to_string())
 }
 
 fn encoder(config: &Config) -> Result<Box<dyn EmbedText>, String> {

@@ -388,7 +388,7 @@ pub(super) const KEYS: &[Key] = &[
         "engine.threads",
         Kind::Int(0, 256),
         "0",
-        "CPU threads of perception. 0: one per core. The language model and speech take one per physical core, or RAYON_NUM_THREADS.",
+        "CPU threads of perception, of speech recognition and of the voice, each; no more than there are cores. 0: one per core, for speech recognition one per physical core. The language model takes one per physical core, or RAYON_NUM_THREADS.",
     ),
     key(
         "engine.context_tokens",

@@ -184,7 +184,7 @@ pub enum Device {
 pub struct Engine {
     /// Which.
     pub device: Device,
-    /// CPU threads of perception; `None`: one per core.
+    /// CPU threads of perception, speech recognition and the voice, each; `None`: as many as there are cores.
     pub threads: Option<usize>,
     /// Longest prompt and answer, tokens.
     pub context_tokens: usize,

@@ -17,7 +17,7 @@ const UDP_PROBES: u16 = 8;
 
 pub(super) fn checks(config: &Config) -> Vec<Check> {
     vec![
-        cpu(Level::best(), crate::app::threads(None).0),
+        cpu(Level::best(), crate::app::threads(None).0, crate::app::threads(config.engine.threads)),
         memory(crate::app::memory_left()),
         disk(config),
         gpu(config.engine.device),
@@ -27,14 +27,18 @@ pub(super) fn checks(config: &Config) -> Vec<Check> {
 }
 
 /// Asks the processor itself, as the kernels do when they are chosen.
-fn cpu(level: Level, cores: usize) -> Check {
-    let found = format!("{cores} cores, {} kernels", level.name());
+fn cpu(level: Level, cores: usize, (used, told): (usize, Option<String>)) -> Check {
+    let limit = if used < cores { format!(", of which perception, speech and the voice use {used}") } else { String::new() };
+    let found = format!("{cores} cores{limit}, {} kernels", level.name());
     if cfg!(target_arch = "x86_64") && level == Level::scalar() {
         return Check::warn(
             "processor",
             found,
             "it has no AVX2: answers are many times slower; use a machine from 2015 or later",
         );
+    }
+    if let Some(told) = told {
+        return Check::warn("processor", found, told);
     }
     Check::good("processor", found)
 }
@@ -185,10 +189,18 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn a_processor_without_avx2_is_told_what_to_do() {
-        let check = cpu(Level::scalar(), 2);
+        let check = cpu(Level::scalar(), 2, (2, None));
         assert!(check.verdict == Verdict::Warn && check.fix.contains("AVX2"), "{check:?}");
         let fast = Level::all().into_iter().find(|l| *l != Level::scalar());
-        assert!(fast.is_none_or(|l| cpu(l, 2).verdict == Verdict::Good));
+        assert!(fast.is_none_or(|l| cpu(l, 2, (2, None)).verdict == Verdict::Good));
+    }
+
+    #[test]
+    fn fewer_threads_than_cores_are_told_and_more_are_a_warning() {
+        let level = Level::best();
+        assert!(cpu(level, 8, (3, None)).found.contains("8 cores, of which perception, speech and the voice use 3"));
+        let more = cpu(level, 2, (2, Some("engine.threads = 64 is more".to_owned())));
+        assert!(more.verdict == Verdict::Warn && !more.found.contains("of which"), "{more:?}");
     }
 
     #[test]

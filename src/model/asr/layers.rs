@@ -130,9 +130,9 @@ pub(super) struct Buffers {
 }
 
 impl Desk {
-    /// With a thread for each core.
-    pub(super) fn new(level: Level) -> Loaded<Self> {
-        let team = Team::new(device::threads()).map_err(|e| AsrError::Threads(e.to_string()))?;
+    /// With so many threads.
+    pub(super) fn new(level: Level, threads: usize) -> Loaded<Self> {
+        let team = Team::new(threads.max(1)).map_err(|e| AsrError::Threads(e.to_string()))?;
         Ok(Self { level, team, buffers: Buffers::default() })
     }
 

@@ -31,12 +31,21 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::listen::Transcribe;
+use crate::model::device;
 
-/// Loads whichever recogniser the folder `dir` holds: `config.json` says which, as in the official checkpoints.
+/// Loads whichever recogniser the folder `dir` holds, with [`device::threads`] to compute with: `config.json` says which, as in the official checkpoints.
 ///
 /// # Errors
 /// [`AsrError`] names the file that is missing, cut short, or of a model that is neither Moonshine nor Whisper.
 pub fn load_recogniser(dir: &Path) -> Result<Box<dyn Transcribe>, AsrError> {
+    load_recogniser_on(dir, device::threads())
+}
+
+/// The same with so many threads.
+///
+/// # Errors
+/// As [`load_recogniser`].
+pub fn load_recogniser_on(dir: &Path, threads: usize) -> Result<Box<dyn Transcribe>, AsrError> {
     #[derive(Deserialize)]
     struct Kind {
         model_type: String,
@@ -45,8 +54,8 @@ pub fn load_recogniser(dir: &Path) -> Result<Box<dyn Transcribe>, AsrError> {
     let bytes = error::read_bounded(&file, 1 << 20)?;
     let kind: Kind = serde_json::from_slice(&bytes).map_err(|e| AsrError::corrupt(&file, "config.json", e))?;
     match kind.model_type.as_str() {
-        "moonshine" => Ok(Box::new(Moonshine::load(dir)?)),
-        "whisper" => Ok(Box::new(Whisper::load(dir)?)),
+        "moonshine" => Ok(Box::new(Moonshine::load(dir, threads)?)),
+        "whisper" => Ok(Box::new(Whisper::load(dir, threads)?)),
         other => {
             let why = format!("model_type is `{other}`, expected `moonshine` or `whisper`");
             Err(AsrError::corrupt(&file, "recogniser's config.json", why))

@@ -71,7 +71,7 @@ fn moonshine_in_8_bits_is_moonshine_in_32() {
     let (Some(dir), Some(sound)) = (folder("moonshine-tiny"), spoken(TEXT)) else { return };
     let oracle = Oracle::load(&dir, 8).expect("loaded");
     for level in Level::all().into_iter().rev().take(3) {
-        let ours = Moonshine::load_at(&dir, level).expect("loaded").inside(&sound, 28);
+        let ours = Moonshine::load_at(&dir, level, 2).expect("loaded").inside(&sound, 28);
         let states = oracle.moonshine(&ours.input).expect("states");
         let scores = oracle.scores(&states, &ours.tokens).and_then(|s| s.to_vec2()).expect("scores");
         let flat: Vec<f32> = states.flatten_all().and_then(|s| s.to_vec1()).expect("states");
@@ -85,7 +85,7 @@ fn whisper_in_8_bits_is_whisper_in_32() {
     let (Some(dir), Some(sound)) = (folder("whisper-tiny.en"), spoken(TEXT)) else { return };
     let oracle = Oracle::load(&dir, 6).expect("loaded");
     for level in Level::all().into_iter().rev().take(3) {
-        let ours = Whisper::load_at(&dir, level).expect("loaded").inside(&sound, 28);
+        let ours = Whisper::load_at(&dir, level, 2).expect("loaded").inside(&sound, 28);
         // Without the silent frames around it: the oracle pads by itself.
         let states = oracle.whisper(&ours.input[80..ours.input.len() - 80], 80).expect("states");
         let scores = oracle.scores(&states, &ours.tokens).and_then(|s| s.to_vec2()).expect("scores");

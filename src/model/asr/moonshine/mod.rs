@@ -47,21 +47,21 @@ struct Net {
 }
 
 impl Moonshine {
-    /// Loads `model.safetensors`, `config.json` and `tokenizer.json` from the folder `dir`.
+    /// Loads `model.safetensors`, `config.json` and `tokenizer.json` from the folder `dir`; it computes with so many threads.
     ///
     /// # Errors
     /// [`AsrError`] names the file that is missing, cut short or of another model.
-    pub fn load(dir: &Path) -> Result<Self, AsrError> {
-        Self::load_at(dir, Level::best())
+    pub fn load(dir: &Path, threads: usize) -> Result<Self, AsrError> {
+        Self::load_at(dir, Level::best(), threads)
     }
 
-    pub(super) fn load_at(dir: &Path, level: Level) -> Result<Self, AsrError> {
+    pub(super) fn load_at(dir: &Path, level: Level, threads: usize) -> Result<Self, AsrError> {
         let config = Config::load(&dir.join("config.json"))?;
         let vocabulary = Vocabulary::load(&dir.join("tokenizer.json"), Spelling::Metaspace, config.vocab_size)?;
         let mut weights = Weights::load(&dir.join("model.safetensors"))?;
         let encoder = Encoder::load(&mut weights, &config, LIMIT_S * Pcm::RATE_HZ as usize)?;
         let decoder = decoder::load(&mut weights, &config)?;
-        let desk = Mutex::new(Desk::new(level)?);
+        let desk = Mutex::new(Desk::new(level, threads)?);
         let net = Arc::new(Net { encoder, decoder, vocabulary, config, desk });
         Ok(Self { net, name: sound::model_name(dir) })
     }

@@ -62,15 +62,15 @@ struct Special {
 const MULTILINGUAL_VOCABULARY: usize = 51_865;
 
 impl Whisper {
-    /// Loads `model.safetensors`, `config.json` and `tokenizer.json` from the folder `dir`.
+    /// Loads `model.safetensors`, `config.json` and `tokenizer.json` from the folder `dir`; it computes with so many threads.
     ///
     /// # Errors
     /// [`AsrError`] names the file that is missing, cut short or of another model.
-    pub fn load(dir: &Path) -> Result<Self, AsrError> {
-        Self::load_at(dir, Level::best())
+    pub fn load(dir: &Path, threads: usize) -> Result<Self, AsrError> {
+        Self::load_at(dir, Level::best(), threads)
     }
 
-    pub(super) fn load_at(dir: &Path, level: Level) -> Result<Self, AsrError> {
+    pub(super) fn load_at(dir: &Path, level: Level, threads: usize) -> Result<Self, AsrError> {
         let config = Config::load(&dir.join("config.json"))?;
         let vocabulary = Vocabulary::load(&dir.join("tokenizer.json"), Spelling::ByteLevel, config.vocab_size)?;
         let special = Special::of(&vocabulary, config.vocab_size)?;
@@ -79,7 +79,7 @@ impl Whisper {
         let encoder = Encoder::load(&mut weights, &config)?;
         let decoder = decoder::load(&mut weights, &config)?;
         let mel = Mel::new(config.num_mel_bins).ok_or_else(|| weights.unfit("mel", "there are no bands"))?;
-        let desk = Mutex::new(Desk::new(level)?);
+        let desk = Mutex::new(Desk::new(level, threads)?);
         let net = Arc::new(Net { mel, encoder, decoder, vocabulary, config, special, desk });
         Ok(Self { net, name: sound::model_name(dir) })
     }
