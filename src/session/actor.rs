@@ -25,7 +25,7 @@ use super::work::{self, Worker};
 use crate::base::{Clock, MediaTime, SessionId};
 use crate::budget::{Step, TurnTiming};
 use crate::dialogue::{
-    NoLook,     Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, Output, ReadOrder, ReadSoFar, VideoState, Voiced,
+    Conversation, EmbedFor, EngineEvent, Input, Keep, LookId, NoLook, Output, ReadOrder, ReadSoFar, VideoState, Voiced,
 };
 use crate::engine::EngineSession;
 use crate::listen::{Evidence, ListenConfig, ListenEvent, SoFar, Utterance};

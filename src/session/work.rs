@@ -17,7 +17,7 @@ use crate::base::{Clock, LossReason, RgbFrame};
 use crate::budget::{Overrun, Stage, Timings};
 use crate::decode::{PictureLimits, decode_image, decode_speech, encode_speech};
 use crate::dialogue::{
-    NoLook,     EmbedFor, EngineEvent, HoldOrder, LookId, Prompt, ReadSoFar, Sound, ToolOutcome, Voiced, VoicedWord,
+    EmbedFor, EngineEvent, HoldOrder, LookId, NoLook, Prompt, ReadSoFar, Sound, ToolOutcome, Voiced, VoicedWord,
 };
 use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveRequest};
 use crate::flow::{Pushed, Tx};

@@ -181,7 +181,14 @@ fn samples() -> Vec<ServerBody> {
                 first_token_ms: Some(150),
                 total_ms: Some(760),
                 budget_ms: 1_000,
-                budgets_ms: StageBudgets { vad_end: 500, asr: 400, recall: 150, perceive: 150, prefill: 250, first_token: 300 },
+                budgets_ms: StageBudgets {
+                    vad_end: 500,
+                    asr: 400,
+                    recall: 150,
+                    perceive: 150,
+                    prefill: 250,
+                    first_token: 300,
+                },
             },
         },
         B::Degraded {

@@ -28,7 +28,8 @@ pub(super) fn checks(config: &Config) -> Vec<Check> {
 
 /// Asks the processor itself, as the kernels do when they are chosen.
 fn cpu(level: Level, cores: usize, (used, told): (usize, Option<String>)) -> Check {
-    let limit = if used < cores { format!(", of which perception, speech and the voice use {used}") } else { String::new() };
+    let limit =
+        if used < cores { format!(", of which perception, speech and the voice use {used}") } else { String::new() };
     let found = format!("{cores} cores{limit}, {} kernels", level.name());
     if cfg!(target_arch = "x86_64") && level == Level::scalar() {
         return Check::warn(
