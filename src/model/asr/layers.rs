@@ -5,7 +5,6 @@
 
 use super::error::AsrError;
 use super::weights::Weights;
-use crate::model::device;
 use crate::model::kernels::{
     Activations, Heads, Level, Packed, Product, Side, Team, add, gelu, layer_norm, multiply, swish, turn,
 };
