@@ -914,6 +914,8 @@ export interface ResponseLatencyEvent {
   perceive_ms: number | null;
   /** Prompt handed over → prompt taken in by the model. */
   prefill_ms: number | null;
+  /** A question about the past → its meaning is known, or is not waited for any longer. */
+  recall_ms: number | null;
   response_id: string;
   /** Number of the event in its session, for the client that asked for `resume`: each next one is larger. */
   server_event_seq?: number | null;
@@ -1339,6 +1341,8 @@ export interface StageBudgets {
   perceive: number;
   /** Prompt handed over → taken in. */
   prefill: number;
+  /** Recalling the past. */
+  recall: number;
   /** End of speech → end of turn known. */
   vad_end: number;
 }
@@ -1688,7 +1692,7 @@ export const SERVER_EVENT_FIELDS: { readonly [K in ServerEvent["type"]]: Readonl
   "response.output_audio.words": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", words: "object", event_id: "string" },
   "response.function_call_arguments.delta": { response_id: "string", item_id: "string", output_index: "number", call_id: "string", delta: "string", event_id: "string" },
   "response.function_call_arguments.done": { response_id: "string", item_id: "string", output_index: "number", call_id: "string", name: "string", arguments: "string", event_id: "string" },
-  "response.latency": { response_id: "string", vad_end_ms: "any", asr_ms: "any", perceive_ms: "any", prefill_ms: "any", first_token_ms: "any", total_ms: "any", budget_ms: "number", budgets_ms: "object", event_id: "string" },
+  "response.latency": { response_id: "string", vad_end_ms: "any", asr_ms: "any", recall_ms: "any", perceive_ms: "any", prefill_ms: "any", first_token_ms: "any", total_ms: "any", budget_ms: "number", budgets_ms: "object", event_id: "string" },
   "response.degraded": { response_id: "any", reason: "string", step: "string", event_id: "string" },
   "input_video.stats": { decoded_fps: "number", watched_fps: "number", dropped: "number", width: "number", height: "number", last_frame_ms: "number", event_id: "string" },
   "scene.facts": { objects: "object", labels: "object", texts: "object", colours: "object", at_ms: "number", unusable: "any", event_id: "string" },
