@@ -98,8 +98,11 @@ fn what_was_shown_is_recalled_with_its_time_its_picture_and_its_event() {
 #[test]
 fn what_the_wait_for_the_meaning_of_a_question_took_is_told_and_nothing_where_none_was() {
     let mut t = a_while();
-    let mut out = t.ask("What did I show you at the beginning?");
-    let what = out.iter().find_map(|o| if let Output::Embed { what, .. } = o { Some(what.clone()) } else { None });
+    let mut out = t.ask("Where was the cup five seconds ago?");
+    let what = out.iter().find_map(|o| match o {
+        Output::Embed { what: what @ EmbedFor::Question(_), .. } => Some(what.clone()),
+        _ => None,
+    });
     t.after(70);
     out.extend(t.put(Input::Embedded { what: what.expect("it waits"), result: Err("no encoder here".into()) }));
     let (id, _) = generated(&out).expect("an answer is begun");
