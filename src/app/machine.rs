@@ -38,7 +38,7 @@ pub fn threads(wanted: Option<usize>) -> (usize, Option<String>) {
 /// those were two of five.
 #[must_use]
 pub fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+    (threads(None).0 / 2).max(1)
 }
 
 fn capped(wanted: Option<usize>, cores: usize) -> (usize, Option<String>) {

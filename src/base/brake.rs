@@ -47,6 +47,7 @@ impl Brake {
     }
 
     /// Runs work that anything of a lower rank breaks off; there are 16.
+    #[cfg(test)]
     pub fn armed<T>(&self, rank: u8, run: impl FnOnce() -> T) -> T {
         self.armed_for(1_u16.checked_shl(u32::from(rank)).map_or(u16::MAX, |bit| bit - 1), run)
     }

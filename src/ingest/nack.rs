@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// apart lose nothing and cost 5 % instead of 45 % of the bandwidth at 3 % loss.
 const REQUESTS: u16 = 4;
 /// How long after a hole something is asked for: all requests, and once more so that the generator sees that nothing is missing.
-const ALERT: Duration = Duration::from_millis(20 * (REQUESTS as u64 + 2));
+const ALERT: Duration = INTERVAL.saturating_mul(REQUESTS as u32 + 2);
 
 pub(super) struct Nack {
     generator: NackGeneratorInterceptor,

@@ -21,7 +21,7 @@ pub use embed::{EmbedText, EmbedTextError};
 pub use facts::{
     Change, ChangeFact, Colour, ColourShare, LabelFact, Motion, ObjectFact, SceneFacts, TextFact, Unusable,
 };
-pub use perceive::{CLASSIFIER, DETECTOR, OCR, Perceive, PerceiveError, Sighting};
+pub use perceive::{CLASSIFIER, DETECTOR, OCR, Perceive, PerceiveError, Sighting, pixels_for};
 pub use pixels::{Pixels, Thumb};
 pub use region::{Region, Regions};
 pub use sampler::{Gate, Sampler, SamplerConfig, Verdict};

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::pixels::Pixels;
 use super::region::Region;
 use crate::base::{BBox, Brake, ErrorClass, RgbFrame};
 
@@ -87,6 +88,15 @@ impl PerceiveError {
             Self::BrokenOff => ErrorClass::Unavailable,
         }
     }
+}
+
+/// The pixels of a frame that `expert` looks at.
+///
+/// # Errors
+/// [`PerceiveError::Frame`] when it has none, or its bytes do not fit its size.
+pub fn pixels_for<'a>(expert: &'static str, frame: &'a RgbFrame) -> Result<Pixels<'a>, PerceiveError> {
+    let (width, height) = (frame.width, frame.height);
+    Pixels::of(frame).ok_or(PerceiveError::Frame { expert, width, height })
 }
 
 /// An expert that looks at frames. It runs on the engine's thread, one call per scheduler step, so a call should stay under 150 ms on two cores.

@@ -22,7 +22,7 @@ use crate::base::{BBox, Brake, RgbFrame};
 use crate::model::convnet::Refused;
 use crate::model::file::{Unread, read_bounded};
 use crate::model::resize::{Part, resample};
-use crate::watch::{CLASSIFIER, Perceive, PerceiveError, Pixels, Sighting};
+use crate::watch::{CLASSIFIER, Perceive, PerceiveError, Pixels, Sighting, pixels_for};
 
 /// How much the classifier looks at and tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -113,9 +113,7 @@ impl Perceive for Classifier {
     }
 
     fn perceive(&mut self, frame: &RgbFrame, seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
-        let (width, height) = (frame.width, frame.height);
-        let pixels = Pixels::of(frame).ok_or(PerceiveError::Frame { expert: CLASSIFIER, width, height })?;
-        self.look(&pixels, seen)
+        self.look(&pixels_for(CLASSIFIER, frame)?, seen)
     }
 
     fn obey(&mut self, brake: Brake) {

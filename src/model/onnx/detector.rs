@@ -10,7 +10,7 @@ use super::boxes::Boxes;
 use super::graph::{OnnxError, Threads};
 use crate::base::{BBox, Brake, RgbFrame};
 use crate::model::resize::{Part, resample};
-use crate::watch::{DETECTOR, Perceive, PerceiveError, Pixels, Region, Sighting};
+use crate::watch::{DETECTOR, Perceive, PerceiveError, Pixels, Region, Sighting, pixels_for};
 
 /// How much the detector tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,11 +76,6 @@ impl Detector {
         }
         Ok(Some(suppress(decode(seen, view.net, view.size, self.config.threshold), &self.config)))
     }
-
-    fn pixels(frame: &RgbFrame) -> Result<Pixels<'_>, PerceiveError> {
-        let (width, height) = (frame.width, frame.height);
-        Pixels::of(frame).ok_or(PerceiveError::Frame { expert: DETECTOR, width, height })
-    }
 }
 
 /// A part of a picture as the net takes it.
@@ -145,7 +140,7 @@ impl Perceive for Detector {
     }
 
     fn perceive(&mut self, frame: &RgbFrame, _seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
-        let seen = self.look(&Self::pixels(frame)?, None);
+        let seen = self.look(&pixels_for(DETECTOR, frame)?, None);
         let seen = seen.map_err(|reason| PerceiveError::Model { expert: DETECTOR, reason })?;
         Ok(seen.ok_or(PerceiveError::BrokenOff)?.into_iter().map(Found::into_sighting).collect())
     }
@@ -159,7 +154,7 @@ impl Perceive for Detector {
         if !self.net.takes_any() {
             return Ok(None);
         }
-        let found = self.look(&Self::pixels(frame)?, Some(region));
+        let found = self.look(&pixels_for(DETECTOR, frame)?, Some(region));
         let found = found.map_err(|reason| PerceiveError::Model { expert: DETECTOR, reason })?;
         let mut told = Vec::new();
         for found in found.ok_or(PerceiveError::BrokenOff)? {

@@ -18,7 +18,7 @@ use super::graph::{Graph, OnnxError, Threads, load_net};
 use crate::base::{BBox, Brake, RgbFrame};
 use crate::model::convnet::Net;
 use crate::model::resize::{Part, resample};
-use crate::watch::{OCR, Perceive, PerceiveError, Pixels, Region, Sighting};
+use crate::watch::{OCR, Perceive, PerceiveError, Pixels, Region, Sighting, pixels_for};
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -220,7 +220,7 @@ impl Perceive for Reader {
     }
 
     fn perceive(&mut self, frame: &RgbFrame, _seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
-        self.look(&checked(frame)?)
+        self.look(&pixels_for(OCR, frame)?)
     }
 
     fn perceive_part(
@@ -229,18 +229,13 @@ impl Perceive for Reader {
         region: &Region,
         seen: &[Sighting],
     ) -> Result<Option<Vec<Sighting>>, PerceiveError> {
-        self.look_at(&checked(frame)?, region, seen)
+        self.look_at(&pixels_for(OCR, frame)?, region, seen)
     }
 
     fn obey(&mut self, brake: Brake) {
         self.finder.brake = brake.clone();
         self.brake = brake;
     }
-}
-
-fn checked(frame: &RgbFrame) -> Result<Pixels<'_>, PerceiveError> {
-    let (width, height) = (frame.width, frame.height);
-    Pixels::of(frame).ok_or(PerceiveError::Frame { expert: OCR, width, height })
 }
 
 const fn failed(reason: String) -> PerceiveError {
@@ -260,15 +255,18 @@ fn part(pixels: &Pixels<'_>, bbox: &BBox) -> Part {
 
 /// The size for finding: the longer side at most `side`, never enlarged beyond it, both multiples of 32.
 fn fit(width: usize, height: usize, side: usize) -> (usize, usize) {
-    let longest = width.max(height);
-    let scale = |v: usize| (v * side / longest).next_multiple_of(32).clamp(32, side);
-    (scale(width), scale(height))
+    scaled((width, height), side, side)
 }
 
 /// The size for finding in a part of a picture: pixel for pixel where its longer side is at most `side`, both multiples of 32.
 fn fit_part(width: usize, height: usize, side: usize) -> (usize, usize) {
+    scaled((width, height), side.min(width.max(height)), side)
+}
+
+/// Both sides with the longer one scaled to `to`, as multiples of 32, at most `side`.
+fn scaled((width, height): (usize, usize), to: usize, side: usize) -> (usize, usize) {
     let longest = width.max(height).max(1);
-    let scale = |v: usize| (v * side.min(longest) / longest).next_multiple_of(32).clamp(32, side);
+    let scale = |v: usize| (v * to / longest).next_multiple_of(32).clamp(32, side);
     (scale(width), scale(height))
 }
 
