@@ -10,7 +10,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use sightline::base::{BBox, FrameId, MediaTime, RgbFrame};
 use sightline::model::resize::{Part, resample};
-use sightline::watch::{DETECTOR, Look, Pixels, Sampler, SamplerConfig, Scene, SceneConfig, Sighting};
+use sightline::watch::{DETECTOR, Look, Picture, Pixels, Sampler, SamplerConfig, Scene, SceneConfig, Sighting};
 
 /// A frame with texture, shifted by `step` pixels.
 fn frame(width: u32, height: u32, step: u32) -> RgbFrame {
@@ -28,7 +28,7 @@ fn watch(c: &mut Criterion) {
     c.bench_function("sampler/640x480", |b| {
         b.iter(|| {
             n += 1;
-            sampler.offer(black_box(&frames[(n % 4) as usize]), MediaTime::from_millis(n * 33))
+            sampler.offer(black_box(&Picture::of(frames[(n % 4) as usize].clone())), MediaTime::from_millis(n * 33))
         });
     });
     let look = Look {

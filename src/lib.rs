@@ -1,7 +1,7 @@
 //! Sightline: a self-hosted server for real-time video dialogue.
 //!
 //! ```text
-//! browser/headset ═ WebRTC ═▶ ingest ── AccessUnit ──▶ decode ──┬─ RgbFrame ─▶ watch ── SceneFacts ─┐
+//! browser/headset ═ WebRTC ═▶ ingest ── AccessUnit ──▶ decode ──┬─ Picture ──▶ watch ── SceneFacts ─┐
 //!                                                               └─ Pcm ──────▶ listen ─ utterance ──┤
 //! ◀═ WebSocket / data channel ═ wire ◀── tokens ── engine (one thread owns the device) ◀─ prompt ─ dialogue
 //! ```

@@ -141,7 +141,7 @@ pub const METRICS: &[Metric] = &[
     ),
     counter(
         "sightline_work_broken_off_total",
-        "steps broken off for something more important, to be taken anew; label: kind",
+        "steps broken off for something more important, to go on or to be taken anew; label: kind",
     ),
     counter("sightline_tokens_shared_total", "tokens of answers that were computed in a step of another answer"),
     counter("sightline_decode_out_total", "pictures and sound buffers decoded; label: codec"),

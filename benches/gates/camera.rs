@@ -9,8 +9,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use image::RgbImage;
-use sightline::base::{AccessUnit, Codec, Layer, ManualClock, MediaTime, RgbFrame};
+use sightline::base::{AccessUnit, Codec, Layer, ManualClock, MediaTime};
 use sightline::decode::{DecodeConfig, VideoDecoder};
+use sightline::watch::Picture;
 
 use crate::paint::{HEIGHT, WIDTH};
 
@@ -24,7 +25,7 @@ pub struct Camera {
     sink: gst_app::AppSink,
     decoder: VideoDecoder,
     clock: Arc<ManualClock>,
-    frames: Receiver<RgbFrame>,
+    frames: Receiver<Picture>,
 }
 
 impl Camera {
@@ -47,7 +48,7 @@ impl Camera {
     }
 
     /// The picture as we get it.
-    pub fn film(&mut self, picture: RgbImage, at: Duration) -> RgbFrame {
+    pub fn film(&mut self, picture: RgbImage, at: Duration) -> Picture {
         let mut buffer = gst::Buffer::from_slice(picture.into_raw());
         let pts = gst::ClockTime::from_nseconds(u64::try_from(at.as_nanos()).unwrap_or(0));
         buffer.get_mut().expect("nobody else has it").set_pts(pts);

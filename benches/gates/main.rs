@@ -33,10 +33,10 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::index;
-use sightline::base::{MediaTime, RgbFrame};
+use sightline::base::MediaTime;
 use sightline::decode::{DecodeConfig, FileItem, FileReader, Wanted};
-use sightline::watch::SamplerConfig;
 use sightline::watch::coded::Valve;
+use sightline::watch::{Picture, SamplerConfig};
 
 use camera::Camera;
 use clips::{Clip, Stock, Truth};
@@ -197,7 +197,7 @@ fn ways(without: bool) -> Vec<(&'static str, SamplerConfig, bool)> {
 }
 
 /// A picture, what is true of it, and what it shows: what will be true in a moment, where one thing gives way to another.
-type Shot = (RgbFrame, Option<Truth>, Option<Truth>);
+type Shot = (Picture, Option<Truth>, Option<Truth>);
 type Truths = Vec<Option<Truth>>;
 type Reel<'a> = Box<dyn Iterator<Item = Shot> + 'a>;
 
@@ -208,8 +208,8 @@ fn composed<'a>(clip: &'a dyn Clip, args: &Args) -> Reel<'a> {
         let mut picture = clip.picture(t);
         sensor.expose(&mut picture, u64::from(i), t);
         let at = Duration::from_secs_f64(10.0 + f64::from(i) / f64::from(fps));
-        let frame = camera.film(picture, Duration::from_micros(u64::try_from(at.as_micros()).unwrap_or(0)));
-        (frame, clip.truth(t), clip.truth(t).or_else(|| clip.truth(t + ALMOST_S)))
+        let seen = camera.film(picture, Duration::from_micros(u64::try_from(at.as_micros()).unwrap_or(0)));
+        (seen, clip.truth(t), clip.truth(t).or_else(|| clip.truth(t + ALMOST_S)))
     }))
 }
 
@@ -225,7 +225,7 @@ fn filmed<'a>(file: &Path) -> Reel<'a> {
     Box::new(frames.filter_map(move |frame| {
         (frame.capture >= due).then(|| {
             due = frame.capture + COMPARED;
-            (frame, Some(Truth::default()), Some(Truth::default()))
+            (Picture::of(frame), Some(Truth::default()), Some(Truth::default()))
         })
     }))
 }
@@ -235,21 +235,21 @@ fn watched(args: &Args, reel: Reel<'_>, experts: &mut Experts, seed: u64) -> Sco
     let mut watchers: Vec<Watcher> = ways.map(|(_, config, region)| Watcher::new(config, region)).collect();
     let (mut truths, mut shown, mut grid): (Truths, Truths, Vec<Looked>) = (Vec::new(), Vec::new(), Vec::new());
     let (mut valve, mut first, mut last) = (Valve::new(COMPARED, false), None, MediaTime::ZERO);
-    for (i, (frame, truth, shows)) in reel.enumerate() {
-        last = frame.capture;
+    for (i, (picture, truth, shows)) in reel.enumerate() {
+        last = picture.capture;
         first.get_or_insert(last);
-        let passes = valve.offer(frame.capture.as_micros(), false).is_ok();
+        let passes = valve.offer(picture.capture.as_micros(), false).is_ok();
         for (n, watcher) in watchers.iter_mut().enumerate() {
             let asked = (!args.blind).then_some(&mut *experts);
-            let looks = passes.then(|| watcher.see(&frame, asked)).flatten();
+            let looks = passes.then(|| watcher.see(&picture, asked)).flatten();
             watcher.note();
             if n == 1 && args.timeline {
                 let (known, verdict) = (&watcher.known[i], watcher.verdict.filter(|_| passes));
                 let right = truth.as_ref().map(|t| known.right(t));
-                println!("{:6} ms {verdict:?} right {right:?} {:?}", frame.capture.as_millis(), known.labels);
+                println!("{:6} ms {verdict:?} right {right:?} {:?}", picture.capture.as_millis(), known.labels);
             }
-            if let (0, Some(looks)) = (n, looks) {
-                grid.push((i, frame.clone(), looks));
+            if let (0, Some((frame, looks))) = (n, looks) {
+                grid.push((i, frame, looks));
             }
         }
         truths.push(truth);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sightline::base::{BBox, RgbFrame};
 use sightline::engine::Glimpse;
 use sightline::watch::region::{Regions, Sight};
-use sightline::watch::{Look, Pixels, Sampler, SamplerConfig, Scene, SceneConfig, SceneFacts, Verdict};
+use sightline::watch::{Look, Picture, Sampler, SamplerConfig, Scene, SceneConfig, SceneFacts, Verdict};
 
 use crate::clips::Truth;
 use crate::experts::{Experts, firsts};
@@ -86,10 +86,10 @@ impl Watcher {
         }
     }
 
-    /// Takes a picture; gives what the experts said of it, if it was looked at. Without experts a look says nothing.
-    pub fn see(&mut self, frame: &RgbFrame, experts: Option<&mut Experts>) -> Option<Vec<Look>> {
+    /// Takes a picture; gives it and what the experts said of it, if it was looked at. Without experts a look says nothing.
+    pub fn see(&mut self, picture: &Picture, experts: Option<&mut Experts>) -> Option<(RgbFrame, Vec<Look>)> {
         let begun = std::time::Instant::now();
-        let verdict = self.sampler.offer(frame, frame.capture);
+        let verdict = self.sampler.offer(picture, picture.capture);
         self.gates += begun.elapsed();
         self.verdict = Some(verdict);
         if verdict != Verdict::Keep {
@@ -97,9 +97,10 @@ impl Watcher {
         }
         self.looks.push(self.known.len());
         let begun = std::time::Instant::now();
-        let (sight, part) = self.part_of(frame);
+        let (sight, part) = self.part_of(picture);
+        let frame = picture.frame().expect("a picture that can be converted");
         self.gates += begun.elapsed();
-        let (looks, took) = experts.map(|experts| experts.look(frame, part.as_ref())).unwrap_or_default();
+        let (looks, took) = experts.map(|experts| experts.look(&frame, part.as_ref())).unwrap_or_default();
         if let Some(took) = took {
             self.experts = (self.experts.0 + took, self.experts.1 + 1);
         }
@@ -107,13 +108,13 @@ impl Watcher {
         if let (Some(regions), Some(sight)) = (&mut self.regions, sight) {
             regions.looked(sight, part.map(|part| part.region));
         }
-        self.now = Known::of(self.scene.observe(frame, &looks));
-        Some(looks)
+        self.now = Known::of(self.scene.observe(&frame, &looks));
+        Some((frame, looks))
     }
 
-    fn part_of(&self, frame: &RgbFrame) -> (Option<Sight>, Option<Glimpse>) {
-        let (Some(regions), Some(pixels)) = (&self.regions, Pixels::of(frame)) else { return (None, None) };
-        let (sight, facts) = (Sight::of(&pixels, frame.capture, &[]), self.scene.facts());
+    fn part_of(&self, picture: &Picture) -> (Option<Sight>, Option<Glimpse>) {
+        let (Some(regions), Some(sight)) = (&self.regions, Sight::of(picture, &[])) else { return (None, None) };
+        let facts = self.scene.facts();
         let places: Vec<BBox> = facts.objects.iter().map(|o| o.bbox).collect();
         let region = regions.choose(&sight, &places);
         (Some(sight), region.map(|region| Glimpse { region, outside: region.outside(facts) }))

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sightline::base::{Clock, RgbFrame};
 use sightline::decode::encode_jpeg;
 use sightline::engine::{EngineSession, PerceiveRequest};
-use sightline::watch::{Sampler, SamplerConfig, Scene, SceneConfig, SceneFacts, Sighting, Verdict};
+use sightline::watch::{Picture, Sampler, SamplerConfig, Scene, SceneConfig, SceneFacts, Sighting, Verdict};
 
 use crate::said::Said;
 
@@ -36,7 +36,7 @@ impl Eyes {
 
     /// Looks at a frame if the sampler keeps it.
     pub async fn offer(&mut self, frame: &RgbFrame, engine: &EngineSession, clock: &dyn Clock) -> Option<Seen> {
-        if self.sampler.offer(frame, frame.capture) != Verdict::Keep {
+        if self.sampler.offer(&Picture::of(frame.clone()), frame.capture) != Verdict::Keep {
             return None;
         }
         self.looked += 1;

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::decode::{DecodeConfig, DecodeError, FileItem, FileReader, Wanted};
 use crate::flow::Pushed;
 use crate::session::{OpenOptions, Outgoing, Recorded};
+use crate::watch::Picture;
 
 /// Decoded pieces of the file that may wait: GStreamer waits with the rest.
 const READ_AHEAD: usize = 8;
@@ -121,7 +122,7 @@ impl Asker<'_> {
                     pictures += 1;
                     self.clock.advance_to(frame.capture);
                     let capture = frame.capture;
-                    let _ = self.recorded.media.frames.push(frame);
+                    let _ = self.recorded.media.frames.push(Picture::of(frame));
                     self.until_dealt_with(capture).await?;
                     self.show_progress(capture);
                     last = capture;

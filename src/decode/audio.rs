@@ -91,7 +91,7 @@ impl AudioDecoder {
         let on_sample = Arc::clone(&shared);
         let live = Live::start(Recipe {
             graph: Graph::load(GraphName::Codec(codec), cfg)?,
-            on_sample: Arc::new(move |sample| on_sample.on_sample(sample)),
+            on_sample: Arc::new(move |sample| on_sample.on_sample(&sample)),
             valve: None,
             newest_wins: false,
         })?;

@@ -21,7 +21,7 @@ use super::graph::Graph;
 const RESTART_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What to do with each decoded sample; an error text ends the graph.
-pub(super) type OnSample = Arc<dyn Fn(&gst::Sample) -> Result<(), String> + Send + Sync>;
+pub(super) type OnSample = Arc<dyn Fn(gst::Sample) -> Result<(), String> + Send + Sync>;
 
 /// Asked of every picture as it leaves the decoder, before it is scaled and converted: whether it goes on.
 pub(super) type Valve = Arc<dyn Fn(&gst::BufferRef) -> bool + Send + Sync>;
@@ -89,7 +89,7 @@ impl Recipe {
         gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| {
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Flushing)?;
-                on_sample(&sample).map(|()| gst::FlowSuccess::Ok).map_err(|why| {
+                on_sample(sample).map(|()| gst::FlowSuccess::Ok).map_err(|why| {
                     health.fail(why);
                     gst::FlowError::Error
                 })

@@ -1,8 +1,8 @@
-//! Video access units of one live stream → RGB frames.
+//! Video access units of one live stream → pictures.
 //!
-//! Floor 2. In: [`AccessUnit`]. Out: [`RgbFrame`] at the picture's own size, long side at most `max_side`, on GStreamer's thread.
+//! Floor 2. In: [`AccessUnit`]. Out: [`Picture`] of its own size, long side at most `max_side`, on GStreamer's thread.
 //! Loses: `NoKeyframe`, `DecoderBehind`, `Corrupt`, and `RateLimited` and `Unchanged`: of temporal layers no more are decoded than are needed (`layers.rs`), and of what is
-//! decoded only as much is scaled and converted as somebody looks at, and less where nothing moves.
+//! decoded only as much goes on as is compared, and less where nothing moves. What is looked at becomes RGB then.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use gstreamer as gst;
 
-use crate::base::{AccessUnit, Clock, Codec, FrameId, LossReason, MediaTime, RgbFrame};
+use crate::base::{AccessUnit, Clock, Codec, FrameId, LossReason, MediaTime};
+use crate::watch::Picture;
 use crate::watch::coded::{Valve, is_quiet};
 
 use super::counters::{Counters, DecodeStats};
-use super::frame;
+use super::frame::{self, Developer};
 use super::gate::{Facts, Gate};
 use super::graph::{Graph, GraphName};
 use super::header;
@@ -52,7 +53,8 @@ struct Shared {
     counters: Counters,
     clock: Arc<dyn Clock>,
     inside: Mutex<Inside>,
-    sink: Mutex<Box<dyn FnMut(RgbFrame) + Send>>,
+    sink: Mutex<Box<dyn FnMut(Picture) + Send>>,
+    developer: Arc<Developer>,
     /// Pictures decoded so far: the newest one's number is one less.
     next_id: AtomicU64,
     valve: Mutex<Valve>,
@@ -79,7 +81,7 @@ const MAX_INSIDE: usize = 128;
 impl VideoDecoder {
     /// Starts the graph of `codec`. Blocks (reads the graph, loads plugins, starts threads): not for a tokio worker.
     ///
-    /// `sink` gets every frame, on GStreamer's thread; it must not block. `on_keyframe_needed` is called from within `push`, at most
+    /// `sink` gets every picture, on GStreamer's thread; it must not block. `on_keyframe_needed` is called from within `push`, at most
     /// once a second.
     ///
     /// # Errors
@@ -88,7 +90,7 @@ impl VideoDecoder {
         codec: Codec,
         cfg: &DecodeConfig,
         clock: Arc<dyn Clock>,
-        sink: impl FnMut(RgbFrame) + Send + 'static,
+        sink: impl FnMut(Picture) + Send + 'static,
         on_keyframe_needed: impl Fn() + Send + 'static,
     ) -> Result<Self, DecodeError> {
         if !codec.is_video() {
@@ -100,6 +102,7 @@ impl VideoDecoder {
             clock: Arc::clone(&clock),
             inside: Mutex::default(),
             sink: Mutex::new(Box::new(sink)),
+            developer: Arc::default(),
             next_id: AtomicU64::new(0),
             valve: Mutex::new(Valve::new(cfg.least_between, cfg.by_size)),
             since_out: AtomicU64::new(0),
@@ -260,7 +263,7 @@ impl Shared {
         self.last_out_us.store(now.as_micros(), Ordering::Relaxed);
     }
 
-    /// A picture left the decoder. Whether it is scaled and converted: nobody looks at more than a few a second, and that costs more than to decode it.
+    /// A picture left the decoder. Whether it goes on: no more than a few a second are compared, and what is too large has to be scaled for it.
     fn passes(&self, picture: &gst::BufferRef) -> bool {
         self.next_id.fetch_add(1, Ordering::Relaxed);
         self.since_out.store(0, Ordering::Relaxed);
@@ -273,16 +276,16 @@ impl Shared {
         offered.map_err(|reason| self.counters.lost(reason)).is_ok()
     }
 
-    fn on_sample(&self, sample: &gst::Sample) -> Result<(), String> {
-        let pts = frame::pts_ns(sample).ok_or("a frame without a time")?;
+    fn on_sample(&self, sample: gst::Sample) -> Result<(), String> {
+        let pts = frame::pts_ns(&sample).ok_or("a frame without a time")?;
         let (capture, pushed) = self.leave(pts).unwrap_or((MediaTime::from_micros(pts / 1_000), None));
         let id = FrameId(self.next_id.load(Ordering::Relaxed).saturating_sub(1));
-        let rgb = frame::rgb_frame(sample, id, capture)?;
+        let picture = frame::picture(sample, id, capture, &self.developer)?;
         if let Some(pushed) = pushed {
             let took = self.clock.now().since(pushed);
             self.counters.decode_us(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         }
-        (self.sink.lock().unwrap_or_else(PoisonError::into_inner))(rgb);
+        (self.sink.lock().unwrap_or_else(PoisonError::into_inner))(picture);
         Ok(())
     }
 

@@ -45,7 +45,7 @@ impl VoiceEncoder {
         let of_packets = Arc::clone(&marks);
         let live = Live::start(Recipe {
             graph: Graph::load(GraphName::Voice, cfg)?,
-            on_sample: Arc::new(move |sample: &gst::Sample| {
+            on_sample: Arc::new(move |sample: gst::Sample| {
                 let buffer = sample.buffer().ok_or("a packet without data")?;
                 let data = buffer.map_readable().map_err(|e| e.to_string())?;
                 let mark = of_packets.lock().unwrap_or_else(PoisonError::into_inner).pop_front();

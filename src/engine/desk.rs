@@ -18,7 +18,7 @@ use super::handle::{Shared, lock};
 use super::requests::Finish;
 use super::schedule::{Kind, Scheduler};
 use super::slots::SlotKey;
-use super::worker::{breakable, count_broken_off, guarded, note_cost};
+use super::worker::{count_broken_off, guarded, note_cost};
 
 /// What the worker knows about a slot.
 #[derive(Default)]
@@ -32,8 +32,17 @@ struct Seat {
     answer: Option<Generation>,
     /// What to prefill ahead, and as which kind of work.
     warm: Option<(Rendered, Kind)>,
-    /// How often a step of it was broken off since one was done.
-    broken_off: u8,
+    /// The step of it that was broken off and is to go on.
+    paused: Option<Paused>,
+}
+
+/// A step that was broken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Paused {
+    /// Those who had part in it have the same.
+    step: u64,
+    /// What it took by then.
+    took: Duration,
 }
 
 /// How an answer stands.
@@ -57,6 +66,8 @@ pub(super) struct Desk {
     waker: Waker,
     seats: Vec<Seat>,
     system: Vec<u32>,
+    /// Number of the step that was broken off last.
+    paused: u64,
 }
 
 /// Fewer tokens than these cost about what one does: the weights have to be read once either way.
@@ -69,7 +80,7 @@ fn common(a: &[u32], b: &[u32]) -> usize {
 impl Desk {
     pub(super) fn new(model: Box<dyn LanguageModel>, shared: Arc<Shared>, waker: Waker) -> Self {
         let seats = (0..shared.config.slots).map(|_| Seat::default()).collect();
-        Self { codec: model.codec(), model, shared, waker, seats, system: Vec::new() }
+        Self { codec: model.codec(), model, shared, waker, seats, system: Vec::new(), paused: 0 }
     }
 
     fn system_slot(&self) -> usize {
@@ -110,6 +121,7 @@ impl Desk {
     fn forget(&mut self, index: usize) {
         let seat = &mut self.seats[index];
         seat.held.clear();
+        seat.paused = None;
         if std::mem::take(&mut seat.open) {
             let _ = guarded(&self.shared, "language", || self.model.close(index));
         }
@@ -235,11 +247,18 @@ impl Desk {
         Ok(kept)
     }
 
-    /// Runs tokens, each piece on a slot of its own, and notes that the caches hold them.
-    fn run(&mut self, pieces: &[Piece<'_>]) -> Result<Vec<Option<Vec<f32>>>, EngineFault> {
-        let (model, start) = (&mut self.model, self.shared.clock.now());
-        let logits = guarded(&self.shared, "language", || model.forward_all(pieces))??;
-        let took = self.shared.clock.now().since(start);
+    /// Runs tokens, each piece on a slot of its own, and notes that the caches hold them. What is of one of `ranks` breaks it off: it goes on when it is run anew.
+    fn run(&mut self, pieces: &[Piece<'_>], ranks: u16) -> Result<Vec<Option<Vec<f32>>>, EngineFault> {
+        let (model, shared, start) = (&mut self.model, &self.shared, self.shared.clock.now());
+        let ran = shared.brake.armed_for(ranks, || guarded(shared, "language", || model.forward_all(pieces)));
+        let before = pieces.iter().filter_map(|piece| self.seats[piece.slot].paused).map(|p| p.took).max();
+        let took = before.unwrap_or_default() + self.shared.clock.now().since(start);
+        let ran = ran?.map_err(EngineFault::from);
+        let broken_off = matches!(ran, Err(EngineFault::BrokenOff));
+        self.paused += u64::from(broken_off);
+        let paused = broken_off.then_some(Paused { step: self.paused, took });
+        pieces.iter().for_each(|piece| self.seats[piece.slot].paused = paused);
+        let logits = ran?;
         let tokens: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
         #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
         let (work, units) = if tokens < BATCH { (Work::Decode, 1.0) } else { (Work::Prefill, tokens as f64) };
@@ -281,20 +300,17 @@ impl Desk {
             return;
         }
         let Some((rendered, kind)) = self.seats[index].warm.take() else { return };
-        let (shared, times) = (Arc::clone(&self.shared), self.seats[index].broken_off);
-        // Who asks for much does not keep others from being ready.
-        let within = !lock(&shared.usage).is_over(index, now);
-        let advanced = breakable(&shared, (kind, within), times, || self.advance_warm(index, &rendered));
-        let broken_off = matches!(advanced, Err(EngineFault::BrokenOff));
-        self.seats[index].broken_off = if broken_off { times + 1 } else { 0 };
-        match advanced {
+        let ranks = self.ranks(kind, &[index], now);
+        match self.advance_warm(index, &rendered, ranks) {
             Ok(true) => {}
-            Ok(false) | Err(EngineFault::BrokenOff) => {
-                if broken_off {
-                    count_broken_off(&self.shared, kind);
-                }
+            Ok(false) => {
                 self.seats[index].warm = Some((rendered, kind));
                 scheduler.add((kind, id), index, now);
+            }
+            Err(EngineFault::BrokenOff) => {
+                count_broken_off(&self.shared, kind);
+                self.seats[index].warm = Some((rendered, kind));
+                scheduler.resume((kind, id), index, now);
             }
             Err(EngineFault::Failed(reason)) => {
                 tracing::error!(reason, "prefilling ahead failed");
@@ -303,8 +319,20 @@ impl Desk {
         }
     }
 
+    /// What breaks off a step of this kind for these seats. Who asks for much does not keep others from being ready.
+    fn ranks(&self, kind: Kind, seats: &[usize], now: MediaTime) -> u16 {
+        let usage = lock(&self.shared.usage);
+        let within = seats.iter().any(|seat| !usage.is_over(*seat, now));
+        match kind {
+            // Others that keep to their part break it off, too: a first word may be shorter than this one, or this one is not the first.
+            Kind::Answer => Kind::Embed.before_within(),
+            _ if within => kind.before_within(),
+            _ => kind.before(),
+        }
+    }
+
     /// One chunk; true when all is in the cache.
-    fn advance_warm(&mut self, index: usize, rendered: &Rendered) -> Result<bool, EngineFault> {
+    fn advance_warm(&mut self, index: usize, rendered: &Rendered, ranks: u16) -> Result<bool, EngineFault> {
         let tokens = &rendered.tokens;
         if self.seats[index].held.starts_with(tokens) {
             return Ok(true);
@@ -312,7 +340,7 @@ impl Desk {
         let held = self.reuse(index, tokens, tokens.len())?;
         let chunk = self.shared.config.prefill_chunk.min(tokens.len() - held);
         if chunk > 0 {
-            self.run(&[Piece { slot: index, tokens: &tokens[held..held + chunk], want_logits: false }])?;
+            self.run(&[Piece { slot: index, tokens: &tokens[held..held + chunk], want_logits: false }], ranks)?;
             lock(&self.shared.stats).prefilled_tokens += chunk as u64;
         }
         let done = held + chunk == tokens.len();

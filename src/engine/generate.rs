@@ -69,8 +69,6 @@ pub(super) struct Next<'a> {
     pub tokens: &'a [u32],
     /// What comes after it is wanted: it is a token, or the end of the prompt.
     pub wants_logits: bool,
-    /// Tokens of the prompt that are left after it.
-    pub left: usize,
 }
 
 impl Generation {
@@ -140,14 +138,13 @@ impl Generation {
     /// What to run when the cache holds `held` tokens.
     pub(super) fn next(&self, held: usize, chunk: usize) -> Next<'_> {
         if let Some(token) = &self.last {
-            return Next { tokens: std::slice::from_ref(token), wants_logits: true, left: 0 };
+            return Next { tokens: std::slice::from_ref(token), wants_logits: true };
         }
         let rest = &self.job.rendered.tokens[held..];
         // Equal chunks: 33 tokens are 17 and 16, not 32 and a lonely one.
         let chunks = rest.len().div_ceil(chunk).max(1);
         let tokens = &rest[..rest.len().div_ceil(chunks)];
-        let left = rest.len() - tokens.len();
-        Next { tokens, wants_logits: left == 0, left }
+        Next { tokens, wants_logits: tokens.len() == rest.len() }
     }
 
     /// Takes the logits after the prompt or after the last token. `room`: whether the cache can hold another token.

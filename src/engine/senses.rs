@@ -185,7 +185,7 @@ impl Senses {
         } else if let Some(i) = job.wanted.pop_front() {
             let expert = &mut self.experts[i];
             let name = expert.name();
-            let looked = breakable(&self.shared, (kind, false), job.broken_off, || {
+            let looked = breakable(&self.shared, kind, job.broken_off, || {
                 guarded(&self.shared, name, || job.look(expert.as_mut()))
             });
             if !matches!(looked, Ok(Err(PerceiveError::BrokenOff))) {

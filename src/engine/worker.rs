@@ -33,7 +33,7 @@ const A_MOMENT: Duration = Duration::from_millis(20);
 /// A step of speech recognition hardly takes longer.
 const OF_SPEECH: Duration = Duration::from_millis(30);
 
-/// How often one piece of work is broken off: it is begun anew each time.
+/// How often one look is broken off: it is begun anew each time.
 const MOST_BROKEN_OFF: u8 = 2;
 /// The same of a look that a question waits for.
 const MOST_ASKED_BROKEN_OFF: u8 = 1;
@@ -111,12 +111,10 @@ pub(super) fn note_miss(shared: &Shared) {
     lock(&shared.stats).deadline_misses += 1;
 }
 
-/// Runs a step that something more urgent may break off, unless it was broken off too often already: then it gets done. `within`: only of sessions that had no more
-/// than their part of the device.
-pub(super) fn breakable<T>(shared: &Shared, (kind, within): (Kind, bool), times: u8, run: impl FnOnce() -> T) -> T {
+/// Runs a look that something more urgent may break off, unless it was broken off too often already: then it gets done.
+pub(super) fn breakable<T>(shared: &Shared, kind: Kind, times: u8, run: impl FnOnce() -> T) -> T {
     let most = if kind == Kind::Question { MOST_ASKED_BROKEN_OFF } else { MOST_BROKEN_OFF };
-    let ranks = if within { kind.before_within() } else { kind.before() };
-    if times < most { shared.brake.armed_for(ranks, run) } else { run() }
+    if times < most { shared.brake.armed_for(kind.before(), run) } else { run() }
 }
 
 /// Counts a step that was broken off.

@@ -45,7 +45,7 @@ pub const PEER_TO_SESSION: QueueSpec = QueueSpec {
 };
 /// Decoder to watcher.
 pub const DECODE_TO_WATCH: QueueSpec =
-    QueueSpec { name: "DECODE_TO_WATCH", item: "RgbFrame", capacity: 1, when_full: "newest wins" };
+    QueueSpec { name: "DECODE_TO_WATCH", item: "Picture", capacity: 1, when_full: "newest wins" };
 /// Decoder to listener: 10 s of sound.
 pub const DECODE_TO_LISTEN: QueueSpec = QueueSpec {
     name: "DECODE_TO_LISTEN",
@@ -62,7 +62,7 @@ pub const PLAYED_TO_LISTEN: QueueSpec = QueueSpec {
 };
 /// Watcher to engine.
 pub const WATCH_TO_ENGINE: QueueSpec =
-    QueueSpec { name: "WATCH_TO_ENGINE", item: "kept RgbFrame", capacity: 1, when_full: "drop oldest" };
+    QueueSpec { name: "WATCH_TO_ENGINE", item: "kept Picture", capacity: 1, when_full: "drop oldest" };
 /// Session to engine.
 pub const SESSION_TO_ENGINE: QueueSpec =
     QueueSpec { name: "SESSION_TO_ENGINE", item: "command", capacity: 64, when_full: "wait" };

@@ -26,7 +26,7 @@ pub enum ModelError {
     /// The device or the arithmetic failed.
     #[error("language model failed: {0}")]
     Device(String),
-    /// The brake was pulled; the step can be taken anew.
+    /// The brake was pulled; the step goes on when it is taken anew.
     #[error("the step was broken off")]
     BrokenOff,
 }
@@ -118,6 +118,7 @@ pub trait LanguageModel: Send {
         pieces.iter().map(|piece| self.forward(piece.slot, piece.tokens, piece.want_logits)).collect()
     }
 
-    /// From now on a step ends with [`ModelError::BrokenOff`] soon after this brake is pulled. A model that cannot do that runs it to the end.
+    /// From now on a step ends with [`ModelError::BrokenOff`] soon after this brake is pulled. Taken anew, with the same tokens in the same slots, it goes on where it
+    /// was, and it goes on by something each time. A model that cannot do that runs it to the end.
     fn obey(&mut self, _brake: Brake) {}
 }

@@ -11,11 +11,12 @@ use super::actor::Msg;
 use super::player::{Place, Player};
 use super::wiring::MediaIn;
 use super::{ClientPort, Outgoing, Services, SessionError};
-use crate::base::{AccessUnit, Clock, Codec, LossReason, Pcm, RgbFrame};
+use crate::base::{AccessUnit, Clock, Codec, LossReason, Pcm};
 use crate::decode::{AudioDecoder, DecodeConfig, VideoDecoder};
 use crate::dialogue::Setup;
 use crate::flow::{Pushed, Tx};
 use crate::ingest::{IngestError, MediaSinks, Peer, PeerEvent, PeerEvents};
+use crate::watch::Picture;
 
 /// The decoders' way to the peer, which exists only after them.
 type PeerCell = Arc<OnceLock<Arc<Peer>>>;
@@ -131,7 +132,7 @@ fn sinks(services: &Services, media: MediaIn, cell: &PeerCell) -> MediaSinks {
 /// Video units into the decoder of their codec; a change of codec makes a new decoder.
 struct VideoLane {
     services: Services,
-    frames: Tx<RgbFrame>,
+    frames: Tx<Picture>,
     peer: PeerCell,
     decoder: Option<(Codec, VideoDecoder)>,
 }
@@ -157,7 +158,7 @@ impl VideoLane {
 
     fn start(&self, codec: Codec) -> Result<VideoDecoder, crate::decode::DecodeError> {
         let frames = self.frames.clone();
-        let sink = move |frame: RgbFrame| match frames.push(frame) {
+        let sink = move |picture: Picture| match frames.push(picture) {
             Pushed::Displaced(_) => count("sightline_frames_lost_total", LossReason::Superseded),
             Pushed::Stored | Pushed::Refused(_) | Pushed::Closed(_) => {}
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::actor::Msg;
 use super::watcher::{State, WatchCommand, Watcher};
 use super::{ClientPort, Memories, OpenOptions, Services, SessionError, Sessions, WatchConfig};
-use crate::base::{Brake, Clock, ErrorClass, ManualClock, RgbFrame, SessionId};
+use crate::base::{Brake, Clock, ErrorClass, ManualClock, SessionId};
 use crate::budget::{AdmissionConfig, Deadlines, LadderConfig};
 use crate::decode::DecodeConfig;
 use crate::dialogue::{Limits, LookId};
@@ -292,7 +292,7 @@ async fn a_session_that_is_late_on_the_last_step_keeps_others_out_for_a_while_on
 
 /// A watcher by itself, with what goes in and what comes out.
 struct Watched {
-    frames: crate::flow::Tx<RgbFrame>,
+    frames: crate::flow::Tx<crate::watch::Picture>,
     commands: tokio::sync::mpsc::Sender<WatchCommand>,
     news: tokio::sync::mpsc::Receiver<Msg>,
 }
@@ -321,7 +321,8 @@ impl Watched {
     /// Shows `picture` at each tenth of a second of `tenths`; each is taken in before the next.
     async fn show(&self, tenths: std::ops::Range<u64>, picture: impl Fn(u64) -> u32) {
         for i in tenths {
-            let _ = self.frames.push(crate::watch::testing::at(crate::watch::testing::blocks(picture(i)), i * 100));
+            let frame = crate::watch::testing::at(crate::watch::testing::blocks(picture(i)), i * 100);
+            let _ = self.frames.push(crate::watch::Picture::of(frame));
             while self.frames.depth() > 0 {
                 tokio::task::yield_now().await;
             }

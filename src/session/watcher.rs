@@ -22,7 +22,7 @@ use crate::dialogue::{LookId, VideoState};
 use crate::engine::{EngineError, EngineSession, Glimpse, PerceiveRequest, Perceived};
 use crate::flow::Rx;
 use crate::watch::region::{Region, Regions, Sight};
-use crate::watch::{CLASSIFIER, DETECTOR, Pixels, Sampler, SamplerConfig, Scene, SceneConfig, Sighting, Verdict};
+use crate::watch::{CLASSIFIER, DETECTOR, Picture, Sampler, SamplerConfig, Scene, SceneConfig, Sighting, Verdict};
 use crate::wire::VideoStats;
 
 /// Without a picture for this long the video counts as lost.
@@ -75,7 +75,7 @@ type Looking = Pin<Box<dyn Future<Output = Looked> + Send>>;
 
 /// The task. See [`Watcher::run`].
 pub(super) struct Watcher {
-    pub(super) frames: Rx<RgbFrame>,
+    pub(super) frames: Rx<Picture>,
     pub(super) commands: mpsc::Receiver<WatchCommand>,
     pub(super) out: mpsc::Sender<Msg>,
     /// Capture time of the newest frame that is fully dealt with: file playback goes by it.
@@ -92,10 +92,10 @@ pub(super) struct State {
     sampler: Sampler,
     scene: Scene,
     regions: Regions,
-    waiting: Option<RgbFrame>,
+    waiting: Option<Picture>,
     /// Capture times of the newest pictures, and when each came out of the decoder.
     decoded_at: VecDeque<(MediaTime, MediaTime)>,
-    newest: Option<RgbFrame>,
+    newest: Option<Picture>,
     /// Number of the newest picture that has one.
     numbered: Option<u64>,
     /// Time between the last two pictures.
@@ -150,8 +150,8 @@ impl Watcher {
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                frame = self.frames.recv() => match frame {
-                    Some(frame) => self.on_frame(frame).await,
+                picture = self.frames.recv() => match picture {
+                    Some(picture) => self.on_picture(picture).await,
                     None => return,
                 },
                 command = self.commands.recv() => match command {
@@ -176,11 +176,11 @@ impl Watcher {
         }
     }
 
-    async fn on_frame(&mut self, frame: RgbFrame) {
-        // The decoder numbers every picture, and gives those that it has converted. Pictures that clients send have no numbers.
-        let passed = self.state.numbered.map_or(0, |last| frame.id.0.saturating_sub(last + 1));
-        if frame.id.0 > 0 || self.state.numbered.is_none() {
-            self.state.numbered = Some(frame.id.0);
+    async fn on_picture(&mut self, picture: Picture) {
+        // The decoder numbers every picture, and gives those that are compared. Pictures that clients send have no numbers.
+        let passed = self.state.numbered.map_or(0, |last| picture.id.0.saturating_sub(last + 1));
+        if picture.id.0 > 0 || self.state.numbered.is_none() {
+            self.state.numbered = Some(picture.id.0);
         }
         self.state.decoded += 1 + passed;
         self.state.dropped += passed;
@@ -189,7 +189,7 @@ impl Watcher {
             let _ = self.out.send(Msg::Video(VideoState::Live)).await;
         }
         let begun = self.clock.now();
-        let verdict = self.state.sampler.offer(&frame, frame.capture);
+        let verdict = self.state.sampler.offer(&picture, picture.capture);
         if verdict != Verdict::Drop(LossReason::RateLimited) {
             metrics::histogram!("sightline_gate_seconds").record(self.clock.now().since(begun).as_secs_f64());
         }
@@ -200,20 +200,20 @@ impl Watcher {
                 if self.state.decoded_at.len() >= KEPT {
                     self.state.decoded_at.pop_front();
                 }
-                self.state.decoded_at.push_back((frame.capture, self.clock.now()));
-                if self.state.waiting.replace(frame.clone()).is_some() {
+                self.state.decoded_at.push_back((picture.capture, self.clock.now()));
+                if self.state.waiting.replace(picture.clone()).is_some() {
                     self.state.lose(LossReason::PerceptionBehind);
                 }
             }
             Verdict::Drop(reason) => {
                 if matches!(reason, LossReason::Unchanged | LossReason::Moving) {
-                    self.count_saving(frame.capture, reason);
+                    self.count_saving(picture.capture, reason);
                 }
                 self.state.lose(reason);
             }
         }
-        self.state.gap = self.state.newest.as_ref().map_or(Duration::ZERO, |last| frame.capture.since(last.capture));
-        self.state.newest = Some(frame);
+        self.state.gap = self.state.newest.as_ref().map_or(Duration::ZERO, |last| picture.capture.since(last.capture));
+        self.state.newest = Some(picture);
     }
 
     /// A look that was not needed, at what one has cost lately. There would have been no more of them than the frame rate allows.
@@ -264,14 +264,15 @@ impl Watcher {
     }
 
     fn start_look(&mut self) -> Option<Looking> {
-        let frame = self.state.waiting.take()?;
+        let picture = self.state.waiting.take()?;
+        let frame = self.develop(&picture)?;
         let urgent = !self.state.asked.is_empty();
         for asked in &mut self.state.asked {
             asked.1 = true;
         }
         let engine = Arc::clone(&self.engine);
         let experts = who_looks(self.state.step, urgent);
-        let (sight, part) = self.part_of(&frame, &experts, urgent);
+        let (sight, part) = self.part_of(&picture, &experts, urgent);
         let region = part.as_ref().map(|part| part.region);
         let request = PerceiveRequest { experts, deadline: self.clock.now() + self.config.look_budget, urgent, part };
         let span = debug_span!("look", frame = frame.id.0, capture_ms = frame.capture.as_millis(), urgent);
@@ -288,10 +289,23 @@ impl Watcher {
         Some(Box::pin(look.instrument(span)))
     }
 
-    /// The part of a frame that is to be looked at, with what is known around it; nothing for all of it. What a question waits for is looked at whole.
-    fn part_of(&self, frame: &RgbFrame, experts: &[&'static str], urgent: bool) -> (Option<Sight>, Option<Glimpse>) {
-        let Some(pixels) = Pixels::of(frame).filter(|_| self.config.by_region) else { return (None, None) };
-        let sight = Sight::of(&pixels, frame.capture, experts);
+    /// The colours of a picture. One that has none is lost, and the next is looked at in its place.
+    fn develop(&mut self, picture: &Picture) -> Option<RgbFrame> {
+        match picture.frame() {
+            Ok(frame) => Some(frame),
+            Err(error) => {
+                tracing::warn!(?picture, error, "a picture cannot be converted and is not looked at");
+                self.state.lose(LossReason::Corrupt);
+                self.state.sampler.force();
+                None
+            }
+        }
+    }
+
+    /// The part of a picture that is to be looked at, with what is known around it; nothing for all of it. What a question waits for is looked at whole.
+    fn part_of(&self, picture: &Picture, experts: &[&'static str], urgent: bool) -> (Option<Sight>, Option<Glimpse>) {
+        let sight = if self.config.by_region { Sight::of(picture, experts) } else { None };
+        let Some(sight) = sight else { return (None, None) };
         let facts = self.state.scene.facts();
         let places = facts.objects.iter().map(|o| o.bbox).chain(facts.texts.iter().map(|t| t.bbox));
         let region = if urgent { None } else { self.state.regions.choose(&sight, &places.collect::<Vec<_>>()) };

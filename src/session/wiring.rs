@@ -23,10 +23,11 @@ use super::trace::Trace;
 use super::watcher::{State, Watcher};
 use super::work::{DECODING, SoFarTask, Worker};
 use super::{OpenOptions, Services, SessionError};
-use crate::base::{MediaTime, Pcm, RgbFrame, SessionId};
+use crate::base::{MediaTime, Pcm, SessionId};
 use crate::dialogue::{Conversation, MemorySetup, Setup};
 use crate::flow::{DECODE_TO_LISTEN, DECODE_TO_WATCH, PLAYED_TO_LISTEN, SOCKET_TO_SESSION, Tx, WhenFull, queue};
 use crate::listen::{Cleaner, Listener};
+use crate::watch::Picture;
 use crate::wire::{Extension, SessionPatch, TurnPatch, parse_session};
 
 /// Commands that may wait for the watcher or the listener: a burst of appended sound, then back-pressure on the session.
@@ -38,7 +39,7 @@ const NEWS: usize = 64;
 #[derive(Clone)]
 pub struct MediaIn {
     /// Pictures; newest wins.
-    pub frames: Tx<RgbFrame>,
+    pub frames: Tx<Picture>,
     /// Sound; never dropped.
     pub sound: Tx<Pcm>,
     /// Our own voice as it is played, 16 kHz, by the clock: what of it comes back is taken out of `sound`. At most 2 s wait.

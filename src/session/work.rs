@@ -23,7 +23,7 @@ use crate::engine::{EngineSession, GenerateEvent, GenerateRequest, PerceiveReque
 use crate::flow::{Pushed, Tx};
 use crate::listen::Verdict;
 use crate::model::llm::Sampling;
-use crate::watch::{Scene, SceneFacts};
+use crate::watch::{Picture, Scene, SceneFacts};
 use crate::wire::AudioFormat;
 
 /// A question waits for it, so it is worth nothing later.
@@ -62,7 +62,7 @@ pub(super) struct Worker {
     pub(super) transcribe_budget: Duration,
     pub(super) first_word_budget: Duration,
     /// Where pictures of a camera go.
-    pub(super) frames: Tx<RgbFrame>,
+    pub(super) frames: Tx<Picture>,
     /// Places for those that are being decoded.
     pub(super) decoding: Arc<Semaphore>,
 }
@@ -175,7 +175,7 @@ impl Worker {
         tokio::task::spawn_blocking(move || {
             match decode_image(&data, &PictureLimits::default()) {
                 Ok(frame) => {
-                    if let Pushed::Displaced(_) = frames.push(RgbFrame { capture, ..frame }) {
+                    if let Pushed::Displaced(_) = frames.push(Picture::of(RgbFrame { capture, ..frame })) {
                         lost_frame(LossReason::Superseded);
                     }
                 }

@@ -1,6 +1,6 @@
 //! Which frames to look at, and what they add up to: sampler, tracker, colours, motion, `SceneFacts`.
 //!
-//! Floor 1. In: `RgbFrame` ≤ 30/s. Out: kept frames ≤ 2/s for the experts, `SceneFacts`. Loses: `Unchanged`, `Moving`, `RateLimited`, `Corrupt`.
+//! Floor 1. In: [`Picture`]s ≤ 30/s. Out: kept pictures ≤ 2/s for the experts, `SceneFacts`. Loses: `Unchanged`, `Moving`, `RateLimited`, `Corrupt`.
 
 pub mod change;
 pub mod coded;
@@ -9,6 +9,7 @@ mod embed;
 mod facts;
 pub mod motion;
 mod perceive;
+mod picture;
 mod pixels;
 pub mod region;
 mod sampler;
@@ -22,6 +23,7 @@ pub use facts::{
     Change, ChangeFact, Colour, ColourShare, LabelFact, Motion, ObjectFact, SceneFacts, TextFact, Unusable,
 };
 pub use perceive::{CLASSIFIER, DETECTOR, OCR, Perceive, PerceiveError, Sighting, pixels_for};
+pub use picture::{Develop, Picture};
 pub use pixels::{Pixels, Thumb};
 pub use region::{Region, Regions};
 pub use sampler::{Gate, Sampler, SamplerConfig, Verdict};

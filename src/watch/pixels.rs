@@ -1,6 +1,6 @@
-//! A checked view of an `RgbFrame`, and its small luma picture.
+//! A checked view of an `RgbFrame`, and the small luma picture of a frame.
 //!
-//! Floor 1. In: `RgbFrame`. Out: [`Pixels`], [`Thumb`]. A frame whose bytes do not fit its size gives nothing.
+//! Floor 1. In: `RgbFrame`, or a plane of luma. Out: [`Pixels`], [`Thumb`]. A frame whose bytes do not fit its size gives nothing.
 
 use crate::base::{BBox, RgbFrame};
 
@@ -85,20 +85,35 @@ impl Thumb {
     /// Averages the frame into cells.
     #[must_use]
     pub fn of(pixels: &Pixels<'_>) -> Self {
+        Self::averaged((pixels.width, pixels.height), (0.0, 65_280.0), |x, y| luma(&pixels.row(y)[x * 3..x * 3 + 3]))
+    }
+
+    /// Averages a plane of luma into cells: `width` × `height` samples in rows of `stride`, black at `black`, white at `white` (16 and 235 of video of
+    /// limited range). Y' of BT.601 is what [`Self::of`] makes of RGB, but for rounding and for colours that RGB cannot hold; Y' of BT.709 weighs green more.
+    /// `None` where the plane is too short, or has no samples.
+    #[must_use]
+    pub fn of_luma(plane: &[u8], stride: usize, size: (usize, usize), (black, white): (f32, f32)) -> Option<Self> {
+        let (width, height) = size;
+        let end = height.checked_sub(1)?.checked_mul(stride)?.checked_add(width)?;
+        let fits = width > 0 && width <= stride && end <= plane.len() && white > black;
+        fits.then(|| Self::averaged(size, (black, white - black), |x, y| u32::from(plane[y * stride + x])))
+    }
+
+    /// The mean of what `at` gives in each cell, from `low` on, by `range`.
+    fn averaged((width, height): (usize, usize), (low, range): (f32, f32), at: impl Fn(usize, usize) -> u32) -> Self {
         let mut sums = vec![(0_u32, 0_u32); Self::W * Self::H];
-        let columns: Vec<(usize, usize)> = ticks(pixels.width, Self::W);
-        for (y, cy) in ticks(pixels.height, Self::H) {
-            let row = pixels.row(y);
+        let columns: Vec<(usize, usize)> = ticks(width, Self::W);
+        for (y, cy) in ticks(height, Self::H) {
             let line = &mut sums[cy * Self::W..(cy + 1) * Self::W];
             for &(x, cx) in &columns {
                 let cell = &mut line[cx];
-                cell.0 += luma(&row[x * 3..x * 3 + 3]);
+                cell.0 += at(x, y);
                 cell.1 += 1;
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "at most a few thousand samples of at most 65,280")]
-        let cells = sums.into_iter().map(|(sum, n)| sum as f32 / (n.max(1) as f32 * 65_280.0)).collect();
-        Self { cells }
+        let mean = |(sum, n): (u32, u32)| sum as f32 / n.max(1) as f32;
+        Self { cells: sums.into_iter().map(|cell| ((mean(cell) - low) / range).clamp(0.0, 1.0)).collect() }
     }
 
     /// All cells, row by row.
@@ -209,6 +224,24 @@ mod tests {
             let f = flat(w, h, [255, 255, 255]);
             let t = Thumb::of(&Pixels::of(&f).unwrap());
             assert!((t.mean() - 1.0).abs() < 1e-3 && t.deviation() < 1e-3, "{w}x{h}: {}", t.mean());
+        }
+    }
+
+    #[test]
+    fn luma_of_video_is_that_of_its_colours() {
+        let f = frame(322, 242, |x, y| [(x % 256) as u8, (y % 256) as u8, ((x + y) / 3 % 256) as u8]);
+        let pixels = Pixels::of(&f).unwrap();
+        let (stride, mut plane) = (324, vec![7_u8; 324 * 242]);
+        for (i, rgb) in f.data.chunks_exact(3).enumerate() {
+            let y = 16.0 + super::luma(rgb) as f32 * 219.0 / 65_280.0;
+            plane[i / 322 * stride + i % 322] = y.round() as u8;
+        }
+        let (of_colours, of_luma) =
+            (Thumb::of(&pixels), Thumb::of_luma(&plane, stride, (322, 242), (16.0, 235.0)).unwrap());
+        let off = of_colours.cells().iter().zip(of_luma.cells()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 0.002, "{off}");
+        for (stride, size) in [(321, (322, 242)), (324, (322, 243)), (324, (0, 242)), (324, (322, 0))] {
+            assert!(Thumb::of_luma(&plane, stride, size, (16.0, 235.0)).is_none(), "{stride} {size:?}");
         }
     }
 

@@ -5,11 +5,12 @@
 //! everything is compared with what the experts saw of it. Boxes that the border of a part cuts are nobody's finding: what they are of stood there before,
 //! or it is what changed, and then the whole is looked at.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::change::Glance;
 use super::pixels::Thumb;
-use super::{Pixels, SceneFacts, Sighting};
+use super::{Picture, SceneFacts, Sighting};
 use crate::base::{BBox, MediaTime};
 
 /// Patches in a row, and rows of them.
@@ -143,8 +144,8 @@ fn around(a: &BBox, b: &BBox) -> BBox {
 /// What the experts saw last.
 #[derive(Debug)]
 struct Seen {
-    glance: Glance,
-    size: (usize, usize),
+    glance: Arc<Glance>,
+    size: (u32, u32),
     whole_at: MediaTime,
     experts: Vec<&'static str>,
 }
@@ -152,18 +153,18 @@ struct Seen {
 /// A picture that is about to be looked at, and by whom.
 #[derive(Debug)]
 pub struct Sight {
-    glance: Glance,
-    size: (usize, usize),
+    glance: Arc<Glance>,
+    size: (u32, u32),
     at: MediaTime,
     experts: Vec<&'static str>,
 }
 
 impl Sight {
-    /// The picture, taken at `at`; `experts`: names of those who are to look, none for all.
+    /// The picture; `experts`: names of those who are to look, none for all. `None` where there is nothing to compare it by.
     #[must_use]
-    pub fn of(pixels: &Pixels<'_>, at: MediaTime, experts: &[&'static str]) -> Self {
-        let glance = Glance::of(Thumb::of(pixels));
-        Self { glance, size: (pixels.width(), pixels.height()), at, experts: experts.to_vec() }
+    pub fn of(picture: &Picture, experts: &[&'static str]) -> Option<Self> {
+        let (glance, size) = (Arc::clone(picture.glance()?), (picture.width, picture.height));
+        Some(Self { glance, size, at: picture.capture, experts: experts.to_vec() })
     }
 }
 
@@ -209,7 +210,7 @@ impl Regions {
         let Sight { glance, size, at, experts } = sight;
         match (region, &mut self.seen) {
             (Some(region), Some(seen)) => {
-                seen.glance = seen.glance.patched(&glance, &region.bbox);
+                seen.glance = Arc::new(seen.glance.patched(&glance, &region.bbox));
                 seen.experts = experts;
             }
             _ => self.seen = Some(Seen { glance, size, whole_at: at, experts }),
@@ -261,9 +262,9 @@ fn with_known(part: BBox, known: &[BBox]) -> BBox {
 }
 
 /// The same of a sensible size, its borders between two pixels.
-fn fitted(part: &BBox, (width, height): (usize, usize)) -> BBox {
-    let along = |a: f32, b: f32, pixels: usize| {
-        let pixels = side(pixels.max(1));
+fn fitted(part: &BBox, (width, height): (u32, u32)) -> BBox {
+    let along = |a: f32, b: f32, pixels: u32| {
+        let pixels = side(pixels.max(1) as usize);
         let length = (b - a).max(LEAST).max(LEAST_PIXELS / pixels).min(1.0);
         let start = (f32::midpoint(a, b) - length / 2.0).clamp(0.0, 1.0 - length);
         ((start * pixels).floor() / pixels, ((start + length) * pixels).ceil().min(pixels) / pixels)

@@ -1,18 +1,20 @@
 //! Which frames are worth a look: what changed since the last kept frame, whether it still moves, a rate limit and a heartbeat.
 //!
-//! Floor 1. In: `RgbFrame` ≤ 30/s. Out: [`Verdict`], ≤ 2 kept/s by default. Loses: `Unchanged`, `Moving`, `RateLimited`, `Corrupt`.
+//! Floor 1. In: [`Picture`]s ≤ 30/s. Out: [`Verdict`], ≤ 2 kept/s by default. Loses: `Unchanged`, `Moving`, `RateLimited`, `Corrupt`.
 //! The gates compare with the last *kept* frame, not with the frame before: a slow drift adds up until it passes. What trembles is no change
 //! ([`super::change`]). What moves is told from how it was a tenth and a fifth of a second before, however many frames lie between ([`trail`]). While something moves, its picture is soon out of date and often blurred: the look is put off until it is still again, the camera
 //! has turned by a fifth of the picture, or it went on for too long.
 
 mod trail;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::trail::{Step, Trail};
 use super::change::Glance;
-use super::pixels::{Pixels, Thumb};
-use crate::base::{LossReason, MediaTime, RgbFrame};
+use super::picture::Picture;
+use super::pixels::Thumb;
+use crate::base::{LossReason, MediaTime};
 
 /// How eagerly frames are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -116,7 +118,7 @@ const SMALL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Sampler {
     config: SamplerConfig,
-    kept: Option<(MediaTime, Glance)>,
+    kept: Option<(MediaTime, Arc<Glance>)>,
     trail: Trail,
     /// Turned since the last look.
     turned: (f32, f32),
@@ -171,24 +173,23 @@ impl Sampler {
         self.other.is_some()
     }
 
-    /// Decides about `frame` at `now`. Under 1 ms for 640×480; the rate limit costs nothing.
-    pub fn offer(&mut self, frame: &RgbFrame, now: MediaTime) -> Verdict {
+    /// Decides about `picture` at `now`. Under 1 ms; the rate limit costs nothing.
+    pub fn offer(&mut self, picture: &Picture, now: MediaTime) -> Verdict {
         let least = COMPARED.min(self.config.min_interval);
         if !self.forced && self.trail.age(now).is_some_and(|age| age < least) {
             return Verdict::Drop(LossReason::RateLimited);
         }
-        let Some(pixels) = Pixels::of(frame) else {
+        let Some(glance) = picture.glance() else {
             return Verdict::Drop(LossReason::Corrupt);
         };
-        let glance = Glance::of(Thumb::of(&pixels));
-        let step = self.trail.follow(&glance, now);
-        let verdict = self.judge(&glance, &step, now);
+        let step = self.trail.follow(glance, now);
+        let verdict = self.judge(glance, &step, now);
         if let Ok(gate) = verdict {
             self.kept_by = gate;
             self.forced = false;
             self.other = None;
             self.turned = (0.0, 0.0);
-            self.kept = Some((now, glance));
+            self.kept = Some((now, Arc::clone(glance)));
         }
         verdict.map_or_else(Verdict::Drop, |_| Verdict::Keep)
     }

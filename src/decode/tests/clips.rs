@@ -11,6 +11,7 @@ use gstreamer_app as gst_app;
 
 use crate::base::{AccessUnit, Codec, Layer, ManualClock, MediaTime, RgbFrame};
 use crate::decode::{AudioDecoder, DecodeConfig, VideoDecoder, init};
+use crate::watch::Picture;
 
 pub(super) const FRAME_US: u64 = 33_333;
 
@@ -101,7 +102,7 @@ impl Video {
     pub(super) fn start(codec: Codec, cfg: &DecodeConfig) -> Self {
         let (clock, (tx, frames)) = (Arc::new(ManualClock::default()), sync_channel(4_096));
         let (ask, requests): (SyncSender<()>, _) = sync_channel(4_096);
-        let sink = move |f| drop(tx.try_send(f));
+        let sink = move |picture: Picture| drop(picture.frame().map(|f| tx.try_send(f)));
         let decoder = VideoDecoder::start(codec, cfg, clock.clone(), sink, move || {
             let _ = ask.try_send(());
         })

@@ -10,8 +10,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::clips::{Audio, Video, clip, tone};
-use crate::base::{Codec, ManualClock, RgbFrame};
+use crate::base::{Codec, ManualClock};
 use crate::decode::{DecodeConfig, VideoDecoder, init};
+use crate::watch::Picture;
 
 /// Runs one of the ignored tests below in a child of this test binary.
 fn alone(test: &str, tracers: &str) -> String {
@@ -157,7 +158,7 @@ fn costs_per_frame() {
         (Codec::Vp8, (1920, 1080)),
     ] {
         let Some(units) = clip(codec, "pattern=smpte100 horizontal-speed=2", size, 90) else { continue };
-        let (tx, frames) = std::sync::mpsc::sync_channel::<RgbFrame>(4);
+        let (tx, frames) = std::sync::mpsc::sync_channel::<Picture>(4);
         let sink = move |f| drop(tx.send(f));
         let clock = Arc::new(ManualClock::default());
         let cfg = DecodeConfig { video_queue: 1_000, ..DecodeConfig::default() };

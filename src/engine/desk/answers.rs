@@ -4,21 +4,17 @@
 //! could use a token now ([`Generation::may_ride`]). Source of the idea: Yu et al., "Orca" (OSDI 2022), iteration-level batching; differs in that a step is
 //! led by one answer, and that what waits for its first word takes along only those who would fall silent else.
 
-use std::sync::Arc;
-
 use super::{Desk, EngineFault};
 use crate::base::MediaTime;
 use crate::engine::generate::{Generation, Next};
 use crate::engine::handle::lock;
 use crate::engine::requests::Finish;
 use crate::engine::schedule::{Kind, Scheduler};
-use crate::engine::worker::{breakable, count_broken_off, guarded, note_miss};
+use crate::engine::worker::{count_broken_off, guarded, note_miss};
 use crate::model::Piece;
 
 /// Answers that ride along, at most.
 const MOST_RIDERS: usize = 7;
-/// Who has so many pieces of a prompt before him lets go of one for a first word that comes: it may be a short one.
-const LONG_PROMPT: usize = 2;
 
 /// A seat, and the tokens that it had of a step.
 pub(in crate::engine) type Part = (usize, usize);
@@ -46,7 +42,7 @@ impl Desk {
             self.give_up(index, answer, &fault, scheduler);
             return Vec::new();
         }
-        let riders = self.riders(&answer, now);
+        let riders = self.riders(index, &answer, now);
         let mut aboard = vec![Aboard { index, answer, held: self.seats[index].held.len() }];
         aboard.extend(riders);
         let mut outcome = self.advance(&aboard, now);
@@ -70,22 +66,23 @@ impl Desk {
         Ok(())
     }
 
-    /// Those that take part in a step of this answer, taken from their seats.
-    fn riders(&mut self, leader: &Generation, now: MediaTime) -> Vec<Aboard> {
+    /// Those that take part in a step of this answer, taken from their seats. One that was broken off goes on with those who had part in it.
+    fn riders(&mut self, leads: usize, leader: &Generation, now: MediaTime) -> Vec<Aboard> {
         if leader.is_ahead() {
             return Vec::new();
         }
-        let waker = &self.waker;
+        let (waker, step) = (&self.waker, self.seats[leads].paused.map(|paused| paused.step));
         let seats = self.seats.iter_mut().enumerate();
-        let ready = seats.filter_map(|(index, seat)| {
-            let answer = seat.answer.take_if(|a| a.may_ride(leader, waker, now))?;
-            Some(Aboard { index, answer, held: seat.held.len() })
-        });
+        let ready =
+            seats.filter(|(_, seat)| seat.paused.map(|paused| paused.step) == step).filter_map(|(index, seat)| {
+                let answer = seat.answer.take_if(|a| a.may_ride(leader, waker, now))?;
+                Some(Aboard { index, answer, held: seat.held.len() })
+            });
         ready.take(MOST_RIDERS).collect()
     }
 
-    /// Runs what comes next of each. Logits for each, where there are any. A piece of a long prompt, and any step of those who had more than their part, is let go
-    /// of for speech and answers that come meanwhile.
+    /// Runs what comes next of each. Logits for each, where there are any. It is broken off for speech and answers that come meanwhile, of those who keep to their
+    /// part, and goes on when its turn comes again.
     fn advance(&mut self, aboard: &[Aboard], now: MediaTime) -> Result<Vec<Option<Vec<f32>>>, EngineFault> {
         let chunk = self.shared.config.prefill_chunk;
         let next = aboard.iter().map(|a| a.answer.next(self.seats[a.index].held.len(), chunk));
@@ -94,31 +91,19 @@ impl Desk {
         let pieces = pieces.map(|(a, n)| Piece { slot: a.index, tokens: n.tokens, want_logits: n.wants_logits });
         let pieces: Vec<Piece<'_>> = pieces.collect();
         let (Some(leader), Some(first)) = (aboard.first(), next.first()) else { return Ok(Vec::new()) };
-        let (times, silent) = (self.seats[leader.index].broken_off, leader.answer.is_silent());
-        let shared = Arc::clone(&self.shared);
-        let gives_way = silent && first.left / chunk >= LONG_PROMPT || self.are_over(aboard, now);
-        // As if it were of the next kind: others of its own break it off, too.
-        let logits = if gives_way {
-            breakable(&shared, (Kind::Embed, true), times, || self.run(&pieces))?
-        } else {
-            self.run(&pieces)?
-        };
+        let silent = leader.answer.is_silent();
+        let seats: Vec<usize> = aboard.iter().map(|a| a.index).collect();
+        let logits = self.run(&pieces, self.ranks(leader.answer.kind(), &seats, now))?;
         let riders = (pieces.len() - 1) as u64;
         if riders > 0 {
             metrics::counter!("sightline_tokens_shared_total").increment(riders);
         }
-        let mut stats = lock(&shared.stats);
+        let mut stats = lock(&self.shared.stats);
         stats.shared_tokens += riders;
         if silent {
             stats.prefilled_tokens += first.tokens.len() as u64;
         }
         Ok(logits)
-    }
-
-    /// Whether all of them had more than their part of the device.
-    fn are_over(&self, aboard: &[Aboard], now: MediaTime) -> bool {
-        let usage = lock(&self.shared.usage);
-        aboard.iter().all(|a| usage.is_over(a.index, now))
     }
 
     /// What becomes of each after a step.
@@ -128,17 +113,11 @@ impl Desk {
         outcome: Result<Vec<Option<Vec<f32>>>, EngineFault>,
         scheduler: &mut Scheduler,
     ) -> Vec<Part> {
-        let leads = aboard.first().map(|a| a.index);
-        let broken_off = matches!(outcome, Err(EngineFault::BrokenOff));
-        if let Some(leader) = leads {
-            let seat = &mut self.seats[leader];
-            seat.broken_off = if broken_off { seat.broken_off + 1 } else { 0 };
-        }
         let logits = match outcome {
             Ok(logits) => logits,
             Err(EngineFault::BrokenOff) => {
                 count_broken_off(&self.shared, Kind::Answer);
-                aboard.iter().map(|_| None).collect()
+                return self.pause(aboard, scheduler);
             }
             Err(fault) => {
                 aboard.into_iter().for_each(|a| self.give_up(a.index, a.answer, &fault, scheduler));
@@ -149,6 +128,24 @@ impl Desk {
         for (a, logits) in aboard.into_iter().zip(logits) {
             parts.push((a.index, self.seats[a.index].held.len().saturating_sub(a.held)));
             self.settle(a, logits, scheduler);
+        }
+        parts
+    }
+
+    /// Has a step that was broken off go on when its turn comes again, before others of its kind.
+    fn pause(&mut self, aboard: Vec<Aboard>, scheduler: &mut Scheduler) -> Vec<Part> {
+        let (now, chunk) = (self.shared.clock.now(), self.shared.config.prefill_chunk);
+        let part = |a: &Aboard| (a.index, a.answer.next(a.held, chunk).tokens.len());
+        let parts = aboard.iter().map(part).collect();
+        for (i, Aboard { index, answer, .. }) in aboard.into_iter().enumerate() {
+            let task = (answer.kind(), index as u64);
+            // Whoever rides along is in his queue still.
+            if i == 0 {
+                scheduler.resume(task, index, now)
+            } else {
+                scheduler.add(task, index, now)
+            }
+            self.seats[index].answer = Some(answer);
         }
         parts
     }

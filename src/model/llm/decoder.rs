@@ -65,6 +65,16 @@ pub(super) struct Cache {
     layers: Vec<KeyValues>,
     len: usize,
     capacity: usize,
+    paused: Option<Paused>,
+}
+
+/// A step that was broken off before layer `layer`. The layers below hold the keys and values of its tokens already, behind those that count.
+struct Paused {
+    tokens: Vec<u32>,
+    layer: usize,
+    /// `[tokens, width]` each: what runs through the layers, and what is to be added to it.
+    x: Vec<f32>,
+    y: Vec<f32>,
 }
 
 /// Tokens of one conversation, as a part of a step.
@@ -86,13 +96,15 @@ impl Cache {
     }
 
     pub(super) fn truncate(&mut self, tokens: usize) {
-        self.len = self.len.min(tokens);
+        if tokens < self.len {
+            (self.len, self.paused) = (tokens, None);
+        }
     }
 
     /// Becomes the first `tokens` of `source`.
     pub(super) fn copy_from(&mut self, source: &Self, tokens: usize) {
         self.layers.iter_mut().zip(&source.layers).for_each(|(to, from)| to.copy_from(from, tokens));
-        self.len = tokens;
+        (self.len, self.paused) = (tokens, None);
     }
 }
 
@@ -121,18 +133,20 @@ impl Decoder {
 
     pub(super) fn new_cache(&self, capacity: usize) -> Cache {
         let layers = (0..self.shape.layers).map(|_| KeyValues::new(self.heads, capacity)).collect();
-        Cache { layers, len: 0, capacity }
+        Cache { layers, len: 0, capacity, paused: None }
     }
 
     /// Runs the tokens of several conversations, of each at least one and fitting its cache. Returns the logits after the last token of each that wants
-    /// them. After an error the caches hold what they held before.
+    /// them. After an error the caches hold what they held before; a step that was broken off goes on where it was, when it is taken anew.
     pub(super) fn forward(&mut self, parts: &mut [Part<'_, Cache>]) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
-        self.begin(parts)?;
+        let from = self.begin(parts)?;
         let Self { shape, heads, layers, level, team, buffers: b, brake, .. } = self;
         let (eps, pairs, turned) = (shape.norm_eps, shape.family == Family::Llama, heads.heads + heads.shared);
         let mut p = Product { level: *level, team };
-        for (i, layer) in layers.iter().enumerate() {
-            if brake.is_pulled() {
+        for (i, layer) in layers.iter().enumerate().skip(from) {
+            // One layer at least: however often it is broken off, it ends.
+            if i > from && brake.is_pulled() {
+                pause(parts, i, shape.width, b);
                 return Err(ModelError::BrokenOff);
             }
             // What the layer before found is added where it is needed first.
@@ -182,9 +196,11 @@ impl Decoder {
         parts.iter().map(|part| if part.want_logits { each.next() } else { None }).collect()
     }
 
-    /// Fits the buffers to the tokens, looks up their embeddings and the turns of their positions.
-    fn begin(&mut self, parts: &[Part<'_, Cache>]) -> Result<(), ModelError> {
+    /// Fits the buffers to the tokens, looks up their embeddings, or what a step that was broken off had made of them, and the turns of their positions. Returns the
+    /// first layer that is left to do.
+    fn begin(&mut self, parts: &mut [Part<'_, Cache>]) -> Result<usize, ModelError> {
         let (s, b) = (&self.shape, &mut self.buffers);
+        let paused: Vec<Option<Paused>> = parts.iter_mut().map(|part| part.cache.paused.take()).collect();
         let tokens = || parts.iter().flat_map(|part| part.tokens);
         if let Some(bad) = tokens().find(|t| **t as usize >= s.vocabulary) {
             return Err(ModelError::Device(format!("token {bad} of a vocabulary of {}", s.vocabulary)));
@@ -195,8 +211,19 @@ impl Decoder {
         b.qkv.resize(m * self.heads.row(), 0.0);
         b.mixed.resize(m * s.queries(), 0.0);
         b.hidden.resize(m * s.feed_forward, 0.0);
-        for (token, x) in tokens().zip(b.x.chunks_exact_mut(s.width)) {
-            self.embedding.row(*token as usize, x);
+        let from = common_layer(parts, &paused);
+        if from == 0 {
+            for (token, x) in tokens().zip(b.x.chunks_exact_mut(s.width)) {
+                self.embedding.row(*token as usize, x);
+            }
+        } else {
+            let mut end = 0;
+            for paused in paused.iter().flatten() {
+                let rows = end..end + paused.x.len();
+                b.x[rows.clone()].copy_from_slice(&paused.x);
+                b.y[rows.clone()].copy_from_slice(&paused.y);
+                end = rows.end;
+            }
         }
         let half = s.head_width / 2;
         b.turns.clear();
@@ -207,7 +234,26 @@ impl Decoder {
                 (cos as f32, sin as f32)
             }));
         }
-        Ok(())
+        Ok(from)
+    }
+}
+
+/// The layer before which all parts were broken off, each with the same tokens as now; the first where they were not.
+fn common_layer(parts: &[Part<'_, Cache>], paused: &[Option<Paused>]) -> usize {
+    let layer = |(part, paused): (&Part<'_, Cache>, &Option<Paused>)| {
+        paused.as_ref().filter(|paused| paused.tokens == part.tokens).map_or(0, |paused| paused.layer)
+    };
+    let mut layers = parts.iter().zip(paused).map(layer);
+    let first = layers.next().unwrap_or(0);
+    if layers.all(|layer| layer == first) { first } else { 0 }
+}
+
+/// Notes for each part what was made of it up to layer `layer`.
+fn pause(parts: &mut [Part<'_, Cache>], layer: usize, width: usize, b: &Buffers) {
+    let (mut x, mut y) = (b.x.as_slice(), b.y.as_slice());
+    for Part { cache, tokens, .. } in parts {
+        let of = |all: &mut &[f32]| all.split_off(..tokens.len() * width).unwrap_or_default().to_vec();
+        cache.paused = Some(Paused { tokens: tokens.to_vec(), layer, x: of(&mut x), y: of(&mut y) });
     }
 }
 

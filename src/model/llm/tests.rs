@@ -246,6 +246,63 @@ fn a_step_that_is_broken_off_leaves_the_cache_as_it_was() {
     assert_eq!(llm.forward(0, rest, true).unwrap(), whole, "the same to the last bit");
 }
 
+/// Runs pieces that are broken off before every layer, with `between` in each pause; how often that was, and what came of it.
+fn in_pieces(
+    llm: &mut Llm,
+    brake: &Brake,
+    pieces: &[Piece<'_>],
+    mut between: impl FnMut(&mut Llm),
+) -> (usize, Vec<Option<Vec<f32>>>) {
+    for times in 0.. {
+        match brake.armed(6, || llm.forward_all(pieces)) {
+            Ok(done) => return (times, done),
+            Err(ModelError::BrokenOff) => between(llm),
+            Err(e) => panic!("{e}"),
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_step_that_is_broken_off_before_every_layer_goes_on_beside_other_work_and_comes_to_the_same() {
+    let Some(mut llm) = load(SMOL) else { return };
+    let texts = ["What is the capital of France?", "Is there a cup?", "Name a colour."];
+    let tokens = texts.map(|t| llm.codec().render(&prompt(t)).tokens);
+    let begin = |llm: &mut Llm| {
+        for (slot, tokens) in tokens.iter().enumerate() {
+            llm.open(slot, 256).unwrap();
+            llm.forward(slot, &tokens[..8], false).unwrap();
+        }
+    };
+    let piece = |slot: usize| Piece { slot, tokens: &tokens[slot][8..], want_logits: true };
+    begin(&mut llm);
+    let alone = llm.forward_all(&[piece(0), piece(1)]).unwrap();
+    let other = llm.forward(2, &tokens[2][8..], true).unwrap();
+    begin(&mut llm);
+    let brake = Brake::default();
+    llm.obey(brake.clone());
+    brake.pull(1);
+    let mut others = Vec::new();
+    let (times, done) = in_pieces(&mut llm, &brake, &[piece(0), piece(1)], |llm| {
+        llm.truncate(2, 8);
+        others.push(llm.forward(2, &tokens[2][8..], true).unwrap());
+        llm.truncate(0, usize::MAX);
+    });
+    assert_eq!(times, llm.net.shape().layers - 1, "each time one layer is done, and none is done twice");
+    assert!(done == alone && others.iter().all(|o| *o == other), "to the last bit");
+    // What was paused and is asked something else, or is cut, begins anew.
+    begin(&mut llm);
+    let first = brake.armed(6, || llm.forward_all(&[piece(0), piece(1)]));
+    assert!(matches!(first, Err(ModelError::BrokenOff)));
+    let one = llm.forward(0, &tokens[0][8..], true).unwrap().unwrap();
+    assert!(cosine(&one, alone[0].as_ref().unwrap()) > 0.999_999, "one of two goes on alone");
+    assert!(matches!(brake.armed(6, || llm.forward(2, &tokens[2][8..], true)), Err(ModelError::BrokenOff)));
+    llm.truncate(2, 7);
+    llm.forward(2, &tokens[1][20..21], false).unwrap();
+    let past = llm.forward(2, &tokens[2][8..], true).unwrap();
+    assert!(past != other, "what was made of another past is not used");
+}
+
 #[test]
 fn what_is_computed_in_one_step_with_others_is_what_is_computed_alone() {
     let Some(mut llm) = load(SMOL) else { return };

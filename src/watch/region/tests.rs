@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{EDGE, LEAST_PIXELS, MOST, Region, Regions, Sight, common, fitted, with_known};
 use crate::base::{BBox, MediaTime, RgbFrame};
-use crate::watch::testing::frame;
-use crate::watch::{ObjectFact, Pixels, SceneFacts, Sighting, TextFact};
+use crate::watch::testing::{at, frame};
+use crate::watch::{ObjectFact, Picture, SceneFacts, Sighting, TextFact};
 
 const CHANGE: f32 = 0.03;
 const AFTER: Duration = Duration::from_secs(5);
@@ -19,8 +19,12 @@ fn room(light: u8, boxes: &[[u32; 4]]) -> RgbFrame {
     })
 }
 
+fn seen_by(frame: &RgbFrame, ms: u64, experts: &[&'static str]) -> Sight {
+    Sight::of(&Picture::of(at(frame.clone(), ms)), experts).unwrap()
+}
+
 fn sight(frame: &RgbFrame, ms: u64) -> Sight {
-    Sight::of(&Pixels::of(frame).unwrap(), MediaTime::from_millis(ms), &[])
+    seen_by(frame, ms, &[])
 }
 
 /// A gate that saw an empty room, all of it, at 1 s.
@@ -93,14 +97,13 @@ fn everything_is_compared_with_what_was_looked_at_of_it() {
 #[test]
 fn who_has_not_seen_the_picture_looks_at_all_of_it() {
     let with_cup = room(80, &[CUP]);
-    let by =
-        |experts: &[&'static str]| Sight::of(&Pixels::of(&with_cup).unwrap(), MediaTime::from_millis(2_000), experts);
+    let by = |experts: &[&'static str]| seen_by(&with_cup, 2_000, experts);
     let mut gate = seen();
     assert!(gate.choose(&by(&["detector"]), &[]).is_some());
     gate.looked(by(&["detector", "classifier"]), None);
     let bare = |experts| {
         let pixels = room(0, &[]);
-        Sight::of(&Pixels::of(&pixels).unwrap(), MediaTime::from_millis(3_000), experts)
+        seen_by(&pixels, 3_000, experts)
     };
     assert!(
         gate.choose(&bare(&["detector"]), &[]).is_some()
@@ -206,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn growing_ends_and_stays_in_the_picture(part in any_box(), known in prop::collection::vec(any_box(), 0..40), w in 1..4_000_usize, h in 1..4_000_usize) {
+    fn growing_ends_and_stays_in_the_picture(part in any_box(), known in prop::collection::vec(any_box(), 0..40), w in 1..4_000_u32, h in 1..4_000_u32) {
         let grown = with_known(part, &known);
         prop_assert!(common(&grown, &part) >= part.area() - 1e-5);
         let b = fitted(&grown, (w, h));

@@ -4,10 +4,11 @@ use proptest::prelude::*;
 
 use super::{Gate, Sampler, SamplerConfig, Verdict};
 use crate::base::{LossReason, MediaTime, RgbFrame};
+use crate::watch::Picture;
 use crate::watch::testing::{blocks, flat, frame};
 
 fn offer(s: &mut Sampler, f: &RgbFrame, ms: u64) -> Verdict {
-    s.offer(f, MediaTime::from_millis(ms))
+    s.offer(&Picture::of(f.clone()), MediaTime::from_millis(ms))
 }
 
 /// When looks are taken of what `shows` at each tenth of a second, and why.

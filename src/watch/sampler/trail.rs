@@ -3,6 +3,7 @@
 //! Floor 1. In: what was compared, and when. Out: what moved, how far and how fast the camera turned. Loses: nothing.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{APART, STEP, STRIDE};
@@ -19,7 +20,7 @@ pub(super) struct Trail(VecDeque<Point>);
 #[derive(Debug)]
 struct Point {
     at: MediaTime,
-    glance: Glance,
+    glance: Arc<Glance>,
     /// How far the camera turned from the point before to this one.
     turned: (f32, f32),
 }
@@ -46,7 +47,7 @@ impl Trail {
     }
 
     /// Compares `new`, taken at `now`, and keeps it.
-    pub(super) fn follow(&mut self, new: &Glance, now: MediaTime) -> Step {
+    pub(super) fn follow(&mut self, new: &Arc<Glance>, now: MediaTime) -> Step {
         // After a gap, or when time was set back, what was before says nothing of movement.
         if self.0.back().is_some_and(|last| now < last.at || now.since(last.at) > APART) {
             self.0.clear();
@@ -55,7 +56,7 @@ impl Trail {
         while self.0.len() >= MOST || self.0.get(1).is_some_and(|second| now.since(second.at) >= STRIDE) {
             self.0.pop_front();
         }
-        self.0.push_back(Point { at: now, glance: new.clone(), turned: step.turned });
+        self.0.push_back(Point { at: now, glance: Arc::clone(new), turned: step.turned });
         step
     }
 

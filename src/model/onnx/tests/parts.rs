@@ -5,7 +5,7 @@ use super::*;
 use crate::base::MediaTime;
 use crate::watch::region::{Region, Regions, Sight};
 use crate::watch::testing::at;
-use crate::watch::{Look, Scene, SceneConfig};
+use crate::watch::{Look, Picture, Scene, SceneConfig};
 
 /// Parts of the picture of the page, in its pixels: a sign, a question.
 const SIGN: Part = Part { x: 153.0, y: 647.0, w: 120.0, h: 52.0 };
@@ -31,7 +31,7 @@ fn lay(on: &RgbFrame, from: &RgbFrame, part: Part, (left, top, w, h): (u32, u32,
 }
 
 fn sight(frame: &RgbFrame) -> Sight {
-    Sight::of(&Pixels::of(frame).unwrap(), frame.capture, &[])
+    Sight::of(&Picture::of(frame.clone()), &[]).unwrap()
 }
 
 /// What the gate takes of `now` after a look at all of `before`.
