@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import fractions
 import itertools
 import json
@@ -37,9 +38,18 @@ def used_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def used_by_models_s(pid: int) -> float:
+    """The same of the threads that Sightline's models compute on."""
+    total = 0.0
+    for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if (thread / "comm").read_text().startswith(("engine", "kernels")):
+                total += int((thread / "schedstat").read_text().split()[0]) / 1e9
+    return total
+
+
 def share(pid: int, seconds: float) -> float:
     """Of one core, over so many seconds."""
-    time.sleep(SETTLE_S)
     before, began = used_s(pid), time.monotonic()
     time.sleep(seconds)
     return (used_s(pid) - before) / (time.monotonic() - began)
@@ -177,6 +187,7 @@ def of_peer(receive: str, seconds: float, send: Callable[[], subprocess.Popen]) 
         receiver.stdin.flush()
         sender.stdin.write(receiver.stdout.readline())
         sender.stdin.flush()
+        time.sleep(SETTLE_S)
         used = share(receiver.pid, seconds)
     finally:
         end(sender)
@@ -194,7 +205,8 @@ def end(sender: subprocess.Popen) -> None:
         sender.kill()
 
 
-def of_sightline(seconds: float, send: Callable[[], subprocess.Popen], server) -> tuple[float, float]:
+def of_sightline(seconds: float, send: Callable[[], subprocess.Popen], server, ahead: list[float]) -> tuple[float, float]:
+    """The same; `ahead` is told what of it the language model took, which takes in the changed scene ahead of a question."""
     import aiortc_client as client
 
     before = server.metric("sightline_decode_out_total", "vp8")
@@ -204,7 +216,10 @@ def of_sightline(seconds: float, send: Callable[[], subprocess.Popen], server) -
         answer = client.post(server.url + "/v1/realtime/calls", json.loads(sender.stdout.readline()), "application/sdp", None)[2]
         sender.stdin.write(json.dumps(answer) + "\n")
         sender.stdin.flush()
+        time.sleep(SETTLE_S)
+        models, started = used_by_models_s(server.process.pid), time.monotonic()
         used = share(server.process.pid, seconds)
+        ahead.append((used_by_models_s(server.process.pid) - models) / (time.monotonic() - started))
         frames = server.metric("sightline_decode_out_total", "vp8") - before
         return used, frames / (time.monotonic() - began)
     finally:
@@ -252,10 +267,11 @@ def measure(sender: str, send: Callable[[], subprocess.Popen], args: argparse.Na
     from importlib.metadata import version
 
     rows: dict[str, list[tuple[float, float]]] = {"aiortc": [], "pipecat": [], "sightline": []}
+    ahead: list[float] = []
     for i in range(args.rounds):
         rows["aiortc"].append(of_peer("receive", args.seconds, send))
         rows["pipecat"].append(of_peer("receive_by_pipecat", args.seconds, send))
-        rows["sightline"].append(of_sightline(args.seconds, send, server))
+        rows["sightline"].append(of_sightline(args.seconds, send, server, ahead))
         print(f"from {sender}, round {i + 1}: " + ", ".join(f"{k} {100 * v[-1][0]:.1f} % of a core at {v[-1][1]:.0f} fps" for k, v in rows.items()), flush=True)
     medians = {k: statistics.median(used for used, _ in v) for k, v in rows.items()}
     labels = {"aiortc": f"aiortc {version('aiortc')}", "pipecat": f"pipecat {version('pipecat-ai')}, small WebRTC", "sightline": "sightline"}
@@ -263,6 +279,8 @@ def measure(sender: str, send: Callable[[], subprocess.Popen], args: argparse.Na
         low, high = min(u for u, _ in row), max(u for u, _ in row)
         beside = ", ".join(f"{medians[name] / medians[peer]:.2f} of {peer}" for peer in ("aiortc", "pipecat"))
         print(f"ingest | from {sender} | {labels[name]} | {100 * medians[name]:.1f} % of a core ({100 * low:.1f} to {100 * high:.1f}) | {beside}")
+    rest = statistics.median(used - models for (used, _), models in zip(rows["sightline"], ahead))
+    print(f"ingest | from {sender} | sightline without its language model, which takes in the changed scene | {100 * rest:.1f} % of a core | {rest / medians['aiortc']:.2f} of aiortc, {rest / medians['pipecat']:.2f} of pipecat")
 
 
 if __name__ == "__main__":

@@ -427,7 +427,7 @@ impl Conversation {
         }
         self.warmth.idle = if soon { 0 } else { self.warmth.idle + 1 };
         // A scene changes all the time; whoever speaks leaves time enough to take in the newest.
-        let gap = self.limits.warm_every * (1 << self.warmth.idle.saturating_sub(1).min(3));
+        let gap = self.limits.warm_every * (1 << self.warmth.idle.saturating_sub(1).min(5));
         self.warmth.prompt = Some(prompt.clone());
         self.warmth.again_at = Some(now + gap);
         out.push(Output::Warm { prompt, soon });

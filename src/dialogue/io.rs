@@ -108,7 +108,7 @@ pub struct Limits {
     /// How long the voice may take for a piece of an answer, and 100 ms more for each of its characters; then the answer goes on as text.
     /// Default 8 s.
     pub voice_wait: Duration,
-    /// Least time between two warm-ups of the prompt cache; up to eight times as much while nobody speaks. Default 1 s.
+    /// Least time between two warm-ups of the prompt cache; up to 32 times as much while nobody speaks. Default 1 s.
     pub warm_every: Duration,
     /// Least time between two `scene.facts` events. Default 100 ms.
     pub scene_every: Duration,

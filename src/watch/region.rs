@@ -91,6 +91,14 @@ impl Region {
         common(&self.bbox, known) >= HELD * known.area()
     }
 
+    /// For how many looks without it counts one at this part that did not find what is in that box: none where it does not hold it, and two where it changed there,
+    /// since what is still again then is not looked at soon.
+    #[must_use]
+    pub fn misses(&self, known: &BBox) -> u32 {
+        let there = u32::from(self.holds(known));
+        there + u32::from(common(&self.changed, known) >= NEW * known.area()) * there
+    }
+
     /// Whether something found in it is a part of what is known and not held by it: an object of the same name, or a line of text.
     #[must_use]
     pub fn belongs(&self, name: Option<&str>, found: &BBox, known: &[Sighting]) -> bool {

@@ -168,8 +168,8 @@ impl Tracker {
     /// Counts a miss for every track that was not hit though it was looked at, and drops those that were missed too often.
     fn miss(&mut self, hit: &[bool], region: Option<&Region>, passage: &mut Passage) {
         for (track, hit) in self.tracks.iter_mut().zip(hit) {
-            let looked_at = region.is_none_or(|r| r.holds(&track.bbox));
-            track.missed = if *hit { 0 } else { track.missed + u32::from(looked_at) };
+            let misses = region.map_or(1, |r| r.misses(&track.bbox));
+            track.missed = if *hit { 0 } else { track.missed + misses };
         }
         let most = self.config.misses.max(1);
         // Something seen once and unsurely is not worth waiting for.

@@ -12,6 +12,7 @@ use rand::{Rng, SeedableRng};
 use super::clips::{FRAME_US, Video, clip, mean, near, solid, unit};
 use crate::base::{AccessUnit, Codec, ManualClock};
 use crate::decode::{DecodeConfig, DecodeError, VideoDecoder, check};
+use crate::watch::Picture;
 
 const VIDEO: [Codec; 4] = [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1];
 const SHORT: Duration = Duration::from_millis(20);
@@ -132,6 +133,58 @@ fn the_picture_is_not_sheared_mirrored_or_swapped() {
             assert!(near(at(x, y), rgb, 24.0), "bar {bar} row {y}: {:?}", at(x, y));
         }
     }
+}
+
+/// Pictures of `cfg`'s graph as they leave the decoder, which is gone by then.
+fn pictures(cfg: &DecodeConfig, source: &str, size: (u32, u32), n: u32) -> Vec<Picture> {
+    let (tx, pictures) = sync_channel(64);
+    let clock = Arc::new(ManualClock::default());
+    let sink = move |picture| drop(tx.try_send(picture));
+    let mut decoder = VideoDecoder::start(Codec::Vp8, cfg, clock, sink, || {}).unwrap();
+    clip(Codec::Vp8, source, size, n).unwrap().into_iter().for_each(|unit| decoder.push(unit));
+    (0..n).map_while(|_| pictures.recv_timeout(Duration::from_secs(10)).ok()).collect()
+}
+
+#[test]
+fn what_a_picture_is_compared_by_is_what_its_colours_would_tell_and_they_can_be_had_after_its_decoder_has_gone() {
+    for size in [(322, 242), (640, 480), (1920, 1080)] {
+        let all = pictures(&DecodeConfig::default(), "pattern=ball", size, 4);
+        assert_eq!(all.len(), 4, "{size:?}");
+        for picture in all {
+            let frame = picture.frame().unwrap();
+            assert_eq!((frame.width, frame.height, frame.id), (picture.width, picture.height, picture.id));
+            let (by_luma, by_colour) = (picture.glance().unwrap(), Picture::of(frame));
+            let off = by_luma.beyond(by_colour.glance().unwrap()).into_iter().fold(0.0, f32::max);
+            assert!(off < 0.01, "{size:?}: {off}");
+        }
+    }
+}
+
+#[test]
+fn a_graph_that_ends_in_rgb_gives_the_same_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("decode")).unwrap();
+    let text = include_str!("../../../pipelines/decode/vp8.gst");
+    assert!(text.contains("format=I420"));
+    fs::write(dir.path().join("decode/vp8.gst"), text.replace("format=I420", "format=RGB")).unwrap();
+    let own = DecodeConfig { pipelines_dir: Some(dir.path().to_owned()), ..DecodeConfig::default() };
+    let [ours, theirs] = [DecodeConfig::default(), own].map(|cfg| pictures(&cfg, "pattern=smpte", (322, 242), 2));
+    for (a, b) in ours.iter().zip(&theirs) {
+        let (a, b) = (a.frame().unwrap(), b.frame().unwrap());
+        let off = a.data.iter().zip(b.data.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(a.data.len() == b.data.len() && off.is_some_and(|off| off <= 4), "{off:?}");
+    }
+    fs::write(dir.path().join("decode/vp8.gst"), text.replace("format=I420", "format=GRAY8")).unwrap();
+    let own = DecodeConfig { pipelines_dir: Some(dir.path().to_owned()), ..DecodeConfig::default() };
+    let mut video = Video::start(Codec::Vp8, &own);
+    let units = clip(Codec::Vp8, "pattern=ball", (160, 120), 2).unwrap();
+    for unit in units.into_iter().cycle().take(200) {
+        assert!(video.push_and_wait(unit, SHORT).is_none());
+        if video.decoder.stats().failures > 0 {
+            return;
+        }
+    }
+    panic!("a picture in grey is no picture of ours: {:?}", video.decoder.stats());
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::layers::{Attention, Buffers, Desk, Feed, Linear, Norm, Turns, product};
 use crate::model::kernels::{Heads, KeyValues, add};
 
-/// Rows of time that are computed in one step: 6 s of Moonshine's states.
-pub(super) const WINDOW: usize = 256;
+/// Rows of time that are computed in one step: 3 s of Moonshine's states. What a question may have to wait for is one step.
+pub(super) const WINDOW: usize = 128;
 
 /// Transformer layers in which every state looks at every other, and a norm behind them.
 pub(super) struct Layers {
@@ -58,15 +58,16 @@ impl Layers {
             return Some(out);
         };
         let time = climb.x.len() / width;
-        let from = climb.at.1.unwrap_or_else(|| {
+        let Some(from) = climb.at.1 else {
             layer.attention.norm.round(&mut p, &climb.x, &mut b.rounded);
             product(&mut p, &layer.attention.qkv.each_ref().map(Linear::side), &b.rounded, &mut climb.qkv);
             if let Some(turns) = &self.turns {
                 turns.apply(&mut p, self.heads, 0, &mut climb.qkv);
             }
             climb.kept.write(0, &climb.qkv);
-            0
-        });
+            climb.at.1 = Some(0);
+            return None;
+        };
         let rows = WINDOW.min(time - from);
         // Keys and values of all rows are there, so the states may change.
         let x = &mut climb.x[from * width..][..rows * width];

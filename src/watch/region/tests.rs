@@ -164,6 +164,16 @@ fn any_box() -> impl Strategy<Value = BBox> {
     (0.0..1.0_f32, 0.0..1.0_f32, 0.0..1.0_f32, 0.0..1.0_f32).prop_map(|(a, b, c, d)| BBox::new(a, b, c, d))
 }
 
+#[test]
+fn what_changed_and_is_not_found_is_missed_twice_and_what_is_not_held_not_at_all() {
+    let region = Region::of(BBox::new(0.2, 0.2, 0.8, 0.8), BBox::new(0.3, 0.3, 0.5, 0.5)).unwrap();
+    let misses = |x0, y0, x1, y1| region.misses(&BBox::new(x0, y0, x1, y1));
+    assert_eq!(misses(0.3, 0.3, 0.5, 0.5), 2);
+    assert_eq!(misses(0.3, 0.3, 0.68, 0.4), 2, "half of it changed");
+    assert_eq!(misses(0.4, 0.4, 0.7, 0.7), 1);
+    assert_eq!(misses(0.0, 0.0, 0.5, 0.5), 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(256)))]
 

@@ -31,9 +31,14 @@ impl Encoder {
     /// One step of what [`Encoding::new`] began; `[time, hidden]` when it was the last one.
     pub(super) fn step(&self, encoding: &mut Encoding, desk: &mut Desk) -> Option<Vec<f32>> {
         let next = match &mut encoding.0 {
-            Part::Sound(samples) => Part::Wave(self.stem.first(samples, &mut desk.open().0)),
+            Part::Sound(samples, out) => {
+                if !self.stem.first(samples, out, &mut desk.open().0) {
+                    return None;
+                }
+                Part::Wave(std::mem::take(out))
+            }
             Part::Wave(x) => {
-                self.stem.normalise(x, &desk.open().0);
+                self.stem.normalise(x);
                 Part::Narrowing(Narrowing { which: 0, x: std::mem::take(x), out: Vec::new() })
             }
             Part::Narrowing(open) => {
@@ -68,7 +73,8 @@ fn layer(w: &mut Weights, c: &Config, i: usize) -> Loaded<Layer> {
 pub(super) struct Encoding(Part);
 
 enum Part {
-    Sound(Vec<f32>),
+    /// Samples, and what the first convolution has made of them, `[time, channels]`.
+    Sound(Vec<f32>, Vec<f32>),
     /// After the first convolution, `[time, channels]`.
     Wave(Vec<f32>),
     /// In one of the others.
@@ -80,7 +86,7 @@ enum Part {
 impl Encoding {
     /// Of samples, at least [`REACH_SAMPLES`].
     pub(super) const fn new(samples: Vec<f32>) -> Self {
-        Self(Part::Sound(samples))
+        Self(Part::Sound(samples, Vec::new()))
     }
 }
 
@@ -105,6 +111,8 @@ struct Stem {
 
 impl Stem {
     const EPS: f64 = 1e-5;
+    /// Windows of the first convolution in one step: 6 s.
+    const AT_ONCE: usize = 1_536;
     /// Samples between windows of the first.
     const HOP: usize = 64;
     /// Of the second and the third convolution.
@@ -121,16 +129,21 @@ impl Stem {
         Ok(Self { first, norm_weight, norm_bias, convs: [second, third] })
     }
 
-    fn first(&self, samples: &[f32], p: &mut Product<'_>) -> Vec<f32> {
-        let windows = (samples.len() - self.first.inputs()) / Self::HOP + 1;
-        let mut out = vec![0.0; windows * self.first.outputs()];
-        self.first.apply(p, samples, Self::HOP, &mut out);
-        out
+    /// Some windows of the first convolution, and tanh. True when they were the last.
+    fn first(&self, samples: &[f32], out: &mut Vec<f32>, p: &mut Product<'_>) -> bool {
+        let (channels, windows) = (self.first.outputs(), (samples.len() - self.first.inputs()) / Self::HOP + 1);
+        let from = out.len() / channels;
+        let some = Self::AT_ONCE.min(windows - from);
+        out.reserve_exact((windows - from) * channels);
+        out.resize((from + some) * channels, 0.0);
+        let made = &mut out[from * channels..];
+        self.first.apply(p, &samples[from * Self::HOP..], Self::HOP, made);
+        tanh(p.level, made);
+        from + some == windows
     }
 
-    /// Tanh and group norm. One group: mean and variance over channels and time together.
-    fn normalise(&self, x: &mut [f32], p: &Product<'_>) {
-        tanh(p.level, x);
+    /// Group norm. One group: mean and variance over channels and time together.
+    fn normalise(&self, x: &mut [f32]) {
         let channels = self.norm_weight.len();
         let sum = |x: &[f32], of: fn(f32, f32) -> f32, mean: f32| {
             x.chunks(channels).map(|x| f64::from(x.iter().map(|v| of(*v, mean)).sum::<f32>())).sum::<f64>()
