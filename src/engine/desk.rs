@@ -300,7 +300,7 @@ impl Desk {
             return;
         }
         let Some((rendered, kind)) = self.seats[index].warm.take() else { return };
-        let ranks = self.ranks(kind, &[index], now);
+        let ranks = self.ranks(kind, index, now);
         match self.advance_warm(index, &rendered, ranks) {
             Ok(true) => {}
             Ok(false) => {
@@ -319,15 +319,13 @@ impl Desk {
         }
     }
 
-    /// What breaks off a step of this kind for these seats. Who asks for much does not keep others from being ready.
-    fn ranks(&self, kind: Kind, seats: &[usize], now: MediaTime) -> u16 {
-        let usage = lock(&self.shared.usage);
-        let within = seats.iter().any(|seat| !usage.is_over(*seat, now));
+    /// What breaks off a step of this kind that is led by this seat. Who asks for much does not keep others from being ready.
+    fn ranks(&self, kind: Kind, seat: usize, now: MediaTime) -> u16 {
         match kind {
             // Others that keep to their part break it off, too: a first word may be shorter than this one, or this one is not the first.
             Kind::Answer => Kind::Embed.before_within(),
-            _ if within => kind.before_within(),
-            _ => kind.before(),
+            _ if lock(&self.shared.usage).is_over(seat, now) => kind.before(),
+            _ => kind.before_within(),
         }
     }
 

@@ -85,7 +85,8 @@ impl Thumb {
     /// Averages the frame into cells.
     #[must_use]
     pub fn of(pixels: &Pixels<'_>) -> Self {
-        Self::averaged((pixels.width, pixels.height), (0.0, 65_280.0), |x, y| luma(&pixels.row(y)[x * 3..x * 3 + 3]))
+        let of = |row: &[u8], x: usize| luma(&row[x * 3..x * 3 + 3]);
+        Self::averaged((pixels.width, pixels.height), (0.0, 65_280.0), |y| pixels.row(y), of)
     }
 
     /// Averages a plane of luma into cells: `width` × `height` samples in rows of `stride`, black at `black`, white at `white` (16 and 235 of video of
@@ -96,18 +97,25 @@ impl Thumb {
         let (width, height) = size;
         let end = height.checked_sub(1)?.checked_mul(stride)?.checked_add(width)?;
         let fits = width > 0 && width <= stride && end <= plane.len() && white > black;
-        fits.then(|| Self::averaged(size, (black, white - black), |x, y| u32::from(plane[y * stride + x])))
+        let row = |y: usize| &plane[y * stride..][..width];
+        fits.then(|| Self::averaged(size, (black, white - black), row, |row, x| u32::from(row[x])))
     }
 
-    /// The mean of what `at` gives in each cell, from `low` on, by `range`.
-    fn averaged((width, height): (usize, usize), (low, range): (f32, f32), at: impl Fn(usize, usize) -> u32) -> Self {
+    /// The mean of what `at` finds in the rows of each cell, from `low` on, by `range`.
+    fn averaged<'a>(
+        (width, height): (usize, usize),
+        (low, range): (f32, f32),
+        row: impl Fn(usize) -> &'a [u8],
+        at: impl Fn(&[u8], usize) -> u32,
+    ) -> Self {
         let mut sums = vec![(0_u32, 0_u32); Self::W * Self::H];
         let columns: Vec<(usize, usize)> = ticks(width, Self::W);
         for (y, cy) in ticks(height, Self::H) {
+            let row = row(y);
             let line = &mut sums[cy * Self::W..(cy + 1) * Self::W];
             for &(x, cx) in &columns {
                 let cell = &mut line[cx];
-                cell.0 += at(x, y);
+                cell.0 += at(row, x);
                 cell.1 += 1;
             }
         }

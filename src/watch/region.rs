@@ -95,8 +95,11 @@ impl Region {
     /// since what is still again then is not looked at soon.
     #[must_use]
     pub fn misses(&self, known: &BBox) -> u32 {
-        let there = u32::from(self.holds(known));
-        there + u32::from(common(&self.changed, known) >= NEW * known.area()) * there
+        match (self.holds(known), common(&self.changed, known) >= NEW * known.area()) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => 2,
+        }
     }
 
     /// Whether something found in it is a part of what is known and not held by it: an object of the same name, or a line of text.

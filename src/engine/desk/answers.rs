@@ -92,8 +92,7 @@ impl Desk {
         let pieces: Vec<Piece<'_>> = pieces.collect();
         let (Some(leader), Some(first)) = (aboard.first(), next.first()) else { return Ok(Vec::new()) };
         let silent = leader.answer.is_silent();
-        let seats: Vec<usize> = aboard.iter().map(|a| a.index).collect();
-        let logits = self.run(&pieces, self.ranks(leader.answer.kind(), &seats, now))?;
+        let logits = self.run(&pieces, self.ranks(leader.answer.kind(), leader.index, now))?;
         let riders = (pieces.len() - 1) as u64;
         if riders > 0 {
             metrics::counter!("sightline_tokens_shared_total").increment(riders);
@@ -139,7 +138,7 @@ impl Desk {
         let parts = aboard.iter().map(part).collect();
         for (i, Aboard { index, answer, .. }) in aboard.into_iter().enumerate() {
             let task = (answer.kind(), index as u64);
-            // Whoever rides along is in his queue still.
+            // Whoever rides along keeps his place in the queue.
             if i == 0 {
                 scheduler.resume(task, index, now)
             } else {
