@@ -76,6 +76,10 @@ test-models: build
 test-rust: .venv/.ready tests/browser/node_modules/.package-lock.json ## unit and integration tests in Rust (some drive Python and Chromium)
 	$(CARGO) test --release --locked
 
+.PHONY: test-cuda
+test-cuda: ## the language model on an NVIDIA GPU beside the processor (needs CUDA's compiler; not part of `make test`)
+	$(CARGO) test --release --locked --features cuda --lib a_gpu_says -- --nocapture
+
 .PHONY: test-web
 test-web: web/node_modules/.package-lock.json ## unit tests of the page
 	cd web && $(NPM) test

@@ -1,7 +1,7 @@
 //! Speed of the language model and of the engine around it, on real weights.
 //!
 //! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL]` prints prefill and decode in tokens per second and the memory the weights take; then,
-//! the tokens per second of several answers in one step and one after the other; through the engine, the time to the first token of a question after warmed facts. `-- MODEL.gguf PROMPT NEW` prints one JSON line with the tokens per
+//! the tokens per second of several answers in one step and one after the other; through the engine, the time to the first token of a question after warmed facts. `-- MODEL.gguf PROMPT NEW [DEVICE]` prints one JSON line with the tokens per
 //! second of a prompt of so many tokens and of as many new ones: what `make bench-peers` compares.
 
 #![allow(
@@ -179,8 +179,8 @@ fn beside_each_other(path: &Path) {
 }
 
 /// The tokens that `benches/peers/llama_cpp_speed.py` takes too.
-fn peer(path: &Path, prompt: usize, new: usize) {
-    let mut llm = Llm::load(path, DeviceChoice::Cpu).expect("loads");
+fn peer(path: &Path, prompt: usize, new: usize, device: DeviceChoice) {
+    let mut llm = Llm::load(path, device).expect("loads");
     llm.open(0, prompt + new + 64).expect("opens");
     let tokens: Vec<u32> = (0..prompt).map(|i| 100 + (i * 7919 % 40_000) as u32).collect();
     llm.forward(0, &tokens[..32.min(prompt)], true).expect("runs");
@@ -197,9 +197,10 @@ fn peer(path: &Path, prompt: usize, new: usize) {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    if let [path, prompt, new] = words.as_slice() {
+    if let [path, prompt, new, device @ ..] = words.as_slice() {
         let count = |word: &String| word.parse().expect("a count of tokens");
-        return peer(Path::new(path), count(prompt), count(new));
+        let device = device.first().map_or_else(DeviceChoice::default, |d| d.parse().expect("a device"));
+        return peer(Path::new(path), count(prompt), count(new), device);
     }
     let name = words.first().map_or("qwen2.5-coder-0.5b-instruct", String::as_str);
     let dir = std::env::var("SIGHTLINE_MODELS").map_or_else(|_| PathBuf::from("models"), PathBuf::from);

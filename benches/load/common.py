@@ -90,6 +90,9 @@ def append(sound: bytes | None = None, *frames: bytes) -> str:
     return json.dumps(event)
 
 
+TYPED_S = 1.0
+
+
 class Asker:
     """A session whose microphone is always on: it hears silence, and now and then a question."""
 
@@ -148,6 +151,12 @@ class Asker:
         await self.talk.send("conversation.item.create", item={"type": "message", "role": "user", "content": [text(words)]})
         await self.talk.send("response.create")
         return await self.answered(began, latest_s)
+
+    async def ask_typed(self, words: str, latest_s: float = 30) -> float:
+        """The same of a client that tells of the typing, as the page does; who types takes a second at the least."""
+        await self.talk.send("input_text.typing")
+        await asyncio.sleep(TYPED_S)
+        return await self.ask_in_writing(words, latest_s)
 
     async def answered(self, began: float, latest_s: float) -> float:
         await asyncio.wait_for(self.first.wait(), latest_s)

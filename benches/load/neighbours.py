@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """`make bench-neighbours`: what others cost somebody who asks calmly: alone, beside one that misbehaves, beside newcomers; in turn, in one run.
 
-One session with a microphone that is always on asks questions aloud and in writing, one after the other, and waits for each answer. Told is the time from the end
-of the question to the first word. Beside it is, for a while each: nobody; one that floods the server with pictures and asks for long answers about four of them at a
+One session with a microphone that is always on asks questions aloud, typed as on the page (which tells of the typing; a second of it) and in writing out of the
+blue, one after the other, and waits for each answer. Told is the time from the end of the question to the first word. Beside it is, for a while each: nobody; one that floods the server with pictures and asks for long answers about four of them at a
 time; one that commits half a minute of chatter or noise again and again, cancels, and reconnects; a new session every two seconds, each with a camera and a question.
 Every session is let in (`server.admission=fixed`): what is measured is the scheduler, not the door. The others run at the lowest priority, since they stand for
 other machines; their processor time is told.
@@ -26,6 +26,7 @@ import common
 from common import LONG, QUESTIONS, Asker, Server, Talk, append, at, in_steps, pictures, spoken, text, used_s
 
 RATE = common.RATE
+KINDS = ("aloud", "typed", "in writing")
 # What came later counts as this, and a round beside somebody who keeps the server from answering ends after a while.
 LATEST_S, MOST_S = 15.0, 60.0
 CHATTER = "So I said to him that the train was late again, and he told me about the garden, the two dogs, and the cake that his sister made. "
@@ -134,7 +135,7 @@ async def calm(server, sounds: list[list[str]], rows: dict[str, list[float]], la
     async with Asker.open(server) as asker:
         with contextlib.suppress(asyncio.TimeoutError):
             await asker.ask_in_writing("What is the capital of Norway?", LATEST_S)
-        asks = [ask for sound, words in zip(sounds, QUESTIONS) for ask in (("aloud", asker.ask_aloud, sound), ("in writing", asker.ask_in_writing, words))]
+        asks = [ask for sound, words in zip(sounds, QUESTIONS) for ask in (("aloud", asker.ask_aloud, sound), ("typed", asker.ask_typed, words), ("in writing", asker.ask_in_writing, words))]
         for kind, ask, what in asks:
             await asyncio.sleep(0.4)
             try:
@@ -148,7 +149,7 @@ async def calm(server, sounds: list[list[str]], rows: dict[str, list[float]], la
 
 def main() -> int:
     args = common.arguments(__doc__, quick="one round of one question", data="where photographs lie; without any, blocks of colour are shown")
-    args.add_argument("--rounds", type=int, default=8, help="of six questions aloud and six in writing beside each of the others")
+    args.add_argument("--rounds", type=int, default=8, help="of six questions of each kind beside each of the others")
     args.add_argument("--only", nargs="*", default=[], help="which others")
     args.add_argument("--samples", type=pathlib.Path, help="a file that keeps what was measured: a later run adds to it")
     args.add_argument("--set", nargs="*", default=[], help="further settings of the server")
@@ -174,7 +175,7 @@ def main() -> int:
             server.wait()
             for number in range(rounds):
                 for who in others[number % len(others) :] + others[: number % len(others)]:
-                    beside = kept.setdefault(who, {"aloud": [], "in writing": [], "latency": [], "other": []})
+                    beside = kept.setdefault(who, {kind: [] for kind in (*KINDS, "latency", "other")})
                     other = None if who == "nobody" else common.part(__file__, "--part", who, "--ws", server.ws, "--file", str(chatter if who == "junk" else args.data))
                     try:
                         if other:
@@ -203,7 +204,7 @@ def main() -> int:
 def tell(kept: dict) -> None:
     ms = lambda values, share: 1e3 * at(values, share)  # noqa: E731
     for who, beside in kept.items():
-        for kind in ("aloud", "in writing"):
+        for kind in KINDS:
             values, alone = beside[kind], kept["nobody"][kind]
             ratios = [at(values, share) / at(alone, share) for share in (0.5, 0.95)]
             print(f"neighbours | {who} | {kind} | p50 {ms(values, 0.5):.0f} ms, p95 {ms(values, 0.95):.0f} ms of {len(values)} | beside nobody {ratios[0]:.2f}, {ratios[1]:.2f}")

@@ -33,7 +33,8 @@ pub(super) struct Loaded {
 /// [`AppError`] when there is no language model: nothing could answer. Anything else missing is noted and done without.
 pub(super) fn load(config: &Config) -> Result<Loaded, AppError> {
     let mut missing = Vec::new();
-    let language = language(config)?;
+    let device = device(config);
+    let language = language(config, device)?;
     let transcriber = speech(config).map_err(|e| missing.push(note("speech recognition", &config.models.asr, &e))).ok();
     let (threads, fewer) = machine::threads(config.engine.threads);
     missing.extend(fewer);
@@ -46,7 +47,7 @@ pub(super) fn load(config: &Config) -> Result<Loaded, AppError> {
         }
     }
     let embedder =
-        encoder(config).map_err(|e| missing.push(note("search by meaning", &config.models.embedder, &e))).ok();
+        encoder(config, device).map_err(|e| missing.push(note("search by meaning", &config.models.embedder, &e))).ok();
     let name = voice_name(config);
     let voice = name
         .as_ref()
@@ -82,16 +83,16 @@ fn note(what: &str, name: &str, error: &str) -> String {
 
 fn device(config: &Config) -> DeviceChoice {
     match config.engine.device {
-        Device::Auto | Device::Cpu => DeviceChoice::Cpu,
+        Device::Auto => DeviceChoice::best(),
+        Device::Cpu => DeviceChoice::Cpu,
         Device::Cuda => DeviceChoice::Cuda(0),
         Device::Metal => DeviceChoice::Metal(0),
     }
 }
 
-fn language(config: &Config) -> Result<Box<dyn LanguageModel>, AppError> {
+fn language(config: &Config, device: DeviceChoice) -> Result<Box<dyn LanguageModel>, AppError> {
     let path = config.models.dir.join(&config.models.llm).join("model.gguf");
-    let device = device(config);
-    info!(model = %path.display(), "loading the language model");
+    info!(model = %path.display(), ?device, "loading the language model");
     let llm = Llm::load(&path, device).map_err(|e| AppError::new(e.class(), e.to_string()))?;
     Ok(Box::new(llm))
 }
@@ -103,9 +104,9 @@ fn speech(config: &Config) -> Result<Box<dyn Transcribe>, String> {
     load_recogniser_on(&dir, threads).map_err(|e| e.to_string())
 }
 
-fn encoder(config: &Config) -> Result<Box<dyn EmbedText>, String> {
+fn encoder(config: &Config, device: DeviceChoice) -> Result<Box<dyn EmbedText>, String> {
     let dir = config.models.dir.join(&config.models.embedder);
-    Ok(Box::new(TextEmbedder::load(&dir, device(config)).map_err(|e| e.to_string())?))
+    Ok(Box::new(TextEmbedder::load(&dir, device).map_err(|e| e.to_string())?))
 }
 
 fn expert(config: &Config, name: &str, threads: &Threads) -> Result<Box<dyn Perceive>, String> {

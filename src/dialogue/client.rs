@@ -80,6 +80,10 @@ impl Conversation {
                 self.on_output_clear(now, out);
                 Ok(())
             }
+            ClientBody::Typing => {
+                self.on_typing(now, out);
+                Ok(())
+            }
             ClientBody::TimelineGet => {
                 for body in self.timeline_bodies(now) {
                     self.send_vendor(body, out);
@@ -164,6 +168,9 @@ impl Conversation {
             self.end_quiet();
         }
         if item.is_from(ItemRole::User) && !item.awaiting_words {
+            if !item.words().is_empty() {
+                self.note_written(now);
+            }
             self.remember_words(Speaker::Person, &item.words(), now, out);
         }
         if of_stream {

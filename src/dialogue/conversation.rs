@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::ahead::Guess;
 use super::answer::Answer;
@@ -14,7 +13,8 @@ use super::items::{Item, Items, Picture, Place};
 use super::playout::Playout;
 use super::reading::{Before, Reading};
 use super::remember::Remembering;
-use super::{Input, Limits, LookId, LookReason, Output, Prompt, Setup, TokenCounter, VideoState, scene_view};
+use super::warm::Warmth;
+use super::{Input, Limits, LookId, LookReason, Output, Setup, TokenCounter, VideoState, scene_view};
 use crate::base::{MediaTime, Pcm};
 use crate::budget::{Deadlines, Ladder, Step, TurnTiming};
 use crate::listen::{Judge, Utterance};
@@ -94,7 +94,7 @@ pub struct Conversation {
     /// The look at the newest frame that is under way.
     pub(crate) live_look: Option<LookId>,
     next_look: u64,
-    warmth: Warmth,
+    pub(crate) warmth: Warmth,
     scene_sent_at: Option<MediaTime>,
     pub(crate) memory: Remembering,
 
@@ -104,21 +104,6 @@ pub struct Conversation {
     pub(crate) playing: Option<At>,
     /// Since when nobody has said anything.
     pub(crate) quiet: Quiet,
-}
-
-/// Who asks nothing for so long after an answer is not about to: there is time to take in other turns than those shown so far. Whoever asks aloud gives that
-/// time while he speaks.
-const REST: Duration = Duration::from_secs(3);
-
-/// What the prompt cache was last made to hold.
-#[derive(Default)]
-struct Warmth {
-    prompt: Option<Prompt>,
-    again_at: Option<MediaTime>,
-    /// Warm-ups since somebody last spoke or was answered: the more, the rarer they become.
-    idle: u32,
-    /// When the first of them was.
-    since: Option<MediaTime>,
 }
 
 impl Conversation {
@@ -233,7 +218,7 @@ impl Conversation {
     #[must_use]
     pub fn next_deadline(&self) -> Option<MediaTime> {
         let answers = self.answers.iter().map(Answer::deadline);
-        let due = answers.chain(self.warmth.again_at).chain(self.memory_deadline());
+        let due = answers.chain(self.warmth.again_at()).chain(self.memory_deadline());
         let due = due.chain(self.barge_deadline()).chain(self.hold_deadline());
         due.chain(self.aloud_deadline()).chain(self.idle_deadline()).min()
     }
@@ -296,10 +281,7 @@ impl Conversation {
         for id in due {
             self.advance(&id, now, out);
         }
-        if self.warmth.again_at.is_some_and(|at| at <= now) {
-            self.warmth.again_at = None;
-            self.warm(now, out);
-        }
+        self.warm_if_due(now, out);
         self.memory_time_passed(now, out);
         self.barge_time_passed(now, out);
         self.hold_or_go_on(now, out);
@@ -407,40 +389,6 @@ impl Conversation {
         let own = self.answers.iter().filter_map(|a| a.own.as_ref()).flatten();
         let pictures = self.items.iter().chain(own).flat_map(|i| &i.pictures);
         pictures.filter(|p| matches!(p, Picture::Pending(_))).count()
-    }
-
-    /// Has the cache take in what will stand before the next question, while nobody waits for it.
-    pub(crate) fn warm(&mut self, now: MediaTime, out: &mut Vec<Output>) {
-        let waited = self.is_asking() && self.warmth.idle > 1;
-        if self.answers.is_empty() && self.warmth.again_at.is_none_or(|at| now >= at || waited) {
-            self.warm_at_once(now, out);
-        }
-    }
-
-    pub(crate) fn warm_at_once(&mut self, now: MediaTime, out: &mut Vec<Output>) {
-        let soon = self.is_asking();
-        let rested_at = *self.warmth.since.get_or_insert(now) + REST;
-        let prompt = self.warm_prompt(soon || now >= rested_at, now);
-        if self.warmth.prompt.as_ref() == Some(&prompt) {
-            self.warmth.again_at = (now < rested_at && self.shows_too_many()).then_some(rested_at);
-            return;
-        }
-        self.warmth.idle = if soon { 0 } else { self.warmth.idle + 1 };
-        // A scene changes all the time; whoever speaks leaves time enough to take in the newest.
-        let gap = self.limits.warm_every * (1 << self.warmth.idle.saturating_sub(1).min(5));
-        self.warmth.prompt = Some(prompt.clone());
-        self.warmth.again_at = Some(now + gap);
-        out.push(Output::Warm { prompt, soon });
-    }
-
-    /// Somebody speaks, or his words are still being recognised.
-    const fn is_asking(&self) -> bool {
-        self.speaking.is_some() || self.reading.is_some()
-    }
-
-    /// The prompt cache holds something else now.
-    pub(crate) fn forget_warmed(&mut self) {
-        self.warmth = Warmth::default();
     }
 
     pub(crate) fn event(&mut self, body: ServerBody) -> ServerEvent {

@@ -48,6 +48,7 @@ mod things;
 mod timeline;
 mod tools;
 mod voicing;
+mod warm;
 pub mod watchfor;
 mod window;
 

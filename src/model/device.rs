@@ -66,6 +66,20 @@ impl std::str::FromStr for DeviceChoice {
 }
 
 impl DeviceChoice {
+    /// The first GPU that this build can use and that can be opened, else the processor.
+    #[must_use]
+    pub fn best() -> Self {
+        let gpus = [(cfg!(feature = "cuda"), Self::Cuda(0)), (cfg!(feature = "metal"), Self::Metal(0))];
+        let usable = |gpu: Self| match gpu.open() {
+            Ok(_) => true,
+            Err(reason) => {
+                tracing::warn!(%reason, "this build can use a GPU, and there is none: the processor is used");
+                false
+            }
+        };
+        gpus.into_iter().filter(|(built, _)| *built).map(|(_, gpu)| gpu).find(|gpu| usable(*gpu)).unwrap_or_default()
+    }
+
     /// Opens the device.
     pub(in crate::model) fn open(self) -> Result<Device, DeviceError> {
         let missing =

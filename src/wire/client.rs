@@ -39,6 +39,8 @@ pub enum ClientBody {
     AudioCommit,
     /// `input_audio_buffer.clear`
     AudioClear,
+    /// `input_text.typing`
+    Typing,
     /// `conversation.item.create`
     ItemCreate {
         /// After which item: `root` for the front, absent for the end.
@@ -96,11 +98,12 @@ pub enum ClientBody {
 }
 
 /// Every `type` that clients may send.
-pub const CLIENT_EVENT_TYPES: [&str; 16] = [
+pub const CLIENT_EVENT_TYPES: [&str; 17] = [
     "session.update",
     "input_audio_buffer.append",
     "input_audio_buffer.commit",
     "input_audio_buffer.clear",
+    "input_text.typing",
     "conversation.item.create",
     "conversation.item.retrieve",
     "conversation.item.truncate",
@@ -124,6 +127,7 @@ impl ClientBody {
             Self::AudioAppend { .. } => "input_audio_buffer.append",
             Self::AudioCommit => "input_audio_buffer.commit",
             Self::AudioClear => "input_audio_buffer.clear",
+            Self::Typing => "input_text.typing",
             Self::ItemCreate { .. } => "conversation.item.create",
             Self::ItemRetrieve { .. } => "conversation.item.retrieve",
             Self::ItemTruncate { .. } => "conversation.item.truncate",
@@ -226,6 +230,7 @@ fn read_body(mut o: Obj) -> Result<ClientBody, WireError> {
         }
         "input_audio_buffer.commit" => ClientBody::AudioCommit,
         "input_audio_buffer.clear" => ClientBody::AudioClear,
+        "input_text.typing" => ClientBody::Typing,
         "conversation.item.create" => ClientBody::ItemCreate {
             previous_item_id: o.name("previous_item_id")?.set(),
             item: match read_item(o.required_object("item")?)? {

@@ -80,6 +80,9 @@ enum ClientBodySchema {
     /// Throws away sound that was not played yet.
     #[schemars(rename = "output_audio_buffer.clear")]
     OutputAudioClear {},
+    /// Vendor: somebody types a question.
+    #[schemars(rename = "input_text.typing")]
+    Typing {},
     /// Vendor: has every event up to this one, which need not be kept for it any longer.
     #[schemars(rename = "session.event_ack")]
     EventAck { server_event_seq: u32 },

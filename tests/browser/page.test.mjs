@@ -54,14 +54,14 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
     const page = await live(t);
     await page.fill("#question", "what is it?");
     await page.press("#question", "Enter");
-    assert.deepEqual((await sent(page)).map((e) => e.type), ["conversation.item.create", "response.create"]);
+    assert.deepEqual((await sent(page)).map((e) => e.type), ["input_text.typing", "conversation.item.create", "response.create"]);
     await emit(page, { type: "response.created", response: { id: "r1", status: "in_progress" } });
     await page.waitForSelector("#stop-answer:visible");
     await page.click(".example");
-    assert.deepEqual((await sent(page)).map((e) => e.type).slice(2), ["response.cancel"]);
+    assert.deepEqual((await sent(page)).map((e) => e.type).slice(3), ["response.cancel"]);
     await emit(page, { type: "response.done", response: { id: "r1", status: "cancelled", status_details: { reason: "client_cancelled" } } });
-    await page.waitForFunction(() => window.mock.sent.length === 5);
-    assert.equal((await sent(page))[3].item.content[0].text, "What do you see?");
+    await page.waitForFunction(() => window.mock.sent.length === 6);
+    assert.equal((await sent(page))[4].item.content[0].text, "What do you see?");
     assert.match((await turns(page))[1].aside, /Stopped/);
   });
 
@@ -104,7 +104,7 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
     assert.equal(await page.evaluate(() => window.mock.transceivers[1].sender.track), null);
     await page.fill("#question", "still there?");
     await page.press("#question", "Enter");
-    assert.equal((await sent(page)).length, 2);
+    assert.equal((await sent(page)).length, 3);
     await page.click("#camera");
     await page.waitForFunction(() => window.mock.transceivers[1].sender.track?.readyState === "live");
     await settle(page);

@@ -315,12 +315,46 @@ fn the_cache_is_warmed_while_nobody_waits_and_not_more_often_than_allowed() {
         }
         n
     };
-    // A second between the first two, then ever more, up to half a minute.
+    // A second between the first two, then half a minute: whoever speaks or types is heard of in time.
     let n = changes(&mut t, 400);
-    assert!((4..=6).contains(&n), "{n} in forty seconds");
+    assert!((1..=2).contains(&n), "{n} in forty seconds");
     assert_eq!(warmed(&t.put(Input::SpeechStarted { at: t.now })), 1, "whoever speaks will ask");
     let n = changes(&mut t, 40);
     assert!((3..=5).contains(&n), "{n} in four seconds of speech");
+}
+
+#[test]
+fn typing_warms_the_cache_and_who_writes_without_a_word_of_it_is_kept_warm() {
+    let warmed = |out: &[Output]| out.iter().filter(|o| matches!(o, Output::Warm { .. })).count();
+    let soon = |out: &[Output]| out.iter().any(|o| matches!(o, Output::Warm { soon: true, .. }));
+    let mut scene = 0;
+    let mut changes = |t: &mut Talk, times: usize| -> usize {
+        (0..times)
+            .map(|_| {
+                scene += 1;
+                let mut facts = (*cup(t.now)).clone();
+                facts.objects[0].label = format!("thing{scene}");
+                let n = warmed(&t.put(Input::Scene(Arc::new(facts))));
+                t.after(100);
+                n
+            })
+            .sum()
+    };
+    let typing = json!({"type": "input_text.typing"});
+    let mut t = Talk::seeing();
+    changes(&mut t, 50);
+    assert!(soon(&t.client(typing.clone())), "whoever types will ask");
+    let n = changes(&mut t, 40);
+    assert!((3..=5).contains(&n), "{n} in four seconds of typing");
+    let mut finish = |t: &mut Talk| {
+        let (id, _) = generated(&t.ask("Is there a cup?")).expect("begun");
+        t.answer(&id, " a cup.");
+        changes(t, 400)
+    };
+    let n = finish(&mut t);
+    assert!((2..=4).contains(&n), "{n} in forty seconds: it will be told of the next question, too");
+    let n = finish(&mut t);
+    assert!((5..=7).contains(&n), "{n} in forty seconds: of that one it was not");
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Net {
         }
     }
 
-    /// Runs the tokens of several conversations, of each at least one and fitting its cache: on the processor in one step. Returns the logits after the last
+    /// Runs the tokens of several conversations in one step, of each at least one and fitting its cache. Returns the logits after the last
     /// token of each that wants them.
     pub(super) fn forward(
         &mut self,
@@ -80,11 +80,11 @@ impl Net {
                 net.forward(&mut own.collect::<std::result::Result<Vec<_>, _>>()?)
             }
             Self::Candle(net) => {
-                let run = |Part { cache, tokens, want_logits }: Part<'_, Past>| match cache {
-                    Past::Candle(cache) => net.forward(cache, tokens, want_logits).map_err(device_failed),
+                let own = parts.into_iter().map(|Part { cache, tokens, want_logits }| match cache {
+                    Past::Candle(cache) => Ok(Part { cache, tokens, want_logits }),
                     Past::Processor(_) => Err(foreign()),
-                };
-                parts.into_iter().map(run).collect()
+                });
+                net.forward(&mut own.collect::<std::result::Result<Vec<_>, _>>()?).map_err(device_failed)
             }
         }
     }

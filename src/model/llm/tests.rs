@@ -101,7 +101,8 @@ fn dense(name: &str, tokens: &[u32]) -> Vec<f32> {
     let shape = file.shape().unwrap();
     let net = transformer::Transformer::load(&mut file, shape, &candle_core::Device::Cpu, true).unwrap();
     let mut cache = net.new_cache(tokens.len()).unwrap();
-    net.forward(&mut cache, tokens, true).unwrap().unwrap()
+    let mut parts = [Part { cache: &mut cache, tokens, want_logits: true }];
+    net.forward(&mut parts).unwrap().remove(0).unwrap()
 }
 
 #[test]
@@ -342,4 +343,59 @@ fn what_is_computed_in_one_step_with_others_is_what_is_computed_alone() {
         assert!(llm.forward_all(&[first, wrong]).is_err());
     }
     assert_eq!([0, 1, 2].map(|slot| llm.len(slot)), before);
+}
+
+/// Run where there is a GPU: `make test-cuda`.
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_says_what_the_processor_says() {
+    for name in [QWEN, SMOL] {
+        let Some(path) = weights(name) else { continue };
+        let mut gpu = Llm::load(&path, DeviceChoice::Cuda(0)).unwrap();
+        let mut own = Llm::load(&path, DeviceChoice::Cpu).unwrap();
+        let tokens = own.codec().render(&prompt("Why is the sky blue, and why is grass green?")).tokens;
+        for llm in [&mut gpu, &mut own] {
+            llm.open(0, 256).unwrap();
+            llm.open(1, 256).unwrap();
+        }
+        // In pieces, as prompts are taken in, and on another slot at once.
+        let (first, rest) = tokens.split_at(tokens.len() / 3);
+        gpu.forward(0, first, false).unwrap();
+        let pieces = gpu.forward(0, rest, true).unwrap().unwrap();
+        let whole = gpu.forward(1, &tokens, true).unwrap().unwrap();
+        let processor = own.forward(0, &tokens, true).unwrap().unwrap();
+        let alike = [cosine(&pieces, &whole), cosine(&pieces, &processor)];
+        println!("{name}: in pieces and whole {}, GPU and processor {}", alike[0], alike[1]);
+        assert!(alike[0] > 0.999 && alike[1] > 0.995, "{alike:?}");
+        // Teacher-forced by the processor's own words, so that one tie does not end the comparison.
+        let said = greedy(&mut own, 1, &tokens, 24);
+        let best = |logits: &[f32]| logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32);
+        let mut next = best(&pieces);
+        let same = said.iter().filter(|token| {
+            let same = next == Some(**token);
+            next = best(&gpu.forward(0, &[**token], true).unwrap().unwrap());
+            same
+        });
+        let same = same.count();
+        println!("{name}: {same} of {} tokens", said.len());
+        assert!(same * 10 >= said.len() * 9, "{same} of {}", said.len());
+        // Copies and cuts.
+        gpu.open(2, 256).unwrap();
+        gpu.fork(1, 2, first.len()).unwrap();
+        let forked = gpu.forward(2, rest, true).unwrap().unwrap();
+        assert!(cosine(&forked, &whole) > 0.999);
+        // Several in one step.
+        let piece = |slot, tokens, want_logits| Piece { slot, tokens, want_logits };
+        let next: Vec<_> = (1..3).map(|slot| gpu.forward(slot, &[100, 101], true).unwrap().unwrap()).collect();
+        (1..3).for_each(|slot| gpu.truncate(slot, tokens.len()));
+        let together = gpu
+            .forward_all(&[piece(1, &[100, 101], true), piece(0, &[7], false), piece(2, &[100, 101], true)])
+            .unwrap();
+        assert!(together[1].is_none());
+        for (alone, beside) in next.iter().zip([&together[0], &together[2]]) {
+            assert!(cosine(alone, beside.as_ref().unwrap()) > 0.999);
+        }
+        assert!(gpu.forward(0, &[u32::MAX], true).is_err(), "and costs nobody else anything");
+        assert!(cosine(&gpu.forward(1, &[102], true).unwrap().unwrap(), &next[0]) > 0.0);
+    }
 }

@@ -10,6 +10,7 @@ use candle_nn::ops::{rms_norm, softmax_last_dim};
 use candle_nn::rotary_emb::{rope, rope_i};
 
 use super::LlmError;
+use super::decoder::Part;
 use super::gguf::{Family, GgufFile, Shape};
 use super::linear::Linear;
 
@@ -63,7 +64,7 @@ impl KvCache {
         let hidden = |i: usize| if i % l <= p + i / l { 0.0 } else { f32::NEG_INFINITY };
         let mask =
             (m > 1).then(|| Tensor::from_vec((0..m * l).map(hidden).collect::<Vec<f32>>(), (m, l), cos.device()));
-        Ok(Place { before: p, mask: mask.transpose()?, cos, sin })
+        Ok(Place { before: p, new: m, mask: mask.transpose()?, cos, sin })
     }
 
     /// Keys and values of a layer.
@@ -121,31 +122,49 @@ impl Transformer {
         KvCache::new(&self.shape, capacity, &self.device)
     }
 
-    /// Runs `tokens` (at least one, fitting the cache). Returns the logits after the last one when asked.
-    pub(super) fn forward(&self, cache: &mut KvCache, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>> {
-        let m = tokens.len();
-        let ids = Tensor::new(tokens, &self.device)?;
-        let mut x = self.embedding.embedding(&ids)?;
-        let place = cache.place(m)?;
-        for (layer, kv) in self.layers.iter().zip(&cache.layers) {
-            x = layer.forward(&self.shape, &x, kv, &place, &mut |_| Ok(()))?;
+    /// Runs the tokens of several conversations in one step, of each at least one and fitting its cache: every matrix is multiplied with all of them at once, attention is
+    /// each one's own. Returns the logits after the last token of each that wants them.
+    pub(super) fn forward(&self, parts: &mut [Part<'_, KvCache>]) -> Result<Vec<Option<Vec<f32>>>> {
+        let tokens: Vec<u32> = parts.iter().flat_map(|part| part.tokens).copied().collect();
+        if let Some(unknown) = tokens.iter().find(|token| **token as usize >= self.shape.vocabulary) {
+            candle_core::bail!("token {unknown} of a vocabulary of {}", self.shape.vocabulary);
         }
-        cache.len += m;
-        if !want_logits {
-            return Ok(None);
+        let mut x = self.embedding.embedding(&Tensor::new(tokens, &self.device)?)?;
+        let places = parts.iter().map(|part| part.cache.place(part.tokens.len())).collect::<Result<Vec<_>>>()?;
+        for (i, layer) in self.layers.iter().enumerate() {
+            let pasts: Vec<Past<'_>> = parts.iter().zip(&places).map(|(p, place)| (p.cache.of(i), place)).collect();
+            x = layer.forward(&self.shape, &x, &pasts, &mut |_| Ok(()))?;
         }
-        let last = rms_norm(&x.narrow(0, m - 1, 1)?.contiguous()?, &self.final_norm, self.shape.norm_eps)?;
-        Ok(Some(self.head.forward(&last)?.squeeze(0)?.to_vec1()?))
+        let mut ends = Vec::new();
+        let mut end = 0;
+        for part in parts.iter_mut() {
+            part.cache.len += part.tokens.len();
+            end += part.tokens.len();
+            if part.want_logits {
+                ends.push(x.narrow(0, end - 1, 1)?);
+            }
+        }
+        if ends.is_empty() {
+            return Ok(vec![None; parts.len()]);
+        }
+        let last = rms_norm(&Tensor::cat(&ends, 0)?, &self.final_norm, self.shape.norm_eps)?;
+        let mut logits = self.head.forward(&last)?.to_vec2()?.into_iter();
+        Ok(parts.iter().map(|part| part.want_logits.then(|| logits.next()).flatten()).collect())
     }
 }
 
 /// Keys and values of one layer.
 pub(super) type Kept = (Tensor, Tensor);
 
+/// What the new tokens of one conversation look back on, and where they stand.
+pub(super) type Past<'a> = (&'a Kept, &'a Place);
+
 /// Where new tokens stand.
 pub(super) struct Place {
     /// Tokens before them.
     before: usize,
+    /// How many they are.
+    new: usize,
     cos: Tensor,
     sin: Tensor,
     /// `[m, l]`: 0 where token i may look at token j, else −∞. None when there is nothing to hide.
@@ -158,18 +177,24 @@ impl Layer {
         Weights { file, device: &Device::Cpu, dense: true }.layer(i, s)
     }
 
-    /// `x`: `[m, width]`; the tokens' keys and values go into `kept`, behind those that are there. `watch` is shown what the matrices are multiplied with: q, k
+    /// `x`: `[m, width]`, the tokens of one conversation after the other; their keys and values go behind those that are there. `watch` is shown what the matrices are multiplied with: q, k
     /// and v; output; gate and up; down.
     pub(super) fn forward(
         &self,
         s: &Shape,
         x: &Tensor,
-        kept: &Kept,
-        place: &Place,
+        pasts: &[Past<'_>],
         watch: &mut dyn FnMut([&Tensor; 4]) -> Result<()>,
     ) -> Result<Tensor> {
         let normed = rms_norm(x, &self.attention_norm, s.norm_eps)?;
-        let mixed = self.attention(s, &normed, kept, place)?;
+        let qkv = self.qkv.forward(&normed)?;
+        let mut mixed = Vec::with_capacity(pasts.len());
+        let mut at = 0;
+        for past in pasts {
+            mixed.push(attend(s, &qkv.narrow(0, at, past.1.new)?, *past)?);
+            at += past.1.new;
+        }
+        let mixed = Tensor::cat(&mixed, 0)?;
         let x = (x + self.output.forward(&mixed)?)?;
         let feed = rms_norm(&x, &self.feed_norm, s.norm_eps)?;
         let hidden = candle_nn::ops::swiglu(&self.gate_up.forward(&feed)?)?;
@@ -177,38 +202,37 @@ impl Layer {
         x + self.down.forward(&hidden)?
     }
 
-    fn attention(&self, s: &Shape, x: &Tensor, (keys, values): &Kept, place: &Place) -> Result<Tensor> {
-        let (h, g, w) = (s.heads, s.kv_heads, s.head_width);
-        let (m, p) = (x.dim(0)?, place.before);
-        let l = p + m;
-        let qkv = self.qkv.forward(x)?;
-        // [m, n * w] → [1, n, m, w]
-        let heads = |from: usize, n: usize| {
-            qkv.narrow(1, from * w, n * w)?.reshape((1, m, n, w))?.transpose(1, 2)?.contiguous()
-        };
-        let turn = |heads: &Tensor| match s.family {
-            Family::Llama => rope_i(heads, &place.cos, &place.sin),
-            Family::Qwen2 => rope(heads, &place.cos, &place.sin),
-        };
-        let q = (turn(&heads(0, h)?)? * (1.0 / (w as f64).sqrt()))?;
-        keys.slice_set(&turn(&heads(h, g)?)?.squeeze(0)?, 1, p)?;
-        values.slice_set(&heads(h + g, g)?.squeeze(0)?, 1, p)?;
-        // The heads that share one kv head stand together, so all of a group is one product: [g, h/g * m, w] × [g, w, l].
-        let q = q.reshape((g, h / g * m, w))?;
-        let scores = q.matmul(&keys.narrow(1, 0, l)?.transpose(1, 2)?)?;
-        let scores = match &place.mask {
-            Some(mask) => scores.reshape((h, m, l))?.broadcast_add(mask)?.reshape((g, h / g * m, l))?,
-            None => scores,
-        };
-        let mixed = softmax_last_dim(&scores)?.matmul(&values.narrow(1, 0, l)?)?;
-        mixed.reshape((h, m, w))?.transpose(0, 1)?.reshape((m, h * w))
-    }
-
     /// The squared length of each column of the matrix behind attention, and of the way down.
     pub(super) fn energies(&self) -> Result<[Vec<f32>; 2]> {
         let of = |matrix: &Linear| matrix.dense()?.sqr()?.sum(0)?.to_vec1();
         Ok([of(&self.output)?, of(&self.down)?])
     }
+}
+
+/// Attention of the new tokens of one conversation: `qkv` `[m, (h + 2 g) w]` to `[m, h w]`.
+fn attend(s: &Shape, qkv: &Tensor, ((keys, values), place): Past<'_>) -> Result<Tensor> {
+    let (h, g, w) = (s.heads, s.kv_heads, s.head_width);
+    let (m, p) = (place.new, place.before);
+    let l = p + m;
+    // [m, n * w] → [1, n, m, w]
+    let heads =
+        |from: usize, n: usize| qkv.narrow(1, from * w, n * w)?.reshape((1, m, n, w))?.transpose(1, 2)?.contiguous();
+    let turn = |heads: &Tensor| match s.family {
+        Family::Llama => rope_i(heads, &place.cos, &place.sin),
+        Family::Qwen2 => rope(heads, &place.cos, &place.sin),
+    };
+    let q = (turn(&heads(0, h)?)? * (1.0 / (w as f64).sqrt()))?;
+    keys.slice_set(&turn(&heads(h, g)?)?.squeeze(0)?, 1, p)?;
+    values.slice_set(&heads(h + g, g)?.squeeze(0)?, 1, p)?;
+    // The heads that share one kv head stand together, so all of a group is one product: [g, h/g * m, w] × [g, w, l].
+    let q = q.reshape((g, h / g * m, w))?;
+    let scores = q.matmul(&keys.narrow(1, 0, l)?.transpose(1, 2)?)?;
+    let scores = match &place.mask {
+        Some(mask) => scores.reshape((h, m, l))?.broadcast_add(mask)?.reshape((g, h / g * m, l))?,
+        None => scores,
+    };
+    let mixed = softmax_last_dim(&scores)?.matmul(&values.narrow(1, 0, l)?)?;
+    mixed.reshape((h, m, w))?.transpose(0, 1)?.reshape((m, h * w))
 }
 
 /// Reads weights by name.

@@ -55,6 +55,11 @@ describe("Session", () => {
       { type: "memory.watch.delete", watch_id: "watch_1" },
       { type: "memory.timeline.get" },
     ]);
+    session.typing();
+    session.typing();
+    await vi.advanceTimersByTimeAsync(6000);
+    session.typing();
+    expect(calls[0]?.sent.slice(8)).toEqual([{ type: "input_text.typing" }, { type: "input_text.typing" }]);
     await session.stop();
     expect(calls[0]?.ended).toBe(1);
     expect(phases).toEqual(["connecting", "live", "ended"]);

@@ -64,6 +64,8 @@ export const MAX_ATTEMPTS = 6;
 
 /** A call that held this long counts as a good one: after it, counting starts again. */
 export const STEADY_MS = 10000;
+/** Typing is told of this often at most. */
+const TYPING_MS = 5000;
 
 /** After so many events the server is told that they came, so that it need not keep them. */
 const ACK_EVERY = 64;
@@ -97,6 +99,7 @@ export class Session extends Emitter<SessionEvents> {
   private lastSeq = 0;
   private ackedSeq = 0;
   private attempt = 0;
+  private typedAt = -TYPING_MS;
   private abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private current: Status = { phase: "idle" };
@@ -188,6 +191,15 @@ export class Session extends Emitter<SessionEvents> {
     const instructions = options.instructions === undefined ? {} : { instructions: options.instructions };
     const asked = sent && this.send({ type: "response.create", event_id: `${id}_create`, response: { metadata: { ask: id }, ...instructions } });
     if (!asked) throw new Error("there is no connection");
+  }
+
+  /** Tells that somebody is typing a question, so that the server has by then taken in what stands before it. For every key: it is told every five seconds. */
+  typing(): boolean {
+    const now = Date.now();
+    if (now - this.typedAt < TYPING_MS) return true;
+    const sent = this.send({ type: "input_text.typing" });
+    if (sent) this.typedAt = now;
+    return sent;
   }
 
   /** Stops the answer that is being given. */

@@ -414,6 +414,13 @@ export interface InputDetails {
   text_tokens: number;
 }
 
+/** Vendor: somebody types a question. */
+export interface InputTextTypingEvent {
+  /** Given back in `error.error.event_id` when the event is refused. */
+  event_id?: string | null;
+  type: "input_text.typing";
+}
+
 /** Vendor: how the incoming video does. */
 export interface InputVideoStatsEvent {
   /** Decoded pictures per second. */
@@ -1649,6 +1656,7 @@ export type ClientEvent =
   | ResponseCreateEvent
   | ResponseCancelEvent
   | OutputAudioBufferClearEvent
+  | InputTextTypingEvent
   | SessionEventAckEvent
   | MemoryTimelineGetEvent
   | MemoryForgetEvent

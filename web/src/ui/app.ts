@@ -173,6 +173,10 @@ export class App implements Actions {
     this.pending = { text, timer: setTimeout(() => this.askPending(), CANCEL_MS) };
   }
 
+  typing(): void {
+    this.session.typing();
+  }
+
   toggle(device: Device): void {
     const state = this.view.devices[device];
     if (state === "none" || state === "lost") return void this.acquire(device);

@@ -130,9 +130,11 @@ function makeComposer(actions: Actions): Part {
   const send = h("button", { class: "round primary", type: "submit", id: "send", title: "Ask", attrs: { "aria-label": "Ask" } }, icon("send"));
   const stop = h("button", { class: "round", type: "button", id: "stop-answer", title: "Stop the answer", attrs: { "aria-label": "Stop the answer" } }, icon("stop"));
   stop.addEventListener("click", () => actions.cancel());
+  let live = false;
   const examples = h("div", { class: "examples", attrs: { role: "group", "aria-label": "Example questions" } });
   const buttons = EXAMPLES.map((text) => {
     const button = h("button", { class: "example", type: "button" }, text);
+    button.addEventListener("pointerenter", () => live && actions.typing());
     button.addEventListener("click", () => actions.ask(text));
     return button;
   });
@@ -146,9 +148,11 @@ function makeComposer(actions: Actions): Part {
     actions.ask(text);
     send.disabled = true;
   });
-  let live = false;
   const refresh = () => (send.disabled = !live || input.value.trim() === "");
-  input.addEventListener("input", refresh);
+  input.addEventListener("input", () => {
+    refresh();
+    if (!send.disabled) actions.typing();
+  });
   return {
     element: h("div", { class: "composer-area" }, examples, form),
     update(view) {

@@ -67,6 +67,8 @@ export interface Actions {
   mirror(): void;
   toggleBoxes(): void;
   ask(text: string): void;
+  /** A question is being typed, or is about to be picked. */
+  typing(): void;
   cancel(): void;
   forget(what: Forget): void;
   /** Has the server speak up when something happens; false when it cannot be told. */

@@ -192,7 +192,7 @@ fn look(
             for (at, x) in states.iter_mut().enumerate() {
                 let counted = at < taught.len();
                 let mut watch = |inputs: [&Tensor; 4]| if counted { sums.inputs(inputs) } else { Ok(()) };
-                let out = layer.forward(shape, x, cache.of(0), &place, &mut watch)?;
+                let out = layer.forward(shape, x, &[(cache.of(0), &place)], &mut watch)?;
                 if counted {
                     sums.passed(x, &out)?;
                 }
