@@ -1,6 +1,6 @@
 //! Speed of the language model and of the engine around it, on real weights.
 //!
-//! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL]` prints prefill and decode in tokens per second and the memory the weights take; then,
+//! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL [DEVICE]]` prints prefill and decode in tokens per second and the memory the weights take; then,
 //! the tokens per second of several answers in one step and one after the other; through the engine, the time to the first token of a question after warmed facts. `-- MODEL.gguf PROMPT NEW [DEVICE]` prints one JSON line with the tokens per
 //! second of a prompt of so many tokens and of as many new ones: what `make bench-peers` compares.
 
@@ -56,10 +56,10 @@ fn median(n: usize, mut run: impl FnMut() -> Duration) -> Duration {
     times[n / 2]
 }
 
-fn model(path: &Path) {
+fn model(path: &Path, device: DeviceChoice) {
     let before = resident_mib();
     let start = Instant::now();
-    let mut llm = Llm::load(path, DeviceChoice::Cpu).expect("loads");
+    let mut llm = Llm::load(path, device).expect("loads");
     let loaded = start.elapsed();
     llm.open(0, 1024).expect("opens");
     let text = "the cup on the table is red and a cat sleeps next to it. ".repeat(60);
@@ -120,8 +120,8 @@ async fn ask(session: &EngineSession, prompt: Prompt, label: &str) {
     }
 }
 
-fn engine(path: &Path) {
-    let llm = Llm::load(path, DeviceChoice::Cpu).expect("loads");
+fn engine(path: &Path, device: DeviceChoice) {
+    let llm = Llm::load(path, device).expect("loads");
     let parts = EngineParts { language: Some(Box::new(llm)), ..EngineParts::default() };
     let clock = Arc::new(WallClock(Instant::now()));
     let (engine, handle) = Engine::start(parts, EngineConfig::default(), clock).expect("starts");
@@ -146,9 +146,9 @@ fn engine(path: &Path) {
 }
 
 /// One token more for each of so many conversations of 300 tokens: in one step for all, and one after the other, in turn. Tokens a second of all together.
-fn beside_each_other(path: &Path) {
+fn beside_each_other(path: &Path, device: DeviceChoice) {
     const MOST: usize = 8;
-    let mut llm = Llm::load(path, DeviceChoice::Cpu).expect("loads");
+    let mut llm = Llm::load(path, device).expect("loads");
     let tokens: Vec<u32> = (0..300).map(|i| 100 + (i * 7919 % 40_000) as u32).collect();
     for slot in 0..MOST {
         llm.open(slot, 512).expect("opens");
@@ -196,10 +196,11 @@ fn peer(path: &Path, prompt: usize, new: usize, device: DeviceChoice) {
 }
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    if let [path, prompt, new, device @ ..] = words.as_slice() {
+    let mut words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let device = words.pop_if(|w| w.parse::<DeviceChoice>().is_ok());
+    let device = device.and_then(|d| d.parse().ok()).unwrap_or_default();
+    if let [path, prompt, new] = words.as_slice() {
         let count = |word: &String| word.parse().expect("a count of tokens");
-        let device = device.first().map_or_else(DeviceChoice::default, |d| d.parse().expect("a device"));
         return peer(Path::new(path), count(prompt), count(new), device);
     }
     let name = words.first().map_or("qwen2.5-coder-0.5b-instruct", String::as_str);
@@ -209,10 +210,10 @@ fn main() {
         println!("skipped: {} is not there", path.display());
         return;
     }
-    println!("{name}, {} threads, {}", sightline::model::device::threads(), Level::best().name());
+    println!("{name}, {device:?}, {} threads, {}", sightline::model::device::threads(), Level::best().name());
     println!("| load | memory | 40 tokens after 300 | prefill of 300 | decode after 300 |");
     println!("|---|---|---|---|---|");
-    model(&path);
-    beside_each_other(&path);
-    engine(&path);
+    model(&path, device);
+    beside_each_other(&path, device);
+    engine(&path, device);
 }

@@ -84,6 +84,26 @@ def check(trace: dict, response_id: str, latency: dict) -> None:
     assert {e["tid"] for e in spans.values()} <= named
 
 
+def test_typing_has_the_prompt_taken_in_before_the_question_comes(start_server):
+    server = start_server("typing")
+    server.wait()
+    ahead = lambda: server.metric("sightline_engine_step_seconds_count", 'kind="ahead"')  # noqa: E731
+
+    async def work():
+        async with Talk.open(server, "model=sightline&ext=latency") as talk:
+            await talk.send("session.update", session={"type": "realtime", "instructions": "Answer with one word, and never with a second one."})
+            await talk.until("session.updated")
+            before = await asyncio.to_thread(ahead)
+            await talk.send("input_text.typing")
+            async with asyncio.timeout(PATIENCE_S):
+                while await asyncio.to_thread(ahead) == before:
+                    await asyncio.sleep(0.1)
+            assert await talk.ask("Say yes.")
+            assert not [e for e in talk.seen if e["type"] == "error"]
+
+    go(work())
+
+
 @pytest.mark.parametrize(
     "setting, named",
     [
