@@ -27,7 +27,7 @@ pub(super) struct Compress {
     /// A text like what the model will be asked (UTF-8, some 20,000 words are plenty): it says what matters, and a fifth of it judges the result
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
-    /// How the matrices are held: `q4_0`, the error weighed by what the text showed, or `q8_0`
+    /// How the matrices are held: `q4_0`, the error weighed by what the text showed, `q8_0`, or `as_is`
     #[arg(long, default_value = "q4_0", value_parser = format)]
     format: Format,
     /// Leave out this many layers, those that change least
@@ -39,6 +39,9 @@ pub(super) struct Compress {
     /// Leave out this many query heads of each group that shares its keys, those that add least
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     drop_heads: usize,
+    /// Leave out all but so many tokens of the vocabulary, the commonest, and those that the text uses: words without a token are spelt with shorter ones
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1_024..))]
+    keep_tokens: Option<u32>,
     /// Ask both this many questions about facts in the prompt, of which chance answers a quarter
     #[arg(long, default_value_t = 240, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     questions: u16,
@@ -54,7 +57,8 @@ fn format(text: &str) -> Result<Format, String> {
     match text {
         "q4_0" => Ok(Format::Q4_0),
         "q8_0" => Ok(Format::Q8_0),
-        _ => Err("it is `q4_0` or `q8_0`".to_owned()),
+        "as_is" => Ok(Format::AsIs),
+        _ => Err("it is `q4_0`, `q8_0` or `as_is`".to_owned()),
     }
 }
 
@@ -89,6 +93,7 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
         layers: args.drop_layers,
         channels: args.drop_channels,
         heads: args.drop_heads,
+        tokens: args.keep_tokens.map(|n| n as usize),
         questions: args.questions.into(),
     };
     let told = std::cell::RefCell::new(String::new());
@@ -118,7 +123,12 @@ const fn refused(message: String) -> Failure {
 }
 
 fn about(args: &Compress) -> String {
-    let mut about = format!("{} compressed: {}", args.name, if args.format == Format::Q4_0 { "q4_0" } else { "q8_0" });
+    let format = match args.format {
+        Format::Q4_0 => "q4_0",
+        Format::Q8_0 => "q8_0",
+        Format::AsIs => "matrices as they are",
+    };
+    let mut about = format!("{} compressed: {format}", args.name);
     if args.drop_layers > 0 {
         let _ = write!(about, ", {} layers fewer", args.drop_layers);
     }
@@ -127,6 +137,9 @@ fn about(args: &Compress) -> String {
     }
     if args.drop_heads > 0 {
         let _ = write!(about, ", {} heads of a group fewer", args.drop_heads);
+    }
+    if let Some(tokens) = args.keep_tokens {
+        let _ = write!(about, ", about {tokens} tokens");
     }
     about
 }
@@ -157,6 +170,14 @@ fn table(args: &Compress, r: &Report) -> String {
     }
     if r.heads.0 != r.heads.1 {
         let _ = writeln!(out, "query heads of each layer: {} of {}", r.heads.1, r.heads.0);
+    }
+    if r.tokens.0 != r.tokens.1 {
+        let longer = 100.0 * (r.longer - 1.0);
+        let _ = writeln!(
+            out,
+            "tokens of the vocabulary: {} of {}; held-out text is {longer:.1} % longer in them",
+            r.tokens.1, r.tokens.0
+        );
     }
     let _ = writeln!(out, "use it with `--set models.llm={to}`");
     out

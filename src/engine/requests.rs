@@ -212,7 +212,7 @@ pub struct EngineStats {
     pub deadline_misses: u64,
     /// Pieces of work that were held back because something more important was due before they would have ended.
     pub deferred: u64,
-    /// Steps that were broken off for something more important, to be taken anew.
+    /// Steps that were broken off for something more important, to go on later.
     pub broken_off: u64,
     /// Panics of models that were caught.
     pub panics: u64,

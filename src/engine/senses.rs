@@ -40,8 +40,11 @@ pub(super) struct PerceiveJob {
     perceived: Perceived,
     reply: oneshot::Sender<Perceived>,
     seat: usize,
-    /// How often a look of it was broken off.
+    /// The expert whose turn it is found that the part does not do.
+    whole: bool,
+    /// How often the look of that expert was broken off, and how long it took before.
     broken_off: u8,
+    spent: Duration,
 }
 
 impl PerceiveJob {
@@ -59,7 +62,8 @@ impl PerceiveJob {
         let missed = unknown.map(|name| (*name, "there is no such expert".to_owned())).collect();
         let perceived = Perceived { missed, ..Perceived::default() };
         let PerceiveRequest { deadline, urgent, part, .. } = request;
-        Self { frame, wanted, deadline, urgent, asked, started: None, part, perceived, reply, seat, broken_off: 0 }
+        let (started, whole, broken_off, spent) = (None, false, 0, Duration::ZERO);
+        Self { frame, wanted, deadline, urgent, asked, started, part, perceived, reply, seat, whole, broken_off, spent }
     }
 
     /// What is known of the frame by now, and around the part of it that is looked at.
@@ -69,12 +73,13 @@ impl PerceiveJob {
     }
 
     /// One expert's look: at the part where that does, else at the whole.
-    fn look(&self, expert: &mut dyn Perceive) -> Result<Look, PerceiveError> {
+    fn look(&mut self, expert: &mut dyn Perceive) -> Result<Look, PerceiveError> {
         let (name, seen) = (expert.name(), self.seen());
-        if let Some(Glimpse { region, .. }) = &self.part
-            && let Some(sightings) = expert.perceive_part(&self.frame, region, &seen)?
-        {
-            return Ok(Look { expert: name, sightings, region: Some(*region) });
+        if let Some(Glimpse { region, .. }) = self.part.as_ref().filter(|_| !self.whole) {
+            if let Some(sightings) = expert.perceive_part(&self.frame, region, &seen)? {
+                return Ok(Look { expert: name, sightings, region: Some(*region) });
+            }
+            self.whole = true;
         }
         Ok(Look::whole(name, expert.perceive(&self.frame, &seen)?))
     }
@@ -188,8 +193,10 @@ impl Senses {
             let looked = breakable(&self.shared, kind, job.broken_off, || {
                 guarded(&self.shared, name, || job.look(expert.as_mut()))
             });
+            job.spent += self.shared.clock.now().since(now);
             if !matches!(looked, Ok(Err(PerceiveError::BrokenOff))) {
-                let took = self.shared.clock.now().since(now);
+                let took = std::mem::take(&mut job.spent);
+                (job.whole, job.broken_off) = (false, 0);
                 let part = matches!(&looked, Ok(Ok(look)) if look.region.is_some());
                 self.note_look(name, part, took);
             }
@@ -198,7 +205,7 @@ impl Senses {
                 Ok(Err(PerceiveError::BrokenOff)) => {
                     job.wanted.push_front(i);
                     job.broken_off += 1;
-                    // What was computed in vain does not make it late.
+                    // Being broken off does not make it late.
                     job.deadline = job.deadline + self.shared.clock.now().since(now);
                     count_broken_off(&self.shared, kind);
                 }

@@ -33,10 +33,8 @@ const A_MOMENT: Duration = Duration::from_millis(20);
 /// A step of speech recognition hardly takes longer.
 const OF_SPEECH: Duration = Duration::from_millis(30);
 
-/// How often one look is broken off: it is begun anew each time.
-const MOST_BROKEN_OFF: u8 = 2;
-/// The same of a look that a question waits for.
-const MOST_ASKED_BROKEN_OFF: u8 = 1;
+/// How often one expert's look is broken off: it goes on where it was, unless the expert looked at something else meanwhile.
+const MOST_BROKEN_OFF: u8 = 8;
 
 /// How long what takes long lets pass what does not: with many who ask for little it would never be done.
 const MOST_LET_PASS: Duration = Duration::from_secs(3);
@@ -113,8 +111,7 @@ pub(super) fn note_miss(shared: &Shared) {
 
 /// Runs a look that something more urgent may break off, unless it was broken off too often already: then it gets done.
 pub(super) fn breakable<T>(shared: &Shared, kind: Kind, times: u8, run: impl FnOnce() -> T) -> T {
-    let most = if kind == Kind::Question { MOST_ASKED_BROKEN_OFF } else { MOST_BROKEN_OFF };
-    if times < most { shared.brake.armed_for(kind.before(), run) } else { run() }
+    if times < MOST_BROKEN_OFF { shared.brake.armed_for(kind.before(), run) } else { run() }
 }
 
 /// Counts a step that was broken off.

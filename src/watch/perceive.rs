@@ -73,7 +73,7 @@ pub enum PerceiveError {
         /// The model's own words.
         reason: String,
     },
-    /// The brake was pulled; the look can be taken anew.
+    /// The brake was pulled; the look goes on when it is taken anew.
     #[error("the look was broken off")]
     BrokenOff,
 }
@@ -125,6 +125,7 @@ pub trait Perceive: Send {
         Ok(None)
     }
 
-    /// From now on a look ends with [`PerceiveError::BrokenOff`] soon after this brake is pulled. An expert that cannot do that looks to the end.
+    /// From now on a look ends with [`PerceiveError::BrokenOff`] soon after this brake is pulled. Taken anew with the same picture it goes on where it was, unless the
+    /// expert looked at another meanwhile. An expert that cannot do that looks to the end.
     fn obey(&mut self, _brake: Brake) {}
 }

@@ -103,6 +103,7 @@ impl Classifier {
         }
         let length = features.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
         out.push(Sighting::Embedding { vector: features.into_iter().map(|v| v / length).collect() });
+        self.net.forget();
         Ok(out)
     }
 }

@@ -58,9 +58,23 @@ pub(super) struct Net {
     slots: usize,
     team: Team,
     spare: Vec<Vec<f32>>,
+    /// What was computed of the pictures of a look that is not done, and of the one that was broken off.
+    done: Vec<(Vec<u8>, Seen)>,
+    begun: Option<Begun>,
     /// Ends a run between two layers.
     pub(super) brake: Brake,
 }
+
+/// A picture whose computing was broken off.
+struct Begun {
+    rgb: Vec<u8>,
+    /// The layer that comes next.
+    next: usize,
+    slots: Vec<Option<Vec<f32>>>,
+}
+
+/// Pictures of one look, at most.
+const MOST_DONE: usize = 8;
 
 /// Logits, or scores, and features.
 pub(super) type Seen = (Vec<f32>, Vec<f32>);
@@ -90,22 +104,39 @@ impl Net {
             slots: model.tensors.len(),
             team: Team::new(threads.max(1)).map_err(|e| format!("no thread for it: {e}"))?,
             spare: Vec::new(),
+            done: Vec::new(),
+            begun: None,
             brake: Brake::default(),
         })
     }
 
-    /// Logits and features of one picture of `side * side` RGB bytes; nothing where it was broken off.
+    /// Logits and features of one picture of `side * side` RGB bytes; nothing where it was broken off. Run anew with the same picture it goes on where it was, at least a
+    /// layer each time, and what was computed is not computed again, until [`Net::forget`].
     pub(super) fn run(&mut self, rgb: &[u8]) -> Refused<Option<Seen>> {
-        self.run_at(Level::best(), rgb)
+        if let Some((_, seen)) = self.done.iter().find(|(of, _)| of == rgb) {
+            return Ok(Some(seen.clone()));
+        }
+        let seen = self.run_at(Level::best(), rgb)?;
+        if let Some(seen) = seen.as_ref().filter(|_| self.done.len() < MOST_DONE) {
+            self.done.push((rgb.to_vec(), seen.clone()));
+        }
+        Ok(seen)
+    }
+
+    /// The look is done.
+    pub(super) fn forget(&mut self) {
+        self.done.clear();
+        self.spare.extend(self.begun.take().into_iter().flat_map(|b| b.slots).flatten());
     }
 
     fn run_at(&mut self, level: Level, rgb: &[u8]) -> Refused<Option<Seen>> {
+        let begun = self.begun.take().filter(|b| b.rgb == rgb);
+        let (from, mut slots) = begun.map_or_else(|| (0, vec![None; self.slots]), |b| (b.next, b.slots));
         let (values, p) = ((self.scale, self.zero), &mut Product { level, team: &mut self.team });
-        let mut slots: Vec<Option<Vec<f32>>> = vec![None; self.slots];
         let mut features = Vec::new();
-        for (i, layer) in self.layers.iter().enumerate() {
-            if self.brake.is_pulled() {
-                self.spare.extend(slots.into_iter().flatten());
+        for (i, layer) in self.layers.iter().enumerate().skip(from) {
+            if i > from && self.brake.is_pulled() {
+                self.begun = Some(Begun { rgb: rgb.to_vec(), next: i, slots });
                 return Ok(None);
             }
             let mut out = self.spare.pop().unwrap_or_default();
@@ -375,18 +406,26 @@ mod tests {
             let alike = cosine(&logits, &wanted);
             println!("{}: cosine {alike}", level.name());
             assert!(alike > 0.995 && best(&logits) == best(&wanted), "{}: {alike}", level.name());
-            // A second run in the same buffers.
-            let broken = net.brake.clone().armed(6, || {
-                net.brake.pull(1);
-                net.run_at(*level, &rgb).unwrap()
-            });
-            assert_eq!(broken, None);
-            assert_eq!(
-                net.run_at(*level, &rgb).unwrap(),
-                Some((logits, features)),
-                "{}, broken off before",
-                level.name()
-            );
+            // A second run in the same buffers, broken off at every layer, and once for another picture.
+            let other = vec![7; rgb.len()];
+            let before = net.run_at(*level, &other).unwrap();
+            let broken = |net: &mut Net, rgb: &[u8]| {
+                net.brake.clone().armed(6, || {
+                    net.brake.pull(1);
+                    net.run_at(*level, rgb).unwrap()
+                })
+            };
+            let mut times = 0;
+            let seen = loop {
+                if let Some(seen) = broken(&mut net, &rgb) {
+                    break seen;
+                }
+                times += 1;
+            };
+            assert_eq!((seen, times), ((logits.clone(), features.clone()), net.layers.len() - 1), "{}", level.name());
+            assert_eq!(broken(&mut net, &rgb), None);
+            assert_eq!(net.run_at(*level, &other).unwrap(), before, "{}, another picture", level.name());
+            assert_eq!(net.run_at(*level, &rgb).unwrap(), Some((logits, features)), "{}, begun anew", level.name());
         }
     }
 }

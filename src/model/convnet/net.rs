@@ -41,8 +41,20 @@ pub(in crate::model) struct Net {
     team: Team,
     /// Rounded pixels that patches are put together from.
     rounded: Activations,
+    begun: Option<Begun>,
+    /// Where the next picture is painted.
+    picture: Vec<f32>,
     /// Ends a run between two steps.
     pub(in crate::model) brake: Brake,
+}
+
+/// A picture that was computed, or broken off: what comes next of it is not computed twice.
+struct Begun {
+    level: Level,
+    size: (usize, usize),
+    picture: Vec<f32>,
+    /// The step that comes next; behind the last one, the output is there.
+    next: usize,
 }
 
 /// What came out: numbers, channels last.
@@ -80,7 +92,8 @@ impl Net {
             spare: Vec::new(),
         };
         let team = Team::new(threads.max(1)).map_err(|e| format!("no thread for it: {e}"))?;
-        Ok(Self { steps, room, output, size, team, rounded: Activations::default(), brake: Brake::default() })
+        let (rounded, brake) = (Activations::default(), Brake::default());
+        Ok(Self { steps, room, output, size, team, rounded, begun: None, picture: Vec::new(), brake })
     }
 
     /// Channels of the picture that it takes.
@@ -98,7 +111,8 @@ impl Net {
         self.size
     }
 
-    /// Computes one picture of so many rows and columns, which `paint` writes, channels last; nothing where it was broken off.
+    /// Computes one picture of so many rows and columns, which `paint` writes, channels last; nothing where it was broken off. Run anew with the same picture it goes on
+    /// where it was, at least a step each time, and one that was done is not computed again, until [`Net::forget`].
     ///
     /// # Errors
     /// The picture is too large or too small, or of sides that the net's layers do not fit on.
@@ -110,6 +124,11 @@ impl Net {
         self.run_at(Level::best(), size, paint)
     }
 
+    /// The picture that was computed last is done with.
+    pub(in crate::model) fn forget(&mut self) {
+        self.begun = None;
+    }
+
     /// The same with kernels of a level.
     pub(in crate::model) fn run_at(
         &mut self,
@@ -117,17 +136,30 @@ impl Net {
         size: (usize, usize),
         paint: impl FnOnce(&mut [f32]),
     ) -> Refused<Option<Seen<'_>>> {
-        let mut p = Product { level, team: &mut self.team };
-        self.room.make(0, size, |_, picture| {
-            paint(picture);
-            Ok(())
-        })?;
-        for step in &self.steps {
-            if self.brake.is_pulled() {
+        let numbers = self.room.numbers(0, size)?;
+        self.picture.resize(numbers, 0.0);
+        paint(&mut self.picture);
+        let same = |b: &Begun| b.level == level && b.size == size && b.picture == self.picture;
+        let mut begun = self.begun.take().filter(same);
+        if begun.is_none() {
+            let picture = self.picture.clone();
+            self.room.make(0, size, |_, to| {
+                to.copy_from_slice(&picture);
+                Ok(())
+            })?;
+            begun = Some(Begun { level, size, picture, next: 0 });
+        }
+        let Some(mut begun) = begun else { return Ok(None) };
+        let (from, mut p) = (begun.next, Product { level, team: &mut self.team });
+        for (i, step) in self.steps.iter().enumerate().skip(from) {
+            if i > from && self.brake.is_pulled() {
+                self.begun = Some(begun);
                 return Ok(None);
             }
             step.run(&mut p, &mut self.room, &mut self.rounded)?;
+            begun.next = i + 1;
         }
+        self.begun = Some(begun);
         Ok(Some(Seen { size: self.room.sizes[self.output], data: self.room.data(self.output) }))
     }
 }

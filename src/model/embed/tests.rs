@@ -29,10 +29,14 @@ const REFERENCE: &[(&str, [f32; 8])] = &[
 ];
 
 fn load() -> Option<TextEmbedder> {
+    load_on(DeviceChoice::Cpu)
+}
+
+fn load_on(device: DeviceChoice) -> Option<TextEmbedder> {
     let models = std::env::var_os("SIGHTLINE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from);
     let dir = models.join("all-minilm-l6-v2");
     if dir.join("model.safetensors").is_file() {
-        return Some(TextEmbedder::load(&dir, DeviceChoice::Cpu).unwrap());
+        return Some(TextEmbedder::load(&dir, device).unwrap());
     }
     println!("skipped: {} is not there (set SIGHTLINE_MODELS, or run `sightline models pull`)", dir.display());
     None
@@ -67,6 +71,17 @@ fn vectors_are_those_of_the_published_model() {
         &PLACES.map(|i| got[i]),
         &[0.02649, 0.00709, -0.01541, 0.00895, 0.08103, 0.03529, -0.02786, 0.03290],
     );
+}
+
+/// Run where there is a GPU: `make test-cuda`.
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_says_what_the_published_model_says() {
+    let Some(mut model) = load_on(DeviceChoice::Cuda(0)) else { return };
+    for (text, expected) in REFERENCE {
+        let got = model.embed(text).unwrap();
+        assert_near(text, &PLACES.map(|i| got[i]), expected);
+    }
 }
 
 #[test]

@@ -367,18 +367,17 @@ fn a_gpu_says_what_the_processor_says() {
         let alike = [cosine(&pieces, &whole), cosine(&pieces, &processor)];
         println!("{name}: in pieces and whole {}, GPU and processor {}", alike[0], alike[1]);
         assert!(alike[0] > 0.999 && alike[1] > 0.995, "{alike:?}");
-        // Teacher-forced by the processor's own words, so that one tie does not end the comparison.
+        // Over the processor's own words, so that one tie does not end the comparison.
         let said = greedy(&mut own, 1, &tokens, 24);
-        let best = |logits: &[f32]| logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32);
-        let mut next = best(&pieces);
-        let same = said.iter().filter(|token| {
-            let same = next == Some(**token);
-            next = best(&gpu.forward(0, &[**token], true).unwrap().unwrap());
-            same
-        });
-        let same = same.count();
-        println!("{name}: {same} of {} tokens", said.len());
-        assert!(same * 10 >= said.len() * 9, "{same} of {}", said.len());
+        let (mut least, mut same) = (1.0_f64, 0);
+        let best = |logits: &[f32]| logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i);
+        for token in &said {
+            let [a, b] = [&mut gpu, &mut own].map(|llm| llm.forward(0, &[*token], true).unwrap().unwrap());
+            least = least.min(cosine(&a, &b));
+            same += usize::from(best(&a) == best(&b));
+        }
+        println!("{name}: {least} at the least, {same} of {} tokens", said.len());
+        assert!(least > 0.99 && same * 4 >= said.len() * 3, "{least}, {same} of {}", said.len());
         // Copies and cuts.
         gpu.open(2, 256).unwrap();
         gpu.fork(1, 2, first.len()).unwrap();

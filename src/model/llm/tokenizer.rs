@@ -128,7 +128,8 @@ impl TextCodec for GgufTokenizer {
     }
 }
 
-fn token_types(file: &GgufFile, tokens: usize) -> Result<Vec<i64>, LlmError> {
+/// What kind of token each is, as ggml counts them.
+pub(super) fn token_types(file: &GgufFile, tokens: usize) -> Result<Vec<i64>, LlmError> {
     let list =
         file.value("tokenizer.ggml.token_type")?.to_vec().map_err(|_| file.corrupt("token types are not a list"))?;
     if list.len() != tokens {

@@ -76,6 +76,13 @@ impl Boxes {
         }
     }
 
+    /// The look is done.
+    pub(super) fn forget(&mut self) {
+        if let Self::Own(net) = self {
+            net.forget();
+        }
+    }
+
     pub(super) fn obey(&mut self, brake: Brake) {
         if let Self::Own(net) = self {
             net.brake = brake;

@@ -74,7 +74,9 @@ impl Detector {
         if seen.len() != cells * VALUES {
             return Err(format!("expected {cells} boxes, got {}", seen.len() / VALUES));
         }
-        Ok(Some(suppress(decode(seen, view.net, view.size, self.config.threshold), &self.config)))
+        let found = suppress(decode(seen, view.net, view.size, self.config.threshold), &self.config);
+        self.net.forget();
+        Ok(Some(found))
     }
 }
 

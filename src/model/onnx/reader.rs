@@ -148,8 +148,8 @@ impl Reader {
         let mut fresh = 0;
         let mut now: Vec<Known> = Vec::new();
         for bbox in boxes {
-            if self.brake.is_pulled() {
-                // What was read so far need not be read again.
+            // One line at least, or it might never be done. What was read so far need not be read again.
+            if fresh > 0 && self.brake.is_pulled() {
                 self.known.extend(now.into_iter().take(MOST_KNOWN.saturating_sub(self.known.len())));
                 return Err(PerceiveError::BrokenOff);
             }
@@ -195,6 +195,14 @@ impl Reader {
         Ok(Some(find_boxes(seen.data, w, h)))
     }
 
+    /// What was found need not be kept for a look that is over.
+    fn done_with<T>(&mut self, seen: Result<T, PerceiveError>) -> Result<T, PerceiveError> {
+        if !matches!(seen, Err(PerceiveError::BrokenOff)) {
+            self.finder.forget();
+        }
+        seen
+    }
+
     /// The text of one box and how sure it is.
     fn recognise(&mut self, pixels: &Pixels<'_>, bbox: &BBox) -> Result<(String, f32), String> {
         let part = part(pixels, bbox);
@@ -220,7 +228,8 @@ impl Perceive for Reader {
     }
 
     fn perceive(&mut self, frame: &RgbFrame, _seen: &[Sighting]) -> Result<Vec<Sighting>, PerceiveError> {
-        self.look(&pixels_for(OCR, frame)?)
+        let seen = self.look(&pixels_for(OCR, frame)?);
+        self.done_with(seen)
     }
 
     fn perceive_part(
@@ -229,7 +238,8 @@ impl Perceive for Reader {
         region: &Region,
         seen: &[Sighting],
     ) -> Result<Option<Vec<Sighting>>, PerceiveError> {
-        self.look_at(&pixels_for(OCR, frame)?, region, seen)
+        let seen = self.look_at(&pixels_for(OCR, frame)?, region, seen);
+        self.done_with(seen)
     }
 
     fn obey(&mut self, brake: Brake) {

@@ -316,19 +316,35 @@ fn another_graph_is_refused_in_words() {
 }
 
 #[test]
-fn a_run_is_broken_off_between_two_layers_and_the_next_is_whole() {
+fn a_run_is_broken_off_between_two_layers_and_goes_on_there_with_the_same_picture_only() {
     let (_, bytes) = net(3, 9);
     let mut net = ours(&bytes, 1).unwrap();
     let paint = |to: &mut [f32]| to.iter_mut().enumerate().for_each(|(i, v)| *v = number(4, i));
     let whole = net.run((6, 8), paint).unwrap().unwrap().data.to_vec();
     let brake = Brake::default();
     net.brake = brake.clone();
-    let broken = brake.armed(6, || {
-        brake.pull(1);
-        net.run((6, 8), paint).unwrap().is_none()
-    });
-    assert!(broken);
+    let broken = |net: &mut Net, paint: &dyn Fn(&mut [f32])| {
+        brake.armed(6, || {
+            brake.pull(1);
+            net.run((6, 8), paint).unwrap().map(|seen| seen.data.to_vec())
+        })
+    };
+    assert_eq!(broken(&mut net, &paint).as_ref(), Some(&whole), "it was not forgotten");
+    net.forget();
+    let mut times = 0;
+    let seen = loop {
+        match broken(&mut net, &paint) {
+            Some(seen) => break seen,
+            None => times += 1,
+        }
+    };
+    assert!(seen == whole && times > 2, "a layer each time: {times}");
+    net.forget();
+    // Another picture comes between.
+    let other = |to: &mut [f32]| to.iter_mut().enumerate().for_each(|(i, v)| *v = number(5, i));
+    assert!(broken(&mut net, &paint).is_none() && broken(&mut net, &other).is_none());
     assert_eq!(net.run((6, 8), paint).unwrap().unwrap().data, whole);
+    assert!(net.run((6, 8), other).unwrap().unwrap().data != whole);
     // Another size, and back.
     assert!(net.run((12, 4), paint).unwrap().is_some());
     assert_eq!(net.run((6, 8), paint).unwrap().unwrap().data, whole);

@@ -74,6 +74,12 @@ impl Room {
         other.map_or(Ok(size), |other| Err(format!("pictures of {size:?} and {other:?} side by side")))
     }
 
+    /// How many numbers a value of this size has.
+    pub(super) fn numbers(&self, value: usize, size: (usize, usize)) -> Refused<usize> {
+        let numbers = size.0.checked_mul(size.1).and_then(|n| n.checked_mul(self.values[value].channels));
+        Ok(numbers.filter(|n| *n <= MOST_NUMBERS).ok_or("a picture that is too large")?)
+    }
+
     /// Makes some values of one size; `work` writes them, one slice each.
     fn make_all(
         &mut self,
@@ -83,8 +89,7 @@ impl Room {
     ) -> Refused<()> {
         let mut buffers = Vec::with_capacity(values.len());
         for &v in values {
-            let numbers = size.0.checked_mul(size.1).and_then(|n| n.checked_mul(self.values[v].channels));
-            let numbers = numbers.filter(|n| *n <= MOST_NUMBERS).ok_or("a picture that is too large")?;
+            let numbers = self.numbers(v, size)?;
             self.sizes[v] = size;
             let mut buffer = std::mem::take(&mut self.buffers[self.values[v].buffer]);
             if buffer.len() < numbers {

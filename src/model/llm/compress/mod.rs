@@ -4,24 +4,28 @@
 //! ([`layers`]), the rest is held out and judged, by the same slow arithmetic, before and after. Then layers, query heads and feed-forward channels go ([`prune`]) and the matrices are
 //! rounded with the error weighed ([`quantize`]). Nothing is trained again, so what is pruned is lost: the report says how much, by the text and by
 //! questions about facts in the prompt, which is what the model is for here ([`task`]).
-//! Embedding, head, norms and biases stay as they are.
+//! On request all but the commonest tokens go ([`vocabulary`]). What is left of embedding and head, norms and biases stay as they are.
 
 mod layers;
 mod prune;
 mod quantize;
 mod task;
+mod vocabulary;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
 use self::layers::{Columns, Head, Seen, embed, failed};
+use self::vocabulary::Vocabulary;
 use super::gguf::{GgufFile, Shape};
 use super::tokenizer::GgufTokenizer;
 use super::transformer::{KvCache, Layer};
 use super::{DeviceChoice, LanguageModel, Llm, LlmError};
 use crate::base::Clock;
+use crate::model::language::TextCodec;
 
 /// Tokens of one sequence.
 const SEQUENCE: usize = 256;
@@ -40,6 +44,8 @@ pub enum Format {
     Q4_0,
     /// 8 bits a weight and a scale for 32 of them.
     Q8_0,
+    /// As they are: then nothing is cut out of them.
+    AsIs,
 }
 
 /// What is to be done.
@@ -53,8 +59,23 @@ pub struct Wanted {
     pub channels: f32,
     /// How many query heads go of those that share a kv head.
     pub heads: usize,
+    /// About how many tokens stay, beside those that the text uses; `None`: all.
+    pub tokens: Option<usize>,
     /// How many questions both models are asked, see `task`.
     pub questions: usize,
+}
+
+impl Wanted {
+    fn check(&self, file: &GgufFile, shape: &Shape) -> Result<(), LlmError> {
+        if self.layers > 0 && shape.layers.saturating_sub(self.layers) < 3 {
+            return Err(file.unsupported(format!("it has {} layers: at least 3 must stay", shape.layers)));
+        }
+        if self.format == Format::AsIs && (self.channels > 0.0 || self.heads > 0) {
+            let rounded = "matrices that channels or heads are taken from are rounded anew: as q4_0 or q8_0";
+            return Err(file.unsupported(rounded));
+        }
+        Ok(())
+    }
 }
 
 /// What a model is like.
@@ -62,7 +83,7 @@ pub struct Wanted {
 pub struct Measured {
     /// Length of the file.
     pub bytes: u64,
-    /// On the text that was held out.
+    /// On the text that was held out, for each token of the file that was read.
     pub perplexity: f64,
     /// Right answers to [`Wanted::questions`] about facts that stand in the prompt (`task`).
     pub right: usize,
@@ -89,6 +110,10 @@ pub struct Report {
     pub channels: (usize, usize),
     /// Query heads of each layer, before and after.
     pub heads: (usize, usize),
+    /// Tokens of the vocabulary, before and after.
+    pub tokens: (usize, usize),
+    /// How many times the tokens of before the held-out text takes.
+    pub longer: f64,
 }
 
 /// Where the work is: `what`, `done` of `all`.
@@ -107,42 +132,88 @@ pub fn compress(
 ) -> Result<Report, LlmError> {
     let mut file = GgufFile::open(from)?;
     let shape = file.shape()?;
-    let kept = shape.layers.saturating_sub(wanted.layers);
-    if wanted.layers > 0 && kept < 3 {
-        return Err(file.unsupported(format!("it has {} layers: at least 3 must stay", shape.layers)));
-    }
+    wanted.check(&file, &shape)?;
     let sequences = cut(&file, text)?;
     let (taught, held) = sequences.split_at(sequences.len() - held_out(sequences.len()));
     let told = |i: usize| tell("looking at the model", i, shape.layers);
     let looked = look(&mut file, &shape, (taught, held), &told)?;
-    let plan = Plan::make(&shape, &looked.seen, wanted);
+    let used = taught.iter().flatten().copied();
+    let vocabulary = wanted.tokens.map(|count| vocabulary::of_file(&file, used, count)).transpose()?;
+    let plan = Plan::make(&shape, &looked.seen, (wanted, vocabulary));
     write::write(&mut file, to, &shape, &plan, tell)?;
-    let measured = (|| -> Result<_, LlmError> {
+    let judged = (|| -> Result<_, LlmError> {
         let mut small = GgufFile::open(to)?;
-        let smaller = small.shape()?;
+        let (codecs, smaller) = ((GgufTokenizer::from_gguf(&file)?, GgufTokenizer::from_gguf(&small)?), small.shape()?);
+        let held_again = plan.spell((&codecs.0, &codecs.1), held);
         let told = |i: usize| tell("judging the new one", i, smaller.layers);
-        let again = look(&mut small, &smaller, (&[], held), &told)?;
-        Ok((again, trial((from, to), (&sequences[0], wanted.questions), clock, tell)?))
+        let again = look(&mut small, &smaller, (&[], &held_again), &told)?;
+        let first = plan.spell((&codecs.0, &codecs.1), &sequences[..1]);
+        let tried = trial((from, to), ([&sequences[0], &first[0]], wanted.questions), clock, tell)?;
+        let before = Foreseen::new(&codecs.0, held, &looked, |token| Some(token));
+        let after = Foreseen::new(&codecs.1, &held_again, &again, |token| plan.number_before(token));
+        Ok((before, after, tried, smaller.vocabulary))
     })();
     // A file that cannot be read again is not left behind.
-    let (again, tried) = measured.inspect_err(|_| drop(std::fs::remove_file(to)))?;
-    let same = looked.likeliest.iter().zip(&again.likeliest).filter(|(a, b)| a == b).count();
-    let measured = |path: &Path, looked: &Looked, tried: Tried| Measured {
+    let (before, after, tried, tokens) = judged.inspect_err(|_| drop(std::fs::remove_file(to)))?;
+    // The last tokens that make no whole sequence are not judged.
+    let judged = before.words.range(..=after.all).count();
+    let same = before.words.iter().filter(|(at, word)| after.words.get(at) == Some(word)).count();
+    let measured = |path: &Path, foreseen: &Foreseen, tried: Tried| Measured {
         bytes: std::fs::metadata(path).map_or(0, |m| m.len()),
-        perplexity: (looked.surprise / looked.likeliest.len() as f64).exp(),
+        perplexity: (foreseen.nats_per_byte * before.bytes as f64 / before.words.len() as f64).exp(),
         right: tried.right,
         prefill: tried.prefill,
         decode: tried.decode,
     };
     Ok(Report {
-        before: measured(from, &looked, tried[0]),
-        after: measured(to, &again, tried[1]),
-        agreement: same as f64 / looked.likeliest.len() as f64,
-        judged: looked.likeliest.len(),
+        before: measured(from, &before, tried[0]),
+        after: measured(to, &after, tried[1]),
+        agreement: same as f64 / judged.max(1) as f64,
+        judged,
         channels: (shape.feed_forward, plan.channels.first().map_or(shape.feed_forward, Vec::len)),
         heads: (shape.heads, plan.heads.first().map_or(shape.heads, Vec::len)),
+        tokens: (shape.vocabulary, tokens),
+        longer: after.tokens_per_byte() / before.tokens_per_byte(),
         dropped: plan.dropped,
     })
+}
+
+/// What a model makes of the held-out text, by the text's bytes: vocabularies differ.
+struct Foreseen {
+    /// After so many bytes: the likeliest next token, by its number in the file that was read; `None`: it has none there.
+    words: BTreeMap<usize, Option<u32>>,
+    /// Bytes that were foretold.
+    bytes: usize,
+    /// Bytes and tokens of all of it.
+    all: usize,
+    tokens: usize,
+    nats_per_byte: f64,
+}
+
+impl Foreseen {
+    fn new(codec: &GgufTokenizer, held: &[Vec<u32>], looked: &Looked, number: impl Fn(u32) -> Option<u32>) -> Self {
+        let (mut words, mut likeliest) = (BTreeMap::new(), looked.likeliest.iter());
+        let (mut at, mut bytes) = (0, 0);
+        for tokens in held {
+            for (i, token) in tokens.iter().enumerate() {
+                let length = codec.bytes(*token).len();
+                at += length;
+                bytes += if i > 0 { length } else { 0 };
+                // Nothing was foretold after the last.
+                if i + 1 < tokens.len()
+                    && let Some(word) = likeliest.next()
+                {
+                    words.insert(at, number(*word));
+                }
+            }
+        }
+        let tokens = held.iter().map(Vec::len).sum();
+        Self { words, bytes, all: at, tokens, nats_per_byte: looked.surprise / bytes.max(1) as f64 }
+    }
+
+    fn tokens_per_byte(&self) -> f64 {
+        self.tokens as f64 / self.all.max(1) as f64
+    }
 }
 
 /// A fifth, but no more than two thousand tokens.
@@ -219,6 +290,8 @@ fn look(
 /// What goes where.
 struct Plan {
     wanted: Wanted,
+    /// What stays of the vocabulary; `None`: all.
+    vocabulary: Option<Vocabulary>,
     dropped: Vec<usize>,
     /// Of each layer that was: the channels that stay.
     channels: Vec<Vec<usize>>,
@@ -229,7 +302,11 @@ struct Plan {
 }
 
 impl Plan {
-    fn make(shape: &Shape, seen: &[(Columns, [Vec<f32>; 2])], wanted: Wanted) -> Self {
+    fn make(
+        shape: &Shape,
+        seen: &[(Columns, [Vec<f32>; 2])],
+        (wanted, vocabulary): (Wanted, Option<Vocabulary>),
+    ) -> Self {
         let influence: Vec<f32> = seen.iter().map(|(c, _)| c.influence).collect();
         let keep = prune::channels_left(shape.feed_forward, wanted.channels, STEP);
         let heads = |energy: &[f32]| {
@@ -238,10 +315,31 @@ impl Plan {
         };
         Self {
             wanted,
+            vocabulary,
             dropped: prune::layers_to_drop(&influence, wanted.layers),
             channels: seen.iter().map(|(_, [_, energy])| prune::channels_to_keep(energy, keep)).collect(),
             heads: seen.iter().map(|(_, [energy, _])| heads(energy)).collect(),
             columns: seen.iter().map(|(c, _)| c.clone()).collect(),
+        }
+    }
+
+    /// The same text in tokens of the new file.
+    fn spell(&self, (before, after): (&GgufTokenizer, &GgufTokenizer), texts: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        let Some(vocabulary) = &self.vocabulary else { return texts.to_vec() };
+        let as_they_are = |tokens: &Vec<u32>| tokens.iter().map(|token| vocabulary.number(*token)).collect();
+        if let Some(same) = texts.iter().map(as_they_are).collect::<Option<Vec<Vec<u32>>>>() {
+            return same;
+        }
+        let bytes: Vec<u8> = texts.iter().flatten().flat_map(|token| before.bytes(*token)).copied().collect();
+        let tokens = after.encode(&String::from_utf8_lossy(&bytes));
+        tokens.chunks_exact(SEQUENCE).map(<[u32]>::to_vec).collect()
+    }
+
+    /// The number that a token of the new file had before.
+    fn number_before(&self, token: u32) -> Option<u32> {
+        match &self.vocabulary {
+            Some(vocabulary) => vocabulary.kept.get(token as usize).copied(),
+            None => Some(token),
         }
     }
 }
@@ -257,7 +355,7 @@ struct Tried {
 /// Of both. Speeds are the better of two runs, in turn, so that a machine with other work slows both alike.
 fn trial(
     (from, to): (&Path, &Path),
-    (tokens, questions): (&[u32], usize),
+    (tokens, questions): ([&Vec<u32>; 2], usize),
     clock: &dyn Clock,
     tell: Tell<'_>,
 ) -> Result<[Tried; 2], LlmError> {
@@ -265,7 +363,8 @@ fn trial(
     let (mut before, mut after) = (load(from)?, load(to)?);
     let mut tried = [Tried::default(); 2];
     for round in 0..2 {
-        for ((path, llm), tried) in [(from, &mut before), (to, &mut after)].into_iter().zip(&mut tried) {
+        let both = [(from, &mut before, tokens[0]), (to, &mut after, tokens[1])];
+        for ((path, llm, tokens), tried) in both.into_iter().zip(&mut tried) {
             let wrong = |e: super::ModelError| LlmError::Corrupt { path: path.to_owned(), reason: e.to_string() };
             if round == 0 {
                 tried.right = task::right(llm, questions, &|i| tell("asking both", i, questions)).map_err(wrong)?;

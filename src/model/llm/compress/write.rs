@@ -24,7 +24,13 @@ pub(super) fn write(
     let mut tensors: Vec<(String, QTensor)> = Vec::new();
     for name in ["token_embd.weight", "output_norm.weight", "output.weight"] {
         if file.has(name) {
-            tensors.push((name.to_owned(), file.whole(name)?));
+            let whole = file.whole(name)?;
+            // Both are a row for each token.
+            let cut = match plan.vocabulary.as_ref().filter(|_| name != "output_norm.weight") {
+                Some(vocabulary) => vocabulary.rows(&whole).map_err(|e| failed(file, &e))?,
+                None => whole,
+            };
+            tensors.push((name.to_owned(), cut));
         }
     }
     for (new, old) in kept.iter().enumerate() {
@@ -55,16 +61,17 @@ fn metadata(file: &GgufFile, shape: &Shape, plan: &Plan, layers: usize) -> Resul
     let count = |n: usize| Value::U32(u32::try_from(n).unwrap_or(u32::MAX));
     // ggml's `LLAMA_FTYPE_MOSTLY_…`, which readers show to people.
     let file_type = match plan.wanted.format {
-        Format::Q4_0 => 2,
-        Format::Q8_0 => 7,
+        Format::Q4_0 => Some(2),
+        Format::Q8_0 => Some(7),
+        Format::AsIs => None,
     };
     let changed = [
         (format!("{arch}.block_count"), count(layers)),
         (format!("{arch}.feed_forward_length"), count(plan.channels.first().map_or(0, Vec::len))),
-        ("general.file_type".to_owned(), Value::U32(file_type)),
     ];
     let mut all: BTreeMap<String, Value> = file.metadata().map(|(k, v)| (k.clone(), v.clone())).collect();
     all.extend(changed);
+    all.extend(file_type.map(|kind| ("general.file_type".to_owned(), Value::U32(kind))));
     let heads = plan.heads.first().map_or(shape.heads, Vec::len);
     if heads != shape.heads {
         all.insert(format!("{arch}.attention.head_count"), count(heads));
@@ -72,6 +79,9 @@ fn metadata(file: &GgufFile, shape: &Shape, plan: &Plan, layers: usize) -> Resul
         for kind in ["key", "value"] {
             all.insert(format!("{arch}.attention.{kind}_length"), count(shape.head_width));
         }
+    }
+    if let Some(vocabulary) = &plan.vocabulary {
+        vocabulary.cut(&arch, &mut all);
     }
     Ok(all)
 }
@@ -112,12 +122,27 @@ fn layer(
         ("ffn_down.weight", [width, wide], &down, Some((channels, 1))),
     ];
     for (part, dims, weights, cut) in parts {
+        let Some(dtype) = plan.wanted.format.dtype() else {
+            out.push((to(part), file.whole(&from(part))?));
+            continue;
+        };
         let whole = file.floats(&from(part), &dims, &Device::Cpu)?;
         let cut = cut.map_or(Ok(whole.clone()), |(stay, side)| at(&whole, stay, side));
-        let made = cut.and_then(|t| rounded(&t, weights, plan.wanted.format));
+        let made = cut.and_then(|t| rounded(&t, weights, dtype));
         out.push((to(part), made.map_err(|e| failed(file, &e))?));
     }
     Ok(())
+}
+
+impl Format {
+    /// What matrices are rounded to.
+    const fn dtype(self) -> Option<GgmlDType> {
+        match self {
+            Self::Q4_0 => Some(GgmlDType::Q4_0),
+            Self::Q8_0 => Some(GgmlDType::Q8_0),
+            Self::AsIs => None,
+        }
+    }
 }
 
 /// What stays of a matrix, and whether that are rows (0) or columns (1); `None`: all of it.
@@ -129,7 +154,7 @@ fn at(whole: &Tensor, stay: &[usize], side: usize) -> Made {
 }
 
 /// `weights`: how much each column matters.
-fn rounded(matrix: &Tensor, weights: &[f32], format: Format) -> candle_core::Result<QTensor> {
+fn rounded(matrix: &Tensor, weights: &[f32], dtype: GgmlDType) -> candle_core::Result<QTensor> {
     let (rows, columns) = matrix.dims2()?;
     if columns % BLOCK != 0 {
         candle_core::bail!("rows of {columns} values do not come out even in blocks of {BLOCK}");
@@ -139,14 +164,10 @@ fn rounded(matrix: &Tensor, weights: &[f32], format: Format) -> candle_core::Res
     let weights: Vec<f32> = weights.iter().map(|w| w + 1e-3 * mean + f32::MIN_POSITIVE).collect();
     let mut bytes = Vec::new();
     for row in matrix.to_vec2::<f32>()? {
-        match format {
-            Format::Q4_0 => to_q4_0(&row, &weights, &mut bytes),
-            Format::Q8_0 => to_q8_0(&row, &mut bytes),
+        match dtype {
+            GgmlDType::Q4_0 => to_q4_0(&row, &weights, &mut bytes),
+            _ => to_q8_0(&row, &mut bytes),
         }
     }
-    let dtype = match format {
-        Format::Q4_0 => GgmlDType::Q4_0,
-        Format::Q8_0 => GgmlDType::Q8_0,
-    };
     QTensor::new(QStorage::from_data(bytes.into(), &Device::Cpu, dtype)?, (rows, columns))
 }

@@ -88,7 +88,7 @@ fn the_finders_net_says_in_8_bits_what_f32_says() {
 }
 
 #[test]
-fn looks_are_broken_off_and_taken_anew() {
+fn looks_are_broken_off_and_go_on_where_they_were() {
     let (Some(path), Some(det), Some(rec)) =
         (weights("yolox-nano/model.onnx"), weights("ppocr/det.onnx"), weights("ppocr/rec.onnx"))
     else {
@@ -106,11 +106,19 @@ fn looks_are_broken_off_and_taken_anew() {
         println!("{}: {} things", expert.name(), whole.len());
         let brake = Brake::default();
         expert.obey(brake.clone());
-        let broken = brake.armed(6, || {
-            brake.pull(1);
-            expert.perceive(&frame, &[])
-        });
-        assert!(matches!(broken, Err(PerceiveError::BrokenOff)), "{}", expert.name());
+        let mut times = 0;
+        let seen = loop {
+            let broken = brake.armed(6, || {
+                brake.pull(1);
+                expert.perceive(&frame, &[])
+            });
+            match broken {
+                Err(PerceiveError::BrokenOff) => times += 1,
+                seen => break seen.unwrap(),
+            }
+        };
+        // Lines that were read are read from one look to the next, too.
+        assert!(seen == whole && times > 10, "{}: {times}", expert.name());
         brake.taken(1);
         assert_eq!(expert.perceive(&frame, &[]).unwrap(), whole, "{}", expert.name());
     }
