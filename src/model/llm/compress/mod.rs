@@ -149,7 +149,7 @@ pub fn compress(
         let again = look(&mut small, &smaller, (&[], &held_again), &told)?;
         let first = plan.spell((&codecs.0, &codecs.1), &sequences[..1]);
         let tried = trial((from, to), ([&sequences[0], &first[0]], wanted.questions), clock, tell)?;
-        let before = Foreseen::new(&codecs.0, held, &looked, |token| Some(token));
+        let before = Foreseen::new(&codecs.0, held, &looked, Some);
         let after = Foreseen::new(&codecs.1, &held_again, &again, |token| plan.number_before(token));
         Ok((before, after, tried, smaller.vocabulary))
     })();
