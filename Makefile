@@ -77,7 +77,7 @@ test-rust: .venv/.ready tests/browser/node_modules/.package-lock.json ## unit an
 	$(CARGO) test --release --locked
 
 .PHONY: test-cuda
-test-cuda: ## the language model on an NVIDIA GPU beside the processor (needs CUDA's compiler; not part of `make test`)
+test-cuda: ## the models on an NVIDIA GPU beside the processor (needs CUDA's compiler; not part of make test)
 	$(CARGO) test --release --locked --features cuda --lib a_gpu_says -- --nocapture
 
 .PHONY: test-web
