@@ -149,7 +149,7 @@ impl Vocabulary {
 /// See [`Vocabulary::choose`].
 pub(super) fn of_file(file: &GgufFile, used: impl Iterator<Item = u32>, count: usize) -> Result<Vocabulary, LlmError> {
     let (tokens, merges) = (file.texts("tokenizer.ggml.tokens")?, file.texts("tokenizer.ggml.merges")?);
-    let types = super::super::tokenizer::token_types(file, tokens.len())?;
+    let types = crate::model::llm::tokenizer::token_types(file, tokens.len())?;
     Ok(Vocabulary::choose((&tokens, &types, &merges), used, count))
 }
 
