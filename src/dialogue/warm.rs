@@ -60,7 +60,8 @@ impl Conversation {
     pub(crate) fn warm_at_once(&mut self, now: MediaTime, out: &mut Vec<Output>) {
         let soon = self.is_asking(now);
         let rested_at = *self.warmth.since.get_or_insert(now) + REST;
-        let prompt = self.warm_prompt(soon || now >= rested_at, now);
+        // Whoever types a few words is done before other turns would be taken in.
+        let prompt = self.warm_prompt(self.is_heard() || now >= rested_at, now);
         let rests_at = (now < rested_at && self.shows_too_many()).then_some(rested_at);
         if self.warmth.prompt.as_ref() == Some(&prompt) {
             self.warmth.again_at = rests_at;
@@ -95,10 +96,15 @@ impl Conversation {
         self.warmth.typed_at = None;
     }
 
-    /// Somebody speaks or types, or what was said is still being recognised.
+    /// Somebody speaks or types, or did so just now.
     fn is_asking(&self, now: MediaTime) -> bool {
         let typing = self.warmth.typed_at.is_some_and(|at| now.since(at) < TYPING);
-        typing || self.speaking.is_some() || self.reading.is_some()
+        typing || self.is_heard()
+    }
+
+    /// Somebody speaks, or what was said is still being recognised.
+    const fn is_heard(&self) -> bool {
+        self.speaking.is_some() || self.reading.is_some()
     }
 
     /// The prompt cache holds something else now.
