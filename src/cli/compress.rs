@@ -80,6 +80,10 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
     if manifest.find(&args.to).is_ok() {
         return Err(refused(format!("`{}` is there already: choose another name with --to", args.to)));
     }
+    if args.format == Format::AsIs && (args.drop_channels > 0.0 || args.drop_heads > 0) {
+        let cut = "--drop-channels and --drop-heads cut matrices, which are rounded anew then";
+        return Err(refused(format!("{cut}: choose --format q4_0 or q8_0 with them")));
+    }
     let from = store.require(model, &*progress)?.join("model.gguf");
     let text = fs::read_to_string(&args.text).map_err(WeightsError::io("read", &args.text))?;
     let dir = config.models.dir.join(&args.to);
