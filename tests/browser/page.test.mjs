@@ -58,10 +58,10 @@ describe("the page", { skip: missing ?? false, concurrency: false }, () => {
     await emit(page, { type: "response.created", response: { id: "r1", status: "in_progress" } });
     await page.waitForSelector("#stop-answer:visible");
     await page.click(".example");
-    assert.deepEqual((await sent(page)).map((e) => e.type).slice(3), ["response.cancel"]);
+    assert.deepEqual((await sent(page)).map((e) => e.type).slice(3), ["input_text.typing", "response.cancel"]);
     await emit(page, { type: "response.done", response: { id: "r1", status: "cancelled", status_details: { reason: "client_cancelled" } } });
-    await page.waitForFunction(() => window.mock.sent.length === 6);
-    assert.equal((await sent(page))[4].item.content[0].text, "What do you see?");
+    await page.waitForFunction(() => window.mock.sent.length === 7);
+    assert.equal((await sent(page))[5].item.content[0].text, "What do you see?");
     assert.match((await turns(page))[1].aside, /Stopped/);
   });
 

@@ -60,6 +60,9 @@ describe("Session", () => {
     await vi.advanceTimersByTimeAsync(6000);
     session.typing();
     expect(calls[0]?.sent.slice(8)).toEqual([{ type: "input_text.typing" }, { type: "input_text.typing" }]);
+    session.say("and this?");
+    session.typing();
+    expect(calls[0]?.sent.at(-1)).toEqual({ type: "input_text.typing" });
     await session.stop();
     expect(calls[0]?.ended).toBe(1);
     expect(phases).toEqual(["connecting", "live", "ended"]);

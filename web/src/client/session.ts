@@ -99,6 +99,7 @@ export class Session extends Emitter<SessionEvents> {
   private lastSeq = 0;
   private ackedSeq = 0;
   private attempt = 0;
+  /** Of the question that is being typed; the next one is told of anew. */
   private typedAt = -TYPING_MS;
   private abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -157,6 +158,7 @@ export class Session extends Emitter<SessionEvents> {
     const id = newId("item");
     const item: ItemCreate = { id, type: "message", role: "user", content: [{ type: "input_text", text }] };
     if (!this.send({ type: "conversation.item.create", item })) return null;
+    this.typedAt = -TYPING_MS;
     this.send({ type: "response.create" });
     return id;
   }
@@ -188,6 +190,7 @@ export class Session extends Emitter<SessionEvents> {
     }
     const item: ItemCreate = { type: "message", role: "user", content };
     const sent = this.send({ type: "conversation.item.create", event_id: id, item });
+    this.typedAt = -TYPING_MS;
     const instructions = options.instructions === undefined ? {} : { instructions: options.instructions };
     const asked = sent && this.send({ type: "response.create", event_id: `${id}_create`, response: { metadata: { ask: id }, ...instructions } });
     if (!asked) throw new Error("there is no connection");
