@@ -197,8 +197,9 @@ fn peer(path: &Path, prompt: usize, new: usize, device: DeviceChoice) {
 
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let device = words.pop_if(|w| w.parse::<DeviceChoice>().is_ok());
-    let device = device.and_then(|d| d.parse().ok()).unwrap_or_default();
+    let named = words.last().and_then(|w| w.parse::<DeviceChoice>().ok());
+    words.truncate(words.len() - usize::from(named.is_some()));
+    let device = named.unwrap_or_default();
     if let [path, prompt, new] = words.as_slice() {
         let count = |word: &String| word.parse().expect("a count of tokens");
         return peer(Path::new(path), count(prompt), count(new), device);

@@ -80,7 +80,15 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
     if manifest.find(&args.to).is_ok() {
         return Err(refused(format!("`{}` is there already: choose another name with --to", args.to)));
     }
-    if args.format == Format::AsIs && (args.drop_channels > 0.0 || args.drop_heads > 0) {
+    let wanted = Wanted {
+        format: args.format,
+        layers: args.drop_layers,
+        channels: args.drop_channels,
+        heads: args.drop_heads,
+        tokens: args.keep_tokens.map(|n| n as usize),
+        questions: args.questions.into(),
+    };
+    if wanted.cuts_what_is_kept() {
         let cut = "--drop-channels and --drop-heads cut matrices, which are rounded anew then";
         return Err(refused(format!("{cut}: choose --format q4_0 or q8_0 with them")));
     }
@@ -92,14 +100,6 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
     entry(&args.to, Role::Llm, &model.licence, &about, &Digest { size: 1, sha256: "0".repeat(64) })?;
     fs::create_dir_all(&dir).map_err(WeightsError::io("create", &dir))?;
     let to = dir.join("model.gguf");
-    let wanted = Wanted {
-        format: args.format,
-        layers: args.drop_layers,
-        channels: args.drop_channels,
-        heads: args.drop_heads,
-        tokens: args.keep_tokens.map(|n| n as usize),
-        questions: args.questions.into(),
-    };
     let told = std::cell::RefCell::new(String::new());
     let tell = |what: &str, done: usize, all: usize| {
         let mut told = told.borrow_mut();

@@ -299,57 +299,46 @@ fn vendor_events_go_only_to_those_who_asked() {
     }
 }
 
+fn warm_ups(out: &[Output]) -> usize {
+    out.iter().filter(|o| matches!(o, Output::Warm { .. })).count()
+}
+
+/// Warm-ups while the scene changes so many times, ten times a second.
+fn warm_ups_of_changes(t: &mut Talk, times: usize) -> usize {
+    (0..times)
+        .map(|_| {
+            let mut facts = (*cup(t.now)).clone();
+            facts.objects[0].label = format!("thing at {:?}", t.now);
+            let n = warm_ups(&t.put(Input::Scene(Arc::new(facts))));
+            t.after(100);
+            n
+        })
+        .sum()
+}
+
 #[test]
 fn the_cache_is_warmed_while_nobody_waits_and_not_more_often_than_allowed() {
-    let warmed = |out: &[Output]| out.iter().filter(|o| matches!(o, Output::Warm { .. })).count();
     let mut t = Talk::seeing();
-    let mut scene = 0;
-    let mut changes = |t: &mut Talk, times: usize| -> usize {
-        let mut n = 0;
-        for _ in 0..times {
-            scene += 1;
-            let mut facts = (*cup(t.now)).clone();
-            facts.objects[0].label = format!("thing{scene}");
-            n += warmed(&t.put(Input::Scene(Arc::new(facts))));
-            t.after(100);
-        }
-        n
-    };
     // A second between the first two, then half a minute: whoever speaks or types is heard of in time.
-    let n = changes(&mut t, 400);
+    let n = warm_ups_of_changes(&mut t, 400);
     assert!((1..=2).contains(&n), "{n} in forty seconds");
-    assert_eq!(warmed(&t.put(Input::SpeechStarted { at: t.now })), 1, "whoever speaks will ask");
-    let n = changes(&mut t, 40);
+    assert_eq!(warm_ups(&t.put(Input::SpeechStarted { at: t.now })), 1, "whoever speaks will ask");
+    let n = warm_ups_of_changes(&mut t, 40);
     assert!((3..=5).contains(&n), "{n} in four seconds of speech");
 }
 
 #[test]
 fn typing_warms_the_cache_and_who_writes_without_a_word_of_it_is_kept_warm() {
-    let warmed = |out: &[Output]| out.iter().filter(|o| matches!(o, Output::Warm { .. })).count();
     let soon = |out: &[Output]| out.iter().any(|o| matches!(o, Output::Warm { soon: true, .. }));
-    let mut scene = 0;
-    let mut changes = |t: &mut Talk, times: usize| -> usize {
-        (0..times)
-            .map(|_| {
-                scene += 1;
-                let mut facts = (*cup(t.now)).clone();
-                facts.objects[0].label = format!("thing{scene}");
-                let n = warmed(&t.put(Input::Scene(Arc::new(facts))));
-                t.after(100);
-                n
-            })
-            .sum()
-    };
-    let typing = json!({"type": "input_text.typing"});
     let mut t = Talk::seeing();
-    changes(&mut t, 50);
-    assert!(soon(&t.client(typing.clone())), "whoever types will ask");
-    let n = changes(&mut t, 40);
+    warm_ups_of_changes(&mut t, 50);
+    assert!(soon(&t.client(json!({"type": "input_text.typing"}))), "whoever types will ask");
+    let n = warm_ups_of_changes(&mut t, 40);
     assert!((3..=5).contains(&n), "{n} in four seconds of typing");
-    let mut finish = |t: &mut Talk| {
+    let finish = |t: &mut Talk| {
         let (id, _) = generated(&t.ask("Is there a cup?")).expect("begun");
         t.answer(&id, " a cup.");
-        changes(t, 400)
+        warm_ups_of_changes(t, 400)
     };
     let n = finish(&mut t);
     assert!((2..=4).contains(&n), "{n} in forty seconds: it will be told of the next question, too");

@@ -140,16 +140,16 @@ impl Net {
         self.picture.resize(numbers, 0.0);
         paint(&mut self.picture);
         let same = |b: &Begun| b.level == level && b.size == size && b.picture == self.picture;
-        let mut begun = self.begun.take().filter(same);
-        if begun.is_none() {
-            let picture = self.picture.clone();
-            self.room.make(0, size, |_, to| {
-                to.copy_from_slice(&picture);
-                Ok(())
-            })?;
-            begun = Some(Begun { level, size, picture, next: 0 });
-        }
-        let Some(mut begun) = begun else { return Ok(None) };
+        let mut begun = match self.begun.take().filter(same) {
+            Some(begun) => begun,
+            None => {
+                self.room.make(0, size, |_, to| {
+                    to.copy_from_slice(&self.picture);
+                    Ok(())
+                })?;
+                Begun { level, size, picture: std::mem::take(&mut self.picture), next: 0 }
+            }
+        };
         let (from, mut p) = (begun.next, Product { level, team: &mut self.team });
         for (i, step) in self.steps.iter().enumerate().skip(from) {
             if i > from && self.brake.is_pulled() {

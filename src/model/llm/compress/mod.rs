@@ -66,11 +66,17 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Whether matrices are to stay as they are and to be cut, which rounds them anew.
+    #[must_use]
+    pub fn cuts_what_is_kept(&self) -> bool {
+        self.format == Format::AsIs && (self.channels > 0.0 || self.heads > 0)
+    }
+
     fn check(&self, file: &GgufFile, shape: &Shape) -> Result<(), LlmError> {
         if self.layers > 0 && shape.layers.saturating_sub(self.layers) < 3 {
             return Err(file.unsupported(format!("it has {} layers: at least 3 must stay", shape.layers)));
         }
-        if self.format == Format::AsIs && (self.channels > 0.0 || self.heads > 0) {
+        if self.cuts_what_is_kept() {
             let rounded = "matrices that channels or heads are taken from are rounded anew: as q4_0 or q8_0";
             return Err(file.unsupported(rounded));
         }

@@ -26,15 +26,14 @@ pub(super) struct Vocabulary {
 }
 
 /// Tokens that two others make, and of which.
-struct Made<'a> {
-    id_of: HashMap<&'a str, u32>,
+struct Made {
     /// The token that a merge makes, its parts, in the order of the list; `None` where a token is missing.
     all: Vec<Option<(u32, [u32; 2])>>,
     parts_of: HashMap<u32, [u32; 2]>,
 }
 
-impl<'a> Made<'a> {
-    fn new(tokens: &[&'a str], merges: &[&str]) -> Self {
+impl Made {
+    fn new(tokens: &[&str], merges: &[&str]) -> Self {
         let id_of: HashMap<&str, u32> = (0..).zip(tokens).map(|(id, token)| (*token, id)).collect();
         let made = |merge: &&str| {
             let (a, b) = merge.split_once(' ')?;
@@ -46,7 +45,7 @@ impl<'a> Made<'a> {
         for (whole, parts) in all.iter().flatten() {
             parts_of.entry(*whole).or_insert(*parts);
         }
-        Self { id_of, all, parts_of }
+        Self { all, parts_of }
     }
 }
 
@@ -58,7 +57,7 @@ struct Staying {
 
 impl Staying {
     /// With a token those that it is made of.
-    fn add(&mut self, token: u32, made: &Made<'_>) {
+    fn add(&mut self, token: u32, made: &Made) {
         let mut left = vec![token];
         while let Some(token) = left.pop() {
             let Some(stays) = self.stays.get_mut(token as usize).filter(|stays| !**stays) else { continue };
@@ -88,7 +87,7 @@ impl Vocabulary {
         used.for_each(|token| staying.add(token, &made));
         let by_rank = made.all.iter().flatten().map(|(whole, _)| *whole);
         // Rows come out even as long as there are any.
-        for token in by_rank.chain(made.id_of.values().copied().collect::<std::collections::BTreeSet<_>>()) {
+        for token in by_rank.chain((0..).zip(tokens).map(|(id, _)| id)) {
             if staying.count >= count && staying.count.is_multiple_of(STEP) {
                 break;
             }
