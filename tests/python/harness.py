@@ -138,6 +138,11 @@ class Server:
             assert time.monotonic() < deadline, f"{left} sessions after {seconds} s instead of {count}"
             time.sleep(0.1)
 
+    async def wait_until_away(self) -> None:
+        """Until it has noticed that a client is cut off: only then does that session make room."""
+        while not await asyncio.to_thread(self.metric, "sightline_sessions_away"):
+            await asyncio.sleep(0.05)
+
     def stop(self, seconds: float = 10) -> int:
         """The exit code after SIGTERM."""
         self.process.send_signal(signal.SIGTERM)

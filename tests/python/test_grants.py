@@ -236,8 +236,7 @@ def test_a_page_that_is_loaded_anew_takes_the_place_that_it_left(guarded):
         line, _ = await resumable(guarded, token)
         assert (await refusal(guarded, **with_key(token)))[0] == 429
         line.transport.abort()
-        while not guarded.metric("sightline_sessions_away"):
-            await asyncio.sleep(0.05)
+        await guarded.wait_until_away()
         async with Talk.open(guarded, **with_key(token)):
             pass
 
@@ -256,8 +255,7 @@ def test_a_token_that_is_good_once_opens_one_session_and_is_still_good_to_come_b
         status, _, error = await refusal(guarded, **with_key(once))
         assert (status, error["code"]) == (403, "client_secret_used")
         line.transport.abort()
-        while not guarded.metric("sightline_sessions_away"):
-            await asyncio.sleep(0.05)
+        await guarded.wait_until_away()
         again = await websockets.connect(f"{guarded.ws}?resume={token}&last_seq=0", **with_key(once))
         assert json.loads(await again.recv())["type"] == "session.resumed"
         await again.close()
@@ -272,8 +270,7 @@ def test_only_a_session_that_is_counted_under_the_same_name_makes_room(guarded):
         mine, another = [await secret(guarded, PLAIN, grants={"max_sessions": 1}) for _ in range(2)]
         line, token = await resumable(guarded, mine)
         line.transport.abort()
-        while not guarded.metric("sightline_sessions_away"):
-            await asyncio.sleep(0.05)
+        await guarded.wait_until_away()
         async with Talk.open(guarded, **with_key(another)):
             assert (await refusal(guarded, **with_key(another)))[0] == 429
             again = await websockets.connect(f"{guarded.ws}?resume={token}&last_seq=0", **with_key(mine))

@@ -266,8 +266,7 @@ def test_a_session_waits_for_its_time_and_makes_room_for_others(start_server):
             await websockets.connect(f"{server.ws}?{EXT}")
         assert full.value.response.status_code == 429 and full.value.response.headers["Retry-After"]
         line.cut()
-        while not server.metric("sightline_sessions_away"):
-            await asyncio.sleep(0.05)
+        await server.wait_until_away()
         assert (await asyncio.to_thread(http, server.url + "/readyz"))[0] == 200
         newcomer = Line(server.ws)
         await newcomer.connect()
@@ -371,6 +370,7 @@ def test_what_is_forgotten_does_not_come_back_with_the_session(start_server, tmp
             await asyncio.sleep(0.1)
         await asyncio.sleep(2)
         line.cut()
+        await server.wait_until_away()
         # Another takes its place: it is in the archive alone.
         other = Line(server.ws)
         await other.connect()
