@@ -1,7 +1,8 @@
 //! Opus packets of one live stream → 40 ms buffers of 16 kHz mono.
 //!
 //! Floor 2. In: [`AccessUnit`] (one Opus packet). Out: [`Pcm`] of exactly 640 samples, on GStreamer's thread, times without jitter.
-//! Packets of 20 ms are decoded two at a time, where the first would not fill a buffer: nothing comes out later, and the graph runs half as often.
+//! Packets of 20 ms are decoded two at a time, where the first would not fill a buffer: nothing comes out later, and the graph runs half as often. While nobody
+//! speaks, two buffers' worth are ([`AudioDecoder::be_patient`]): waking the graph and the listener costs more than the sound does.
 //! Loses: `Corrupt` (a packet that breaks the format; its time is concealed), `AudioOverflow` (a defect of ours).
 
 use std::collections::VecDeque;
@@ -23,6 +24,9 @@ use super::opus::{is_single, join, packet_duration};
 use super::timeline::{Offsets, Timeline};
 use super::{DecodeConfig, DecodeError, init};
 
+/// What is decoded at once while nobody speaks.
+const UNHURRIED: Duration = Duration::from_millis(80);
+
 /// One live audio stream's decoder. Dropping it stops its graph and joins its threads, which blocks for some milliseconds: drop it on a
 /// blocking thread.
 pub struct AudioDecoder {
@@ -35,6 +39,7 @@ pub struct AudioDecoder {
     backlog: VecDeque<Item>,
     /// Waits for the packet after it.
     held: Option<Packet>,
+    patient: bool,
 }
 
 /// One on its way into the graph.
@@ -103,6 +108,7 @@ impl AudioDecoder {
             timeline: Timeline::default(),
             backlog: VecDeque::new(),
             held: None,
+            patient: false,
         })
     }
 
@@ -132,19 +138,34 @@ impl AudioDecoder {
             let at = gst::ClockTime::from_useconds(place.at).saturating_sub(length);
             self.backlog.push_back(Item::Hole(gst::event::Gap::builder(at).duration(length).build()));
         }
-        match self.held.take() {
+        let packet = match self.held.take() {
+            None => packet,
             Some(first) => match first.with(&packet) {
-                Some(both) => self.backlog.push_back(both.item()),
-                None => self.backlog.extend([first.item(), packet.item()]),
+                Some(both) => both,
+                None => {
+                    self.backlog.push_back(first.item());
+                    packet
+                }
             },
-            None if self.may_wait(&packet) => self.held = Some(packet),
-            None => self.backlog.push_back(packet.item()),
+        };
+        if self.may_wait(&packet) {
+            self.held = Some(packet);
+        } else {
+            self.backlog.push_back(packet.item());
         }
         self.drain();
     }
 
-    /// Whether nothing would come out of it before the next one anyway.
+    /// Whether sound may come out up to 40 ms late: nobody speaks, and nobody waits for what is heard.
+    pub const fn be_patient(&mut self, patient: bool) {
+        self.patient = patient;
+    }
+
+    /// Whether nothing would come out of it before the next one anyway, or nobody waits for it.
     fn may_wait(&self, packet: &Packet) -> bool {
+        if self.patient {
+            return packet.duration < UNHURRIED;
+        }
         let samples = packet.duration.as_micros() * u128::from(Pcm::RATE_HZ) / 1_000_000;
         let full = self.shared.level.load(Ordering::Relaxed) as u128 + samples >= Pcm::BUFFER_SAMPLES as u128;
         !full && is_single(&packet.data)

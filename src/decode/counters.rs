@@ -29,8 +29,7 @@ pub struct DecodeStats {
     pub last_decode_us: u64,
 }
 
-/// The same, shared between the pusher and GStreamer's thread.
-#[derive(Debug)]
+/// The same, shared between the pusher and GStreamer's thread. What is counted for every frame is looked up once.
 pub(super) struct Counters {
     codec: Codec,
     pushed: AtomicU64,
@@ -38,6 +37,8 @@ pub(super) struct Counters {
     failures: AtomicU64,
     lost: [AtomicU64; REASONS.len()],
     last_decode_us: AtomicU64,
+    out_total: metrics::Counter,
+    decode_seconds: metrics::Histogram,
 }
 
 impl Counters {
@@ -49,6 +50,8 @@ impl Counters {
             failures: AtomicU64::new(0),
             lost: Default::default(),
             last_decode_us: AtomicU64::new(0),
+            out_total: metrics::counter!("sightline_decode_out_total", "codec" => codec.name()),
+            decode_seconds: metrics::histogram!("sightline_decode_seconds", "codec" => codec.name()),
         }
     }
 
@@ -58,12 +61,12 @@ impl Counters {
 
     pub(super) fn out(&self) {
         self.out.fetch_add(1, Ordering::Relaxed);
-        metrics::counter!("sightline_decode_out_total", "codec" => self.codec.name()).increment(1);
+        self.out_total.increment(1);
     }
 
     pub(super) fn decode_us(&self, us: u64) {
         self.last_decode_us.store(us, Ordering::Relaxed);
-        metrics::histogram!("sightline_decode_seconds", "codec" => self.codec.name()).record(us as f64 / 1e6);
+        self.decode_seconds.record(us as f64 / 1e6);
     }
 
     pub(super) fn failed(&self) {

@@ -13,48 +13,64 @@ const MAX_FRAME_BYTES: usize = 1_275;
 
 /// How long a well-formed packet plays; `None` if it breaks a rule of the format.
 pub(super) fn packet_duration(packet: &[u8]) -> Option<Duration> {
-    let (&toc, body) = packet.split_first()?;
-    let frame = frame_samples(toc);
-    let frames = match toc & 3 {
-        0 => (body.len() <= MAX_FRAME_BYTES).then_some(1),
-        1 => (body.len().is_multiple_of(2) && body.len() / 2 <= MAX_FRAME_BYTES).then_some(2),
-        2 => {
-            let (first, rest) = frame_length(body)?;
-            (first <= rest.len() && rest.len() - first <= MAX_FRAME_BYTES).then_some(2)
-        }
-        _ => many_frames(body),
-    }?;
-    let samples = frame * frames;
-    (frames > 0 && samples <= MAX_SAMPLES_48K).then(|| Duration::from_micros(u64::from(samples) * 1_000 / 48))
+    let samples = frame_samples(*packet.first()?) * u32::try_from(frames(packet)?.len()).ok()?;
+    (samples <= MAX_SAMPLES_48K).then(|| Duration::from_micros(u64::from(samples) * 1_000 / 48))
 }
 
-/// Whether it holds one frame of at most 20 ms: two such make a packet that every decoder takes.
+/// Whether it holds one frame of at most 20 ms.
 pub(super) fn is_single(packet: &[u8]) -> bool {
     packet.first().is_some_and(|toc| toc & 3 == 0 && frame_samples(*toc) <= 960)
 }
 
-/// One packet of two frames out of two packets of one each (RFC 6716 §3.2.3, §3.2.4): a decoder is set up and its result passed on once for both. `None` where they are coded
-/// differently, or are not single ones.
+/// One packet of the frames of two (RFC 6716 §3.2.3 to §3.2.5): a decoder is set up and its result passed on once for both. `None` where they are coded
+/// differently, or play for more than a packet may.
 pub(super) fn join(first: &[u8], second: &[u8]) -> Option<Bytes> {
-    let ((toc, a), (other, b)) = (first.split_first()?, second.split_first()?);
-    if toc != other || !is_single(first) || a.len().max(b.len()) > MAX_FRAME_BYTES {
+    let (toc, other) = (*first.first()?, *second.first()?);
+    let mut all = frames(first)?;
+    all.extend(frames(second)?);
+    let samples = frame_samples(toc) * u32::try_from(all.len()).ok()?;
+    if (toc ^ other) & !3 != 0 || samples > MAX_SAMPLES_48K {
         return None;
     }
-    let mut joined = BytesMut::with_capacity(a.len() + b.len() + 3);
-    if a.len() == b.len() {
-        joined.put_u8(toc | 1);
-    } else {
-        joined.put_u8(toc | 2);
-        // Below 252 a byte; else one of 252 to 255, and one that counts fours.
-        let low = if a.len() < 252 { a.len() } else { 252 + a.len() % 4 };
-        joined.put_u8(u8::try_from(low).ok()?);
-        if low >= 252 {
-            joined.put_u8(u8::try_from((a.len() - low) / 4).ok()?);
+    let (last, others) = all.split_last()?;
+    let even = others.iter().all(|f| f.len() == last.len());
+    let mut joined = BytesMut::with_capacity(first.len() + second.len() + 2 * all.len());
+    match (others.len(), even) {
+        (1, true) => joined.put_u8(toc & !3 | 1),
+        (1, false) => joined.put_u8(toc & !3 | 2),
+        _ => {
+            joined.put_u8(toc | 3);
+            joined.put_u8(u8::try_from(all.len()).ok()? | if even { 0 } else { 0x80 });
         }
     }
-    joined.put_slice(a);
-    joined.put_slice(b);
+    if !even {
+        others.iter().for_each(|f| put_length(&mut joined, f.len()));
+    }
+    all.iter().for_each(|f| joined.put_slice(f));
     Some(joined.freeze())
+}
+
+/// Below 252 a byte; else one of 252 to 255, and one that counts fours (RFC 6716 §3.2.1).
+fn put_length(to: &mut BytesMut, length: usize) {
+    let low = if length < 252 { length } else { 252 + length % 4 };
+    let bytes = [low, (length - low) / 4].map(|b| u8::try_from(b).unwrap_or(u8::MAX));
+    to.put_slice(if low < 252 { &bytes[..1] } else { &bytes });
+}
+
+/// Its frames; `None` if it breaks a rule of the format.
+fn frames(packet: &[u8]) -> Option<Vec<&[u8]>> {
+    let (&toc, body) = packet.split_first()?;
+    let frames = match toc & 3 {
+        0 => vec![body],
+        1 if body.len().is_multiple_of(2) => <[_; 2]>::from(body.split_at(body.len() / 2)).to_vec(),
+        1 => return None,
+        2 => {
+            let (first, rest) = frame_length(body)?;
+            <[_; 2]>::from(rest.split_at_checked(first)?).to_vec()
+        }
+        _ => many_frames(body)?,
+    };
+    frames.iter().all(|f| f.len() <= MAX_FRAME_BYTES).then_some(frames)
 }
 
 /// Samples of one frame at 48 kHz, by the configuration number in the top five bits (RFC 6716 table 2).
@@ -82,10 +98,10 @@ fn frame_length(data: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// Code 3 (RFC 6716 §3.2.5): any number of frames, with padding; `None` if the lengths do not add up.
-fn many_frames(body: &[u8]) -> Option<u32> {
+fn many_frames(body: &[u8]) -> Option<Vec<&[u8]>> {
     let (&head, mut rest) = body.split_first()?;
-    let frames = usize::from(head & 0x3f);
-    if frames == 0 || frames > 48 {
+    let count = usize::from(head & 0x3f);
+    if count == 0 || count > 48 {
         return None;
     }
     if head & 0x40 != 0 {
@@ -100,17 +116,23 @@ fn many_frames(body: &[u8]) -> Option<u32> {
         }
         rest = rest.get(..rest.len().checked_sub(padding)?)?;
     }
-    if head & 0x80 == 0 {
-        return (rest.len() % frames == 0 && rest.len() / frames <= MAX_FRAME_BYTES)
-            .then(|| u32::try_from(frames).unwrap_or(u32::MAX));
+    let mut lengths = vec![rest.len() / count; count - 1];
+    if head & 0x80 != 0 {
+        for length in &mut lengths {
+            let (read, after) = frame_length(rest)?;
+            (*length, rest) = (read, after);
+        }
+    } else if !rest.len().is_multiple_of(count) {
+        return None;
     }
-    let mut total = 0;
-    for _ in 1..frames {
-        let (length, after) = frame_length(rest)?;
-        total += length;
+    let mut frames = Vec::with_capacity(count);
+    for length in lengths {
+        let (frame, after) = rest.split_at_checked(length)?;
+        frames.push(frame);
         rest = after;
     }
-    (total <= rest.len() && rest.len() - total <= MAX_FRAME_BYTES).then(|| u32::try_from(frames).unwrap_or(u32::MAX))
+    frames.push(rest);
+    Some(frames)
 }
 
 #[cfg(test)]
@@ -119,7 +141,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{MAX_FRAME_BYTES, frame_length, join, packet_duration};
+    use super::{Bytes, MAX_FRAME_BYTES, frames, join, packet_duration};
 
     #[test]
     fn durations_follow_the_configuration_number() {
@@ -144,32 +166,43 @@ mod tests {
     }
 
     #[test]
-    fn only_single_frames_of_one_coding_are_joined() {
+    fn only_frames_of_one_coding_are_joined_and_120_ms_at_most() {
         let celt = |n: usize| [&[31 << 3][..], &vec![7; n]].concat();
         assert!(join(&celt(80), &celt(80)).is_some_and(|p| p[0] & 3 == 1));
         assert!(join(&celt(80), &celt(1)).is_some_and(|p| p[0] & 3 == 2 && p[1] == 80));
-        let silk_60 = [3 << 3, 1, 2];
         let two = [31 << 3 | 1, 1, 2];
+        assert_eq!(join(&two, &celt(1)).as_deref(), Some(&[31 << 3 | 3, 3, 1, 2, 7][..]));
+        assert_eq!(join(&two, &celt(2)).as_deref(), Some(&[31 << 3 | 3, 0x83, 1, 1, 1, 2, 7, 7][..]));
+        let silk_60 = [3 << 3, 1, 2];
+        let both = join(&silk_60, &silk_60).unwrap();
+        assert_eq!(packet_duration(&both), Some(Duration::from_millis(120)));
         let too_long = celt(MAX_FRAME_BYTES + 1);
-        for (a, b) in
-            [(&celt(3)[..], &[30 << 3, 1][..]), (&silk_60, &silk_60), (&two, &two), (&[], &[]), (&too_long, &celt(1))]
-        {
+        for (a, b) in [(&celt(3)[..], &[30 << 3, 1][..]), (&both, &silk_60), (&[], &[]), (&too_long, &celt(1))] {
             assert_eq!(join(a, b), None, "{a:?} {b:?}");
         }
     }
 
+    /// A packet of these frames, by joining it from single ones.
+    fn packet(config: u8, frames: &[Vec<u8>]) -> Option<Bytes> {
+        let single = |frame: &Vec<u8>| Bytes::from([&[config << 3][..], frame].concat());
+        let (first, rest) = frames.split_first()?;
+        rest.iter().try_fold(single(first), |all, frame| join(&all, &single(frame)))
+    }
+
     proptest! {
         #[test]
-        fn two_joined_play_for_both_and_hold_both(config in 0_u8..32, a in prop::collection::vec(any::<u8>(), 0..=MAX_FRAME_BYTES), b in prop::collection::vec(any::<u8>(), 0..=MAX_FRAME_BYTES)) {
-            let packet = |frame: &[u8]| [&[config << 3][..], frame].concat();
-            let (first, second) = (packet(&a), packet(&b));
-            let (Some(each), joined) = (packet_duration(&first), join(&first, &second)) else { return Ok(()) };
-            prop_assert_eq!(joined.is_some(), each <= Duration::from_millis(20));
+        fn what_is_joined_plays_for_all_and_holds_all(
+            config in 0_u8..32,
+            first in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..=MAX_FRAME_BYTES), 1..5),
+            second in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 1..5),
+        ) {
+            let (Some(a), Some(b)) = (packet(config, &first), packet(config, &second)) else { return Ok(()) };
+            let (Some(of_a), Some(of_b)) = (packet_duration(&a), packet_duration(&b)) else { return Ok(()) };
+            let joined = join(&a, &b);
+            prop_assert_eq!(joined.is_some(), of_a + of_b <= Duration::from_millis(120));
             let Some(joined) = joined else { return Ok(()) };
-            prop_assert_eq!(packet_duration(&joined), Some(each * 2));
-            let body = &joined[1..];
-            let (at, frames) = if joined[0] & 3 == 1 { (a.len(), body) } else { frame_length(body).unwrap() };
-            prop_assert_eq!(frames.split_at(at), (&a[..], &b[..]));
+            prop_assert_eq!(packet_duration(&joined), Some(of_a + of_b));
+            prop_assert_eq!(frames(&joined).unwrap(), [first, second].concat());
         }
 
         #[test]

@@ -10,7 +10,7 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use super::PeerEvent;
 use super::assemble::{Assembled, Assembler, AssemblerConfig, RtpPacket};
 use super::peer::{Shared, UnitSink};
-use crate::base::{AccessUnit, Codec, MediaTime};
+use crate::base::{AccessUnit, MediaTime};
 
 /// A sender needs time to make a keyframe, and each costs it several frames' worth of bandwidth.
 const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
@@ -35,6 +35,9 @@ struct Source {
     payload_type: u8,
     assembler: Assembler,
     last_packet: MediaTime,
+    /// Units and bytes so far, for metrics: looked up once, not for each.
+    units: metrics::Counter,
+    bytes: metrics::Counter,
 }
 
 impl TrackTask {
@@ -114,7 +117,9 @@ impl TrackTask {
         tracing::debug!(kind = kind(self.video), codec = codec.name(), ssrc, "following an RTP stream");
         self.shared.timeline().open(ssrc, codec.clock_rate_hz());
         let assembler = Assembler::new(codec, AssemblerConfig::for_codec(codec));
-        self.source = Some(Source { ssrc, payload_type, assembler, last_packet: now });
+        let units = metrics::counter!("sightline_ingest_units_total", "codec" => codec.name());
+        let bytes = metrics::counter!("sightline_ingest_unit_bytes_total", "codec" => codec.name());
+        self.source = Some(Source { ssrc, payload_type, assembler, last_packet: now, units, bytes });
         true
     }
 
@@ -144,7 +149,8 @@ impl TrackTask {
             match item {
                 Assembled::Unit(unit) => {
                     let capture = self.shared.timeline().capture(source.ssrc, unit.timestamp, unit.arrival);
-                    count_unit(codec, unit.data.len());
+                    source.units.increment(1);
+                    source.bytes.increment(unit.data.len() as u64);
                     sink(AccessUnit {
                         codec,
                         data: unit.data,
@@ -177,12 +183,6 @@ impl TrackTask {
             tracing::debug!(%error, "keyframe request not sent");
         }
     }
-}
-
-fn count_unit(codec: Codec, bytes: usize) {
-    metrics::counter!("sightline_ingest_units_total", "codec" => codec.name()).increment(1);
-    metrics::counter!("sightline_ingest_unit_bytes_total", "codec" => codec.name())
-        .increment(u64::try_from(bytes).unwrap_or(0));
 }
 
 const fn kind(video: bool) -> &'static str {

@@ -218,6 +218,12 @@ impl Listener {
         matches!(self.state, State::Speaking { .. })
     }
 
+    /// Whether nothing is heard that is speech or may become it (voice mode only).
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        matches!(self.state, State::Quiet)
+    }
+
     /// How loud the newest buffer was: root mean square in dBFS, -100 for silence.
     #[must_use]
     pub const fn level_dbfs(&self) -> f32 {

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::actor::Msg;
+use super::hearing::Calm;
 use super::player::{Place, Player};
 use super::wiring::MediaIn;
 use super::{ClientPort, Outgoing, Services, SessionError};
@@ -123,9 +124,9 @@ pub(super) fn start(accepted: Accepted, port: ClientPort, tasks: &TaskTracker, e
 }
 
 fn sinks(services: &Services, media: MediaIn, cell: &PeerCell) -> MediaSinks {
-    let MediaIn { frames, sound, .. } = media;
+    let MediaIn { frames, sound, calm, .. } = media;
     let mut video = VideoLane { services: services.clone(), frames, peer: Arc::clone(cell), decoder: None };
-    let mut audio = AudioLane { services: services.clone(), sound, decoder: None };
+    let mut audio = AudioLane { services: services.clone(), sound, calm, decoder: None };
     MediaSinks { video: Box::new(move |unit| video.push(unit)), audio: Box::new(move |unit| audio.push(unit)) }
 }
 
@@ -176,6 +177,7 @@ impl VideoLane {
 struct AudioLane {
     services: Services,
     sound: Tx<Pcm>,
+    calm: Calm,
     decoder: Option<AudioDecoder>,
 }
 
@@ -188,6 +190,7 @@ impl AudioLane {
             }
         }
         if let Some(decoder) = &mut self.decoder {
+            decoder.be_patient(self.calm.is_set());
             decoder.push(unit);
         }
     }

@@ -1,5 +1,7 @@
 //! The listening task: decoded sound, or sound from the wire, → voice activity → utterances.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -13,6 +15,23 @@ use crate::wire::{AudioFormat, WireError};
 
 /// Sound buffers between two `audio.level` reports: 5 × 40 ms.
 const LEVEL_EVERY: u32 = 5;
+
+/// Buffers without a voice before sound is no longer in a hurry: 2 s.
+const STILL: u32 = 50;
+
+/// Whether nobody speaks and nobody waits for what is heard, so that sound may come two buffers at a time. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Calm(Arc<AtomicBool>);
+
+impl Calm {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, calm: bool) {
+        self.0.store(calm, Ordering::Relaxed);
+    }
+}
 
 /// What the session asks of its listener.
 #[derive(Debug)]
@@ -45,6 +64,10 @@ pub(super) struct Hearing {
     pub(super) buffers: u32,
     /// An answer is under way: the conversation wants to know what is heard.
     pub(super) attends: bool,
+    /// What it is told who decodes sound.
+    pub(super) calm: Calm,
+    /// Buffers since a voice was heard last.
+    pub(super) still: u32,
 }
 
 /// Sound that came over the wire, on its way to 16 kHz. Its clock is its own length: capture time goes on where the last buffer ended.
@@ -88,6 +111,9 @@ impl Hearing {
         self.listener.cleaned(self.cleaner.is_at_work(pcm.start));
         let millis = pcm.samples.len() as u64 * 1_000 / u64::from(Pcm::RATE_HZ);
         let heard = self.listener.push(&self.cleaner.clean(pcm));
+        let voice = self.listener.is_speaking() || self.listener.evidence().is_some();
+        self.still = if voice { 0 } else { self.still.saturating_add(1) };
+        self.settle();
         for lost in heard.lost {
             metrics::counter!("sightline_audio_lost_total", "reason" => lost.reason.label()).increment(1);
         }
@@ -97,7 +123,7 @@ impl Hearing {
         for event in heard.events {
             let _ = self.out.send(Msg::Listen(event)).await;
         }
-        if self.attends && (self.listener.is_speaking() || self.listener.evidence().is_some()) {
+        if self.attends && voice {
             let sound = self.listener.early();
             let voice = Msg::Voice { evidence: self.listener.evidence(), at: self.listener.heard_until(), sound };
             // What comes late is worth nothing: the next buffer says it again.
@@ -115,6 +141,10 @@ impl Hearing {
         }
     }
 
+    fn settle(&self) {
+        self.calm.set(!self.attends && self.listener.is_quiet() && self.still >= STILL);
+    }
+
     async fn on_command(&mut self, command: HearCommand) {
         match command {
             HearCommand::Configure(config, now) => self.configure(config, now).await,
@@ -122,6 +152,7 @@ impl Hearing {
             HearCommand::Attend(on) => {
                 self.attends = on;
                 self.listener.guard(on);
+                self.settle();
             }
             HearCommand::NeedSilence { voiced_until, needed } => {
                 if let Some(event) = self.listener.need_silence(voiced_until, needed) {
@@ -143,7 +174,9 @@ impl Hearing {
     }
 
     async fn configure(&mut self, config: ListenConfig, now: MediaTime) {
-        match self.listener.set_config(config, now) {
+        let outcome = self.listener.set_config(config, now);
+        self.settle();
+        match outcome {
             Ok(None) => {}
             Ok(Some(event)) => {
                 let _ = self.out.send(Msg::Listen(event)).await;

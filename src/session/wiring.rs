@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::actor::{Actor, Msg};
 use super::grant::Grant;
-use super::hearing::Hearing;
+use super::hearing::{Calm, Hearing};
 use super::keeper::keeper;
 use super::lifetime::Lifetime;
 use super::ports::ClientPort;
@@ -42,6 +42,8 @@ pub struct MediaIn {
     pub frames: Tx<Picture>,
     /// Sound; never dropped.
     pub sound: Tx<Pcm>,
+    /// Whether the listener is in no hurry for sound.
+    pub(super) calm: Calm,
     /// Our own voice as it is played, 16 kHz, by the clock: what of it comes back is taken out of `sound`. At most 2 s wait.
     pub played: Tx<Pcm>,
     /// Capture time of the newest picture that was fully dealt with.
@@ -176,7 +178,10 @@ pub(super) async fn open(
     };
     let echo = Arc::clone(&services.echo);
     let make_echo = move || echo();
+    let calm = Calm::default();
     let hearing = Hearing {
+        calm: calm.clone(),
+        still: 0,
         sound: sound_out,
         played: played_out,
         cleaner: Cleaner::new(make_echo),
@@ -260,7 +265,7 @@ pub(super) async fn open(
         drop(said);
     };
     tasks.spawn(conversation.instrument(span));
-    let media = MediaIn { frames, sound, played, progress: progress_out, news: inbox };
+    let media = MediaIn { frames, sound, calm, played, progress: progress_out, news: inbox };
     Ok(Opened { clients, media, away, closed, trace })
 }
 

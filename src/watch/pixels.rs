@@ -108,20 +108,20 @@ impl Thumb {
         row: impl Fn(usize) -> &'a [u8],
         at: impl Fn(&[u8], usize) -> u32,
     ) -> Self {
-        let mut sums = vec![(0_u32, 0_u32); Self::W * Self::H];
-        let columns: Vec<(usize, usize)> = ticks(width, Self::W);
-        for (y, cy) in ticks(height, Self::H) {
-            let row = row(y);
-            let line = &mut sums[cy * Self::W..(cy + 1) * Self::W];
-            for &(x, cx) in &columns {
-                let cell = &mut line[cx];
-                cell.0 += at(row, x);
-                cell.1 += 1;
+        let mut sums = vec![0_u32; Self::W * Self::H];
+        let (columns, rows) = (ticks(width, Self::W), ticks(height, Self::H));
+        let (across, down) = (columns.len() / Self::W, rows.len() / Self::H);
+        for (line, rows) in sums.chunks_exact_mut(Self::W).zip(rows.chunks_exact(down)) {
+            for &y in rows {
+                let row = row(y);
+                for (cell, columns) in line.iter_mut().zip(columns.chunks_exact(across)) {
+                    *cell += columns.iter().map(|x| at(row, *x)).sum::<u32>();
+                }
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "at most a few thousand samples of at most 65,280")]
-        let mean = |(sum, n): (u32, u32)| sum as f32 / n.max(1) as f32;
-        Self { cells: sums.into_iter().map(|cell| ((mean(cell) - low) / range).clamp(0.0, 1.0)).collect() }
+        #[expect(clippy::cast_precision_loss, reason = "at most 25 samples of at most 65,280")]
+        let mean = |sum: u32| sum as f32 / (across * down) as f32;
+        Self { cells: sums.into_iter().map(|sum| ((mean(sum) - low) / range).clamp(0.0, 1.0)).collect() }
     }
 
     /// All cells, row by row.
@@ -198,10 +198,10 @@ fn luma(rgb: &[u8]) -> u32 {
     u32::from(rgb[0]) * 77 + u32::from(rgb[1]) * 150 + u32::from(rgb[2]) * 29
 }
 
-/// Sample positions along one side with the cell each falls into; every cell gets at least one.
-fn ticks(len: usize, cells: usize) -> Vec<(usize, usize)> {
+/// Sample positions along one side: as many for each cell, at least one.
+fn ticks(len: usize, cells: usize) -> Vec<usize> {
     let n = cells * Thumb::SAMPLES.min(len.div_ceil(cells));
-    (0..n).map(|i| ((i * len + len / 2) / n, i * cells / n)).map(|(at, cell)| (at.min(len - 1), cell)).collect()
+    (0..n).map(|i| ((i * len + len / 2) / n).min(len - 1)).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "3072 values")]

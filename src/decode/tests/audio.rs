@@ -9,8 +9,8 @@ use rand::{Rng, SeedableRng};
 use super::clips::{Audio, share, tone, unit};
 use crate::base::{AccessUnit, Codec, MediaTime, Pcm};
 
-/// The sound begins at 5 s, and two milliseconds that the resampler keeps are made up for before it.
-const BEGIN_MS: u64 = 4_998;
+/// The sound begins at 5 s.
+const BEGIN_MS: u64 = 5_000;
 
 fn samples(all: &[Pcm]) -> Vec<f32> {
     all.iter().flat_map(|p| p.samples.iter().copied()).collect()
@@ -49,6 +49,27 @@ fn a_buffer_comes_out_with_the_packet_that_fills_it() {
             assert_eq!(pcm.start, MediaTime::from_millis(BEGIN_MS + 20 * (i as u64 - 1)));
         }
     }
+}
+
+#[test]
+fn while_nobody_speaks_two_buffers_come_at_once_and_sound_the_same() {
+    let (mut patient, mut eager) = (Audio::start(), Audio::start());
+    patient.decoder.be_patient(true);
+    for (i, u) in tone(440, 42, 1).into_iter().enumerate() {
+        eager.push(u.clone());
+        patient.push(u);
+        match i {
+            0..3 => assert_eq!(patient.decoder.stats().out, 0),
+            3 => assert_eq!(patient.sound.recv_timeout(Duration::from_secs(10)).unwrap().start.as_millis(), BEGIN_MS),
+            // Somebody speaks: from here on nothing waits.
+            38 => patient.decoder.be_patient(false),
+            _ => {}
+        }
+    }
+    let (patient, eager) = (patient.rest(), eager.rest());
+    assert_eq!((patient.len() + 1, eager.len()), (21, 21));
+    assert!(patient.iter().zip(&eager[1..]).all(|(a, b)| a.start == b.start));
+    assert_eq!(samples(&patient), samples(&eager[1..]));
 }
 
 #[test]

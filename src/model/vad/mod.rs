@@ -9,16 +9,22 @@ use crate::listen::SpeechProbability;
 /// Samples in one frame: 16 ms.
 const FRAME_SAMPLES: usize = 256;
 
-/// One speaker's voice detector. It remembers some frames, so every stream needs its own.
+/// So many frames of nothing at all, and the detector remembers next to nothing else (its state fades, by a thousandth of a probability that is left): four seconds.
+const SETTLED: u32 = 250;
+
+/// One speaker's voice detector. It remembers some frames, so every stream needs its own. Of a microphone that is muted only the beginning is looked at.
 pub struct EarshotVad {
     detector: Box<Detector>,
+    /// Frames in a row whose samples are all 0, and what was thought of the last one.
+    empty: u32,
+    of_nothing: f32,
 }
 
 impl EarshotVad {
     /// A detector that has heard nothing. The weights are part of the program.
     #[must_use]
     pub fn new() -> Self {
-        Self { detector: Box::default() }
+        Self { detector: Box::default(), empty: 0, of_nothing: 0.0 }
     }
 }
 
@@ -34,11 +40,18 @@ impl SpeechProbability for EarshotVad {
     }
 
     fn probability(&mut self, frame: &[f32]) -> f32 {
+        let empty = frame.iter().all(|s| *s == 0.0);
+        if empty && self.empty >= SETTLED {
+            return self.of_nothing;
+        }
+        self.empty = if empty { self.empty + 1 } else { 0 };
         // A frame of another length is refused with -1, which clamps to "no speech".
-        self.detector.predict_f32(frame).clamp(0.0, 1.0)
+        self.of_nothing = self.detector.predict_f32(frame).clamp(0.0, 1.0);
+        self.of_nothing
     }
 
     fn reset(&mut self) {
+        self.empty = 0;
         self.detector.reset();
     }
 }

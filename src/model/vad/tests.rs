@@ -27,6 +27,19 @@ fn share_voiced(sound: &[f32]) -> f32 {
 }
 
 #[test]
+fn what_follows_a_muted_microphone_is_judged_as_if_all_of_it_had_been_heard() {
+    let (mut ours, mut all) = (EarshotVad::new(), EarshotVad::new());
+    let mut judge = |frame: &[f32]| (ours.probability(frame), all.detector.predict_f32(frame).clamp(0.0, 1.0));
+    for seconds in [1, 7] {
+        let sound = [noise(8_192, 0.1), vec![0.0; 16_128 * seconds], noise(8_192, 0.02)].concat();
+        for (i, frame) in sound.chunks_exact(256).enumerate() {
+            let (ours, all) = judge(frame);
+            assert!((ours - all).abs() < 3e-3, "frame {i}: {ours} instead of {all}");
+        }
+    }
+}
+
+#[test]
 fn silence_noise_and_a_hum_are_no_speech() {
     let hum: Vec<f32> = (0..32_000).map(|n| (n as f32 * 50.0 * std::f32::consts::TAU / 16_000.0).sin() * 0.2).collect();
     for (what, sound) in [("silence", vec![0.0; 32_000]), ("noise", noise(32_000, 0.1)), ("hum", hum)] {
