@@ -2,7 +2,8 @@
 """The language model beside llama.cpp: the same GGUF, the same tokens, the same threads, alternating, in one run.
 
 A prompt in one piece, then tokens one by one, each time in a fresh process; llama.cpp through llama-cpp-python's C interface, compiled for this machine. Prints
-tokens per second, median (least to most), and our median by theirs.
+tokens per second, median (least to most), and our median by theirs. `--unquantized MODEL.gguf` sets beside it, in the same turns, what quantizing began with: those weights
+in 16 bits, in llama.cpp. They are dequantized from the file, so only their speed says something.
 """
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 THEIRS = pathlib.Path(__file__).with_name("llama_cpp_speed.py")
@@ -40,33 +42,60 @@ def machine() -> str:
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
 
 
+TO_F16 = """
+import sys, llama_cpp
+params = llama_cpp.llama_model_quantize_default_params()
+params.ftype, params.allow_requantize = llama_cpp.LLAMA_FTYPE_MOSTLY_F16, True
+sys.exit(llama_cpp.llama_model_quantize(sys.argv[1].encode(), sys.argv[2].encode(), params))
+"""
+
+
+def cell(rates: list[float]) -> str:
+    return f"{statistics.median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})"
+
+
+def compare(options: argparse.Namespace, binary: str, model: str, threads: int, unquantized: str | None) -> set[str]:
+    """Prints the rows of one model; the versions that ran."""
+    ours, theirs, whole = [], [], []
+    count = [str(PROMPT), str(NEW)]
+    for _ in range(options.rounds):
+        ours.append(last_line([binary, model, *count], RAYON_NUM_THREADS=str(threads), CANDLE_NUM_THREADS="1"))
+        theirs.append(last_line([sys.executable, str(THEIRS), model, str(threads), *count]))
+        if unquantized:
+            whole.append(last_line([sys.executable, str(THEIRS), unquantized, str(threads), *count]))
+    for what in ("prefill", "decode"):
+        a, b, c = ([r[what] for r in runs] for runs in (ours, theirs, whole))
+        cells = [cell(a), cell(b), f"{statistics.median(a) / statistics.median(b):.2f}"]
+        if c:
+            cells += [cell(c), f"{statistics.median(a) / statistics.median(c):.2f}"]
+        print(f"| {pathlib.Path(model).parent.name} | {threads} | {what} | {' | '.join(cells)} |", flush=True)
+    return {f"sightline's kernels: {ours[-1]['level']}", f"{theirs[-1]['version']}, {theirs[-1]['built_for']}"}
+
+
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("models", nargs="*", default=[str(MODELS / name / "model.gguf") for name in NAMES])
     args.add_argument("--ours", help="the built bench `engine`; built when left out")
     args.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     args.add_argument("--rounds", type=int, default=5)
+    args.add_argument("--unquantized", help="a model to run in 16 bits beside the others")
     args.add_argument("--data", help="not used")
     options = args.parse_args()
     binary = options.ours or build()
     print(f"{datetime.date.today()}, {machine()}")
     print(f"prompt of {PROMPT} tokens, {NEW} new ones, {options.rounds} rounds in turn; tokens per second, median (least to most)\n")
-    print("| model | threads | | sightline | llama.cpp | ours by theirs |")
-    print("|---|---|---|---|---|---|")
-    versions = set()
-    for model in options.models:
-        for threads in options.threads:
-            ours, theirs = [], []
-            for _ in range(options.rounds):
-                count = [str(PROMPT), str(NEW)]
-                ours.append(last_line([binary, model, *count], RAYON_NUM_THREADS=str(threads), CANDLE_NUM_THREADS="1"))
-                theirs.append(last_line([sys.executable, str(THEIRS), model, str(threads), *count]))
-            versions |= {f"sightline's kernels: {ours[-1]['level']}", f"{theirs[-1]['version']}, {theirs[-1]['built_for']}"}
-            for what in ("prefill", "decode"):
-                a, b = [r[what] for r in ours], [r[what] for r in theirs]
-                cell = lambda r: f"{statistics.median(r):.1f} ({min(r):.1f} to {max(r):.1f})"
-                ratio = statistics.median(a) / statistics.median(b)
-                print(f"| {pathlib.Path(model).parent.name} | {threads} | {what} | {cell(a)} | {cell(b)} | {ratio:.2f} |", flush=True)
+    columns = ["model", "threads", "", "sightline", "llama.cpp", "ours by theirs"]
+    with tempfile.TemporaryDirectory() as folder:
+        unquantized = None
+        if options.unquantized:
+            unquantized = str(pathlib.Path(folder, "f16.gguf"))
+            subprocess.run([sys.executable, "-c", TO_F16, options.unquantized, unquantized], check=True, capture_output=True)
+            columns += ["llama.cpp, 16 bits", "ours by that"]
+        print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+        versions = set()
+        for model in options.models:
+            for threads in options.threads:
+                versions |= compare(options, binary, model, threads, unquantized)
     print("\n" + "\n".join(sorted(versions)))
 
 

@@ -67,11 +67,13 @@ impl Conversation {
             self.warmth.again_at = rests_at;
             return;
         }
+        // Whoever writes out of the blue may do so at any moment after an answer: what was said is taken in as if he were about to.
+        let hurried = soon || (self.warmth.unannounced && self.warmth.idle == 0);
         self.warmth.idle = if soon { 0 } else { self.warmth.idle + 1 };
         let next_at = now + self.limits.warm_every * (1 << self.doublings());
         self.warmth.prompt = Some(prompt.clone());
         self.warmth.again_at = Some(rests_at.map_or(next_at, |at| at.min(next_at)));
-        out.push(Output::Warm { prompt, soon });
+        out.push(Output::Warm { prompt, soon: hurried });
     }
 
     /// How often the time up to the next warm-up has doubled. The first takes in the turn that is over, the second what the camera shows by then.

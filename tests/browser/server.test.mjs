@@ -89,7 +89,7 @@ describe("questions and answers", { skip, concurrency: false }, () => {
   });
 
   test("reads the text that is held up", async () => {
-    const { turns, facts, errors } = await converse({ url: server.url, picture: drawings["hello-42"], typed: ["What does the sign say?"], name: "hello", timeout: PATIENCE });
+    const { turns, facts, errors } = await converse({ url: server.url, picture: drawings["hello-42"], typed: ["What does the sign say?"], name: "hello", timeout: PATIENCE, seen: ["texts"] });
     assert.match(turns[0].answer, /hello|42/i);
     assert.ok(facts.texts.some((x) => /HELLO/.test(x.text)), JSON.stringify(facts.texts));
     assert.equal(turns[0].status, "completed");

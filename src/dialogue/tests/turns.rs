@@ -337,13 +337,15 @@ fn typing_warms_the_cache_and_who_writes_without_a_word_of_it_is_kept_warm() {
     assert!((3..=5).contains(&n), "{n} in four seconds of typing");
     let finish = |t: &mut Talk| {
         let (id, _) = generated(&t.ask("Is there a cup?")).expect("begun");
-        t.answer(&id, " a cup.");
-        warm_ups_of_changes(t, 400)
+        let after = soon(&t.answer(&id, " a cup."));
+        (after, warm_ups_of_changes(t, 400))
     };
-    let n = finish(&mut t);
+    let (hurried, n) = finish(&mut t);
     assert!((2..=4).contains(&n), "{n} in forty seconds: it will be told of the next question, too");
-    let n = finish(&mut t);
+    assert!(!hurried, "and there is time until then");
+    let (hurried, n) = finish(&mut t);
     assert!((5..=7).contains(&n), "{n} in forty seconds: of that one it was not");
+    assert!(hurried, "the next may come at once");
 }
 
 #[test]

@@ -13,8 +13,8 @@ function markCapture() {
   };
 }
 
-/** Shows a picture, or several one after the other, and asks spoken questions, one after another, then typed ones. Closes the browser afterwards. `turnsExpected`: not every question is to be answered. */
-export async function converse({ url, picture, questions = [], typed = [], lead = 2.5, gap = 9, name = "turn", timeout = 90000, page: pageOptions = {}, before, after, turnsExpected = Infinity }) {
+/** Shows a picture, or several one after the other, and asks spoken questions, one after another, then typed ones. Closes the browser afterwards. `turnsExpected`: not every question is to be answered. `seen`: what is waited for before something is typed, as `waitSeen` takes it. */
+export async function converse({ url, picture, questions = [], typed = [], lead = 2.5, gap = 9, name = "turn", timeout = 90000, page: pageOptions = {}, before, after, turnsExpected = Infinity, seen }) {
   const make = Array.isArray(picture) ? makeReel : makeClip;
   const clip = await make(picture, artifact(`${name}.mjpeg`));
   const times = await makeSpeech(questions.map((text, n) => ({ text, at: lead + n * gap })), artifact(`${name}.wav`));
@@ -28,7 +28,7 @@ export async function converse({ url, picture, questions = [], typed = [], lead 
     await before?.(page);
     const turns = [];
     for (const [n, time] of times.slice(0, turnsExpected).entries()) turns.push(await spokenTurn(page, n, time, timeout));
-    if (questions.length === 0) await waitSeen(page);
+    if (questions.length === 0) await waitSeen(page, seen);
     for (const text of typed) turns.push(await typedTurn(page, text, timeout));
     const screenshot = artifact(`${name}.png`);
     await page.screenshot({ path: screenshot });
@@ -43,11 +43,10 @@ export async function converse({ url, picture, questions = [], typed = [], lead 
   }
 }
 
-/** Waits until perception has said something about the picture; a picture of nothing is let through after a while. */
-export async function waitSeen(page, timeout = 20000) {
-  const seen = () =>
-    window.__wire.some((e) => e.type === "scene.facts" && (e.unusable || e.objects.length + e.labels.length + e.texts.length > 0));
-  await page.waitForFunction(seen, null, { timeout, polling: 100 }).catch(() => undefined);
+/** Waits until perception has said something about the picture, of one of these kinds; a picture of nothing is let through after a while. */
+export async function waitSeen(page, kinds = ["objects", "labels", "texts"], timeout = 20000) {
+  const seen = (kinds) => window.__wire.some((e) => e.type === "scene.facts" && (e.unusable || kinds.some((kind) => e[kind].length > 0)));
+  await page.waitForFunction(seen, kinds, { timeout, polling: 100 }).catch(() => undefined);
 }
 
 async function spokenTurn(page, n, time, timeout) {
