@@ -216,3 +216,72 @@ impl Hearing {
         self.hear(pcm).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{DECODE_TO_LISTEN, PLAYED_TO_LISTEN, WhenFull, queue};
+    use crate::listen::{SpeechProbability, TurnDetection};
+
+    /// Takes what is loud for speech.
+    struct Loud;
+
+    impl SpeechProbability for Loud {
+        fn frame_samples(&self) -> usize {
+            256
+        }
+
+        fn probability(&mut self, frame: &[f32]) -> f32 {
+            frame[128].abs()
+        }
+
+        fn reset(&mut self) {}
+    }
+
+    async fn hear(hearing: &mut Hearing, buffers: u32, level: f32) {
+        for _ in 0..buffers {
+            let start = MediaTime::from_millis(u64::from(hearing.buffers) * 40);
+            hearing.hear(Pcm { start, samples: vec![level; Pcm::BUFFER_SAMPLES].into() }).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn sound_is_in_no_hurry_while_nobody_speaks_and_nothing_is_answered() {
+        let (_sound, sound) = queue(DECODE_TO_LISTEN, WhenFull::Refuse);
+        let (_played, played) = queue(PLAYED_TO_LISTEN, WhenFull::DropOldest);
+        let (_commands, commands) = mpsc::channel(1);
+        let (out, _told) = mpsc::channel(1_000);
+        let listener = Listener::new(Box::new(Loud), ListenConfig::default()).unwrap();
+        let (cleaner, calm) = (Cleaner::new(|| unreachable!("nothing is played")), Calm::default());
+        let (wire, buffers, attends, still) = (None, 0, false, 0);
+        let mut hearing = Hearing {
+            sound,
+            played,
+            cleaner,
+            commands,
+            out,
+            listener,
+            wire,
+            buffers,
+            attends,
+            calm: calm.clone(),
+            still,
+        };
+        hear(&mut hearing, STILL - 1, 0.0).await;
+        assert!(!calm.is_set(), "somebody may just have spoken");
+        hear(&mut hearing, 1, 0.0).await;
+        assert!(calm.is_set());
+        hearing.on_command(HearCommand::Attend(true)).await;
+        assert!(!calm.is_set(), "an answer may be interrupted");
+        hearing.on_command(HearCommand::Attend(false)).await;
+        assert!(calm.is_set());
+        hear(&mut hearing, 10, 0.9).await;
+        assert!(!calm.is_set(), "somebody speaks");
+        hear(&mut hearing, 2 * STILL, 0.0).await;
+        assert!(calm.is_set());
+        let manual = ListenConfig { turn_detection: TurnDetection::Manual, ..ListenConfig::default() };
+        hearing.on_command(HearCommand::Configure(manual, MediaTime::from_millis(10_000))).await;
+        hear(&mut hearing, 2 * STILL, 0.0).await;
+        assert!(!calm.is_set(), "what is committed is what was said until then");
+    }
+}
