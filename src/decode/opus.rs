@@ -13,8 +13,14 @@ const MAX_FRAME_BYTES: usize = 1_275;
 
 /// How long a well-formed packet plays; `None` if it breaks a rule of the format.
 pub(super) fn packet_duration(packet: &[u8]) -> Option<Duration> {
-    let samples = frame_samples(*packet.first()?) * u32::try_from(frames(packet)?.len()).ok()?;
-    (samples <= MAX_SAMPLES_48K).then(|| Duration::from_micros(u64::from(samples) * 1_000 / 48))
+    let samples = samples(*packet.first()?, frames(packet)?.len())?;
+    Some(Duration::from_micros(u64::from(samples) * 1_000 / 48))
+}
+
+/// What so many frames play at 48 kHz; `None` if no packet may play for so long.
+fn samples(toc: u8, frames: usize) -> Option<u32> {
+    let samples = frame_samples(toc).checked_mul(u32::try_from(frames).ok()?)?;
+    (samples <= MAX_SAMPLES_48K).then_some(samples)
 }
 
 /// Whether it holds one frame of at most 20 ms.
@@ -28,8 +34,7 @@ pub(super) fn join(first: &[u8], second: &[u8]) -> Option<Bytes> {
     let (toc, other) = (*first.first()?, *second.first()?);
     let mut all = frames(first)?;
     all.extend(frames(second)?);
-    let samples = frame_samples(toc) * u32::try_from(all.len()).ok()?;
-    if (toc ^ other) & !3 != 0 || samples > MAX_SAMPLES_48K {
+    if (toc ^ other) & !3 != 0 || samples(toc, all.len()).is_none() {
         return None;
     }
     let (last, others) = all.split_last()?;

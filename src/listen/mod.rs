@@ -29,4 +29,4 @@ pub use stable::Stable;
 pub use voicing::Evidence;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

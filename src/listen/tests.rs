@@ -12,7 +12,7 @@ const FRAME: usize = 256;
 const MS: usize = 16;
 
 /// The probability is the loudness of the frame's middle sample.
-struct Written;
+pub(crate) struct Written;
 
 impl SpeechProbability for Written {
     fn frame_samples(&self) -> usize {

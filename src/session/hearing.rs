@@ -111,8 +111,8 @@ impl Hearing {
         self.listener.cleaned(self.cleaner.is_at_work(pcm.start));
         let millis = pcm.samples.len() as u64 * 1_000 / u64::from(Pcm::RATE_HZ);
         let heard = self.listener.push(&self.cleaner.clean(pcm));
-        let voice = self.listener.is_speaking() || self.listener.evidence().is_some();
-        self.still = if voice { 0 } else { self.still.saturating_add(1) };
+        let sounds = self.listener.is_speaking() || self.listener.evidence().is_some();
+        self.still = if sounds { 0 } else { self.still.saturating_add(1) };
         self.settle();
         for lost in heard.lost {
             metrics::counter!("sightline_audio_lost_total", "reason" => lost.reason.label()).increment(1);
@@ -123,7 +123,7 @@ impl Hearing {
         for event in heard.events {
             let _ = self.out.send(Msg::Listen(event)).await;
         }
-        if self.attends && voice {
+        if self.attends && sounds {
             let sound = self.listener.early();
             let voice = Msg::Voice { evidence: self.listener.evidence(), at: self.listener.heard_until(), sound };
             // What comes late is worth nothing: the next buffer says it again.
@@ -221,22 +221,8 @@ impl Hearing {
 mod tests {
     use super::*;
     use crate::flow::{DECODE_TO_LISTEN, PLAYED_TO_LISTEN, WhenFull, queue};
-    use crate::listen::{SpeechProbability, TurnDetection};
-
-    /// Takes what is loud for speech.
-    struct Loud;
-
-    impl SpeechProbability for Loud {
-        fn frame_samples(&self) -> usize {
-            256
-        }
-
-        fn probability(&mut self, frame: &[f32]) -> f32 {
-            frame[128].abs()
-        }
-
-        fn reset(&mut self) {}
-    }
+    use crate::listen::TurnDetection;
+    use crate::listen::tests::Written;
 
     async fn hear(hearing: &mut Hearing, buffers: u32, level: f32) {
         for _ in 0..buffers {
@@ -251,7 +237,7 @@ mod tests {
         let (_played, played) = queue(PLAYED_TO_LISTEN, WhenFull::DropOldest);
         let (_commands, commands) = mpsc::channel(1);
         let (out, _told) = mpsc::channel(1_000);
-        let listener = Listener::new(Box::new(Loud), ListenConfig::default()).unwrap();
+        let listener = Listener::new(Box::new(Written), ListenConfig::default()).unwrap();
         let (cleaner, calm) = (Cleaner::new(|| unreachable!("nothing is played")), Calm::default());
         let (wire, buffers, attends, still) = (None, 0, false, 0);
         let mut hearing = Hearing {
