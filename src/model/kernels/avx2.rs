@@ -68,6 +68,9 @@ unsafe fn some<const CODE: u8, const OFFSETS: bool, const VNNI: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         match left {
+            6.. if CODE == EIGHT && !VNNI => wide::<CODE, OFFSETS, 6>(s, a, from, out),
+            4.. if CODE >= SMALL && !VNNI && left % 3 == 1 => wide::<CODE, OFFSETS, 4>(s, a, from, out),
+            3.. if CODE >= SMALL && !VNNI => wide::<CODE, OFFSETS, 3>(s, a, from, out),
             4.. => tile::<CODE, OFFSETS, VNNI, 4>(s, a, from, out),
             2.. => tile::<CODE, OFFSETS, VNNI, 2>(s, a, from, out),
             _ => tile::<CODE, OFFSETS, VNNI, 1>(s, a, from, out),
@@ -117,6 +120,80 @@ unsafe fn tile<const CODE: u8, const OFFSETS: bool, const VNNI: bool, const T: u
         }
     }
     T
+}
+
+/// Tokens `from` to `from + T` of codes that are a byte each: a vector of weights is read once and multiplied with all tokens' inputs, and half a strip is
+/// done before the other, so that the sums of a block stay in registers. The same sums as [`tile`], bit for bit.
+#[inline(always)]
+unsafe fn wide<const CODE: u8, const OFFSETS: bool, const T: usize>(
+    s: &Strip<'_>,
+    a: &Rows<'_>,
+    from: usize,
+    out: &mut [[f32; ROWS]],
+) -> usize {
+    let columns = s.blocks * BLOCK;
+    // SAFETY: `b` is less than the strip's blocks and `from + t` less than the tokens, so all reads are within the slices.
+    unsafe {
+        let shift = _mm_cvtsi32_si128(s.zero as i32);
+        for half in 0..2 {
+            let halves =
+                |of: &[u8], b: usize| _mm256_cvtph_ps(_mm_loadu_si128(of.as_ptr().add(b * 32 + 16 * half).cast()));
+            let mut sums = [_mm256_setzero_ps(); T];
+            for b in 0..s.blocks {
+                let codes = s.codes.as_ptr().add(b * 512 + 32 * half);
+                let dots = dots::<CODE, T>(codes, a.codes.as_ptr().add(from * columns + b * BLOCK), columns);
+                let scale = halves(s.scales, b);
+                for (t, (sum, mut dot)) in sums.iter_mut().zip(dots).enumerate() {
+                    let at = (from + t) * s.blocks + b;
+                    let less = _mm256_set1_epi32(*a.less.get_unchecked(at));
+                    if !OFFSETS && CODE != EIGHT {
+                        dot = _mm256_add_epi32(dot, _mm256_sll_epi32(less, shift));
+                    }
+                    let of = _mm256_set1_ps(*a.scales.get_unchecked(at));
+                    *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale, of), *sum);
+                    if OFFSETS {
+                        *sum =
+                            _mm256_fnmadd_ps(halves(s.offsets, b), _mm256_mul_ps(of, _mm256_cvtepi32_ps(less)), *sum);
+                    }
+                }
+            }
+            for (sum, out) in sums.iter().zip(&mut out[from..from + T]) {
+                _mm256_storeu_ps(out.as_mut_ptr().add(8 * half), *sum);
+            }
+        }
+    }
+    T
+}
+
+/// Products of half a block's codes, 64 bytes apart, with the 32 inputs of each of some tokens, `columns` apart.
+#[inline(always)]
+unsafe fn dots<const CODE: u8, const T: usize>(codes: *const u8, x: *const i8, columns: usize) -> [__m256i; T] {
+    // SAFETY: the caller's promise that all are there; the processor has AVX2.
+    unsafe {
+        let ones = _mm256_set1_epi16(1);
+        let input = |t: usize, j: usize| _mm256_set1_epi32(x.add(t * columns).cast::<i32>().add(j).read_unaligned());
+        let mut sums = [_mm256_setzero_si256(); T];
+        // As in `dot`: pairs of products of codes of 8 bits fill 16 bits, of 5 four such.
+        let together = if CODE == EIGHT { 1 } else { 4 };
+        for n in 0..8 / together {
+            let mut pairs = [_mm256_setzero_si256(); T];
+            for j in n * together..(n + 1) * together {
+                let w = _mm256_loadu_si256(codes.add(64 * j).cast());
+                let signed = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+                for (t, pairs) in pairs.iter_mut().enumerate() {
+                    *pairs = if CODE == EIGHT {
+                        _mm256_maddubs_epi16(_mm256_abs_epi8(signed), _mm256_sign_epi8(input(t, j), signed))
+                    } else {
+                        _mm256_add_epi16(*pairs, _mm256_maddubs_epi16(w, input(t, j)))
+                    };
+                }
+            }
+            for (sum, pairs) in sums.iter_mut().zip(pairs) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+            }
+        }
+        sums
+    }
 }
 
 #[inline(always)]

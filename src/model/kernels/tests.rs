@@ -108,6 +108,14 @@ proptest! {
             let mut out = vec![f32::NAN; tokens * rows];
             multiply(&mut p, &[(&packed, Some(&bias))], &inputs, &mut out);
             close(&out, &wanted)?;
+            // However many are done at once, each comes out as it does alone.
+            let mut alone = vec![f32::NAN; rows];
+            for (t, out) in out.chunks(rows).enumerate() {
+                inputs.round(&mut p, &x[t * blocks * 32..][..blocks * 32], blocks * 32);
+                multiply(&mut p, &[(&packed, Some(&bias))], &inputs, &mut alone);
+                prop_assert!(alone == out, "token {t} of {tokens} at {}", level.name());
+            }
+            inputs.round(&mut p, &x, blocks * 32);
             // Side by side with itself, without and with what is added.
             let mut both = vec![f32::NAN; 2 * tokens * rows];
             multiply(&mut p, &[(&packed, Some(&bias)), (&packed, None)], &inputs, &mut both);
