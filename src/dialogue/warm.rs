@@ -22,6 +22,8 @@ const DOUBLINGS: u32 = 5;
 #[derive(Default)]
 pub(crate) struct Warmth {
     prompt: Option<Prompt>,
+    /// Whether it was to be held before other work is done.
+    hurried: bool,
     again_at: Option<MediaTime>,
     /// Warm-ups since somebody last asked or was answered: the more, the rarer they become.
     idle: u32,
@@ -43,7 +45,8 @@ impl Warmth {
 impl Conversation {
     /// Has the cache take in what will stand before the next question, while nobody waits for it.
     pub(crate) fn warm(&mut self, now: MediaTime, out: &mut Vec<Output>) {
-        let waited = self.is_asking(now) && self.warmth.idle > 1;
+        // What was asked for at leisure may still be waiting when somebody turns out to be asking.
+        let waited = self.is_asking(now) && (self.warmth.idle > 1 || self.is_at_leisure());
         if self.answers.is_empty() && self.warmth.again_at.is_none_or(|at| now >= at || waited) {
             self.warm_at_once(now, out);
         }
@@ -63,17 +66,23 @@ impl Conversation {
         // Whoever types a few words is done before other turns would be taken in.
         let prompt = self.warm_prompt(self.is_heard() || now >= rested_at, now);
         let rests_at = (now < rested_at && self.shows_too_many()).then_some(rested_at);
-        if self.warmth.prompt.as_ref() == Some(&prompt) {
+        // Whoever writes out of the blue may do so at any moment after an answer: what was said is taken in as if he were about to.
+        let hurried = soon || (self.warmth.unannounced && self.warmth.idle == 0);
+        if self.warmth.prompt.as_ref() == Some(&prompt) && !(hurried && self.is_at_leisure()) {
             self.warmth.again_at = rests_at;
             return;
         }
-        // Whoever writes out of the blue may do so at any moment after an answer: what was said is taken in as if he were about to.
-        let hurried = soon || (self.warmth.unannounced && self.warmth.idle == 0);
+        self.warmth.hurried = hurried;
         self.warmth.idle = if soon { 0 } else { self.warmth.idle + 1 };
         let next_at = now + self.limits.warm_every * (1 << self.doublings());
         self.warmth.prompt = Some(prompt.clone());
         self.warmth.again_at = Some(rests_at.map_or(next_at, |at| at.min(next_at)));
         out.push(Output::Warm { prompt, soon: hurried });
+    }
+
+    /// Whether the cache was asked to hold something, but not soon.
+    const fn is_at_leisure(&self) -> bool {
+        self.warmth.prompt.is_some() && !self.warmth.hurried
     }
 
     /// How often the time up to the next warm-up has doubled. The first takes in the turn that is over, the second what the camera shows by then.

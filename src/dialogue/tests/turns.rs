@@ -349,6 +349,22 @@ fn typing_warms_the_cache_and_who_writes_without_a_word_of_it_is_kept_warm() {
 }
 
 #[test]
+fn what_the_cache_was_to_take_in_at_leisure_is_hurried_once_somebody_types() {
+    let how = |out: &[Output]| -> Vec<bool> {
+        out.iter().filter_map(|o| if let Output::Warm { soon, .. } = o { Some(*soon) } else { None }).collect()
+    };
+    let typing = json!({"type": "input_text.typing"});
+    let mut t = Talk::seeing();
+    t.client(typing.clone());
+    let (id, _) = generated(&t.ask("Is there a cup?")).expect("begun");
+    assert_eq!(how(&t.answer(&id, " a cup.")), [false], "there is time until the next question");
+    t.after(400);
+    assert_eq!(how(&t.client(typing.clone())), [true], "it may still be waiting behind other work");
+    t.after(400);
+    assert_eq!(how(&t.client(typing)), [false; 0], "once is enough");
+}
+
+#[test]
 fn a_warm_prompt_is_the_beginning_of_the_prompt_that_follows() {
     let mut t = Talk::seeing();
     let facts = cup(t.now + Duration::from_secs(3));
