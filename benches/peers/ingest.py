@@ -2,7 +2,8 @@
 """Processor time of one call with a camera of 640×480 at 30 frames a second: Sightline beside aiortc and Pipecat's small WebRTC transport, alternating, in one run.
 
 All take the same stream (VP8 and Opus), sent by aiortc from a process of its own, or by Chromium as the page does: in three temporal layers, of which Sightline decodes as
-many as it compares pictures. The others decode every frame, and Sightline does of aiortc's. All decode all sound. Sightline runs as shipped but with perception off (no experts, a look in ten seconds), so
+many as it compares pictures. The others decode every frame, and Sightline does of aiortc's. All decode all sound that they are sent: of silence a browser sends Sightline, which asks for that (`usedtx`), some five
+packets a second and the others fifty; a second server asks for all of it (`ingest.dtx=false`). Sightline runs as shipped but with perception off (no experts, a look in ten seconds), so
 that what is counted is what aiortc does too: ICE, DTLS, SRTP, jitter buffer, decoding. aiortc hands its frames to nobody and does not convert them;
 Pipecat gives its pipeline sound at 16 kHz and ten pictures a second in RGB, as many as Sightline compares, and the pipeline ends there. Counted is the
 processor time of the receiving process, threads included (/proc), over the seconds after the first ones.
@@ -29,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "python"))
 
 SETTLE_S = 5
+WHOLE = "sightline, all sound asked for"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -248,8 +250,10 @@ def main() -> int:
     clips = sorted((args.data / "video").glob("*.mp4"))
     video = ["--video", str(clips[-1])] if clips else []
     print(f"ingest | 640x480, 30 frames a second, VP8 and Opus, {clips[-1].name if clips else 'a pattern that moves'}", flush=True)
-    server = harness.Server("peers-ingest", "watch.experts=", "watch.max_fps=0.1", "memory.enabled=false", "ingest.disconnected_ms=1000", "ingest.failed_ms=2000")
-    server.wait()
+    settings = ("watch.experts=", "watch.max_fps=0.1", "memory.enabled=false", "ingest.disconnected_ms=1000", "ingest.failed_ms=2000")
+    servers = {"sightline": harness.Server("peers-ingest", *settings), WHOLE: harness.Server("peers-ingest-whole", *settings, "ingest.dtx=false")}
+    for server in servers.values():
+        server.wait()
     with tempfile.TemporaryDirectory() as folder:
         senders = {"aiortc": lambda: by_aiortc(video)}
         if shutil.which("node") and (ROOT / "tests" / "browser" / "node_modules").exists():
@@ -257,29 +261,34 @@ def main() -> int:
             film(str(clips[-1]) if clips else None, clip)
             senders["chromium"] = lambda: by_chromium(clip)
         for name in args.senders or senders:
-            measure(name, senders[name], args, server)
-    server.stop()
+            measure(name, senders[name], args, servers)
+    for server in servers.values():
+        server.stop()
     return 0
 
 
-def measure(sender: str, send: Callable[[], subprocess.Popen], args: argparse.Namespace, server) -> None:
+def measure(sender: str, send: Callable[[], subprocess.Popen], args: argparse.Namespace, servers: dict) -> None:
     """All that take what one sender sends, in turn."""
     from importlib.metadata import version
 
-    rows: dict[str, list[tuple[float, float]]] = {"aiortc": [], "pipecat": [], "sightline": []}
-    ahead: list[float] = []
+    if sender == "aiortc":
+        # It sends all sound, whatever it is asked for.
+        servers = {"sightline": servers["sightline"]}
+    rows: dict[str, list[tuple[float, float]]] = {"aiortc": [], "pipecat": [], **{name: [] for name in servers}}
+    ahead: dict[str, list[float]] = {name: [] for name in servers}
     for i in range(args.rounds):
         rows["aiortc"].append(of_peer("receive", args.seconds, send))
         rows["pipecat"].append(of_peer("receive_by_pipecat", args.seconds, send))
-        rows["sightline"].append(of_sightline(args.seconds, send, server, ahead))
+        for name, server in servers.items():
+            rows[name].append(of_sightline(args.seconds, send, server, ahead[name]))
         print(f"from {sender}, round {i + 1}: " + ", ".join(f"{k} {100 * v[-1][0]:.1f} % of a core at {v[-1][1]:.0f} fps" for k, v in rows.items()), flush=True)
     medians = {k: statistics.median(used for used, _ in v) for k, v in rows.items()}
-    labels = {"aiortc": f"aiortc {version('aiortc')}", "pipecat": f"pipecat {version('pipecat-ai')}, small WebRTC", "sightline": "sightline"}
+    labels = {"aiortc": f"aiortc {version('aiortc')}", "pipecat": f"pipecat {version('pipecat-ai')}, small WebRTC"}
     for name, row in rows.items():
         low, high = min(u for u, _ in row), max(u for u, _ in row)
         beside = ", ".join(f"{medians[name] / medians[peer]:.2f} of {peer}" for peer in ("aiortc", "pipecat"))
-        print(f"ingest | from {sender} | {labels[name]} | {100 * medians[name]:.1f} % of a core ({100 * low:.1f} to {100 * high:.1f}) | {beside}")
-    rest = statistics.median(used - models for (used, _), models in zip(rows["sightline"], ahead))
+        print(f"ingest | from {sender} | {labels.get(name, name)} | {100 * medians[name]:.1f} % of a core ({100 * low:.1f} to {100 * high:.1f}) | {beside}")
+    rest = statistics.median(used - models for (used, _), models in zip(rows["sightline"], ahead["sightline"]))
     print(f"ingest | from {sender} | sightline without its language model, which takes in the changed scene | {100 * rest:.1f} % of a core | {rest / medians['aiortc']:.2f} of aiortc, {rest / medians['pipecat']:.2f} of pipecat")
 
 

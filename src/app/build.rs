@@ -127,6 +127,7 @@ fn ingest_config(config: &Config, available: &[crate::base::Codec]) -> IngestCon
         ingest.bind_ips.clone_from(&config.ingest.bind_ips);
     }
     ingest.public_ips.clone_from(&config.ingest.public_ips);
+    ingest.dtx = config.ingest.dtx;
     ingest.connect_timeout = config.ingest.connect_timeout;
     ingest.disconnected_after = config.ingest.disconnected;
     ingest.failed_after = config.ingest.failed;

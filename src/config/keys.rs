@@ -168,6 +168,12 @@ pub(super) const KEYS: &[Key] = &[
         "Take media over TCP too, on the shared port, from networks that let no UDP through.",
     ),
     key(
+        "ingest.dtx",
+        Kind::Bool,
+        "true",
+        "Ask clients to send next to nothing while there is silence (discontinuous transmission of Opus).",
+    ),
+    key(
         "ingest.bind_ips",
         Kind::Ips,
         "[]",

@@ -151,6 +151,7 @@ fn ingest(r: &Reader<'_>) -> Ingest {
         udp_ports: ports(&r.get("ingest.udp_ports").text()).unwrap_or_default(),
         shared_port: r.get("ingest.shared_port").bool(),
         tcp: r.get("ingest.tcp").bool(),
+        dtx: r.get("ingest.dtx").bool(),
         bind_ips: r.ips("ingest.bind_ips"),
         public_ips: r.ips("ingest.public_ips"),
         connect_timeout: r.ms("ingest.connect_timeout_ms"),

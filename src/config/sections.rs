@@ -77,6 +77,8 @@ pub struct Ingest {
     pub shared_port: bool,
     /// Media over TCP, too.
     pub tcp: bool,
+    /// Ask for discontinuous transmission.
+    pub dtx: bool,
     /// Local addresses; empty: all.
     pub bind_ips: Vec<IpAddr>,
     /// Addresses told to browsers; empty: the local ones.

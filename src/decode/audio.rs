@@ -3,6 +3,8 @@
 //! Floor 2. In: [`AccessUnit`] (one Opus packet). Out: [`Pcm`] of exactly 640 samples, on GStreamer's thread, times without jitter.
 //! Packets of 20 ms are decoded two at a time, where the first would not fill a buffer: nothing comes out later, and the graph runs half as often. While nobody
 //! speaks, two buffers' worth are ([`AudioDecoder::be_patient`]): waking the graph and the listener costs more than the sound does.
+//! A sender that is asked to (`usedtx=1`) says that there will be silence, and then sends hardly anything (discontinuous transmission). What it leaves out
+//! is invented when something comes again, or, where somebody waits for it, as time goes on ([`AudioDecoder::fill`]).
 //! Loses: `Corrupt` (a packet that breaks the format; its time is concealed), `AudioOverflow` (a defect of ours).
 
 use std::collections::VecDeque;
@@ -20,12 +22,18 @@ use super::frame;
 use super::framer::Framer;
 use super::graph::{Graph, GraphName};
 use super::live::{Live, Polled, Recipe};
-use super::opus::{is_single, join, packet_duration};
-use super::timeline::{Offsets, Timeline};
+use super::opus::{announces_silence, is_single, join, packet_duration};
+use super::timeline::{Before, MAX_SILENCE, Offsets, Timeline};
 use super::{DecodeConfig, DecodeError, init};
 
 /// What is decoded at once while nobody speaks.
 const UNHURRIED: Duration = Duration::from_millis(80);
+/// What is invented at a time while a sender is silent and somebody waits.
+const FILL: Duration = Duration::from_millis(40);
+/// The longest packet (RFC 6716 §3.2.5, R5), and the most that libopus makes up at once.
+const PACKET_MOST: gst::ClockTime = gst::ClockTime::from_mseconds(120);
+/// So late the sound after a silence may come and still not find its place taken. What comes later than that is behind its time for a while, nothing else.
+const JITTER: Duration = Duration::from_millis(20);
 
 /// One live audio stream's decoder. Dropping it stops its graph and joins its threads, which blocks for some milliseconds: drop it on a
 /// blocking thread.
@@ -40,6 +48,8 @@ pub struct AudioDecoder {
     /// Waits for the packet after it.
     held: Option<Packet>,
     patient: bool,
+    /// The sender said that it would be silent: when the next of its silence is to be invented, and until when it is believed.
+    silent: Option<(MediaTime, MediaTime)>,
 }
 
 /// One on its way into the graph.
@@ -109,6 +119,7 @@ impl AudioDecoder {
             backlog: VecDeque::new(),
             held: None,
             patient: false,
+            silent: None,
         })
     }
 
@@ -129,14 +140,20 @@ impl AudioDecoder {
             self.shared.counters.lost(LossReason::AudioOverflow);
             return self.drain();
         }
-        let place = self.timeline.place(unit.capture, duration, unit.contiguous);
+        let before = match self.silent.take() {
+            _ if !unit.contiguous => Before::Loss,
+            Some(_) => Before::Silence,
+            None => Before::Packet,
+        };
+        if announces_silence(&unit.data) {
+            self.silent = Some((unit.arrival + FILL + JITTER, unit.arrival + MAX_SILENCE));
+        }
+        let place = self.timeline.place(unit.capture, duration, before);
         self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner).note(place.at, place.offset);
         let packet = Packet { data: unit.data, at: place.at, duration };
         if !place.conceal.is_zero() {
-            self.release();
-            let length = gst::ClockTime::try_from(place.conceal).unwrap_or(gst::ClockTime::ZERO);
-            let at = gst::ClockTime::from_useconds(place.at).saturating_sub(length);
-            self.backlog.push_back(Item::Hole(gst::event::Gap::builder(at).duration(length).build()));
+            let at = MediaTime::from_micros(place.at).saturating_sub(place.conceal);
+            self.invent(at.as_micros(), place.conceal);
         }
         let packet = match self.held.take() {
             None => packet,
@@ -159,6 +176,40 @@ impl AudioDecoder {
     /// Whether sound may come out up to 40 ms late: nobody speaks, and nobody waits for what is heard.
     pub const fn be_patient(&mut self, patient: bool) {
         self.patient = patient;
+    }
+
+    /// When silence is next to be invented that the sender leaves out; `None` where it left out none, or has been gone for so long that this is no silence.
+    #[must_use]
+    pub fn fill_due(&self) -> Option<MediaTime> {
+        self.silent.filter(|(due, until)| due <= until).map(|(due, _)| due)
+    }
+
+    /// Invents what is due of it: for a listener who waits for somebody to have been silent for so long.
+    pub fn fill(&mut self, now: MediaTime) {
+        while let Some(due) = self.fill_due().filter(|due| *due <= now) {
+            self.silent = self.silent.map(|(due, until)| (due + FILL, until));
+            if self.waiting() >= self.cfg.audio_queue {
+                self.shared.counters.lost(LossReason::AudioOverflow);
+                continue;
+            }
+            let Some(place) = self.timeline.fill(FILL) else { return };
+            self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner).note(place.at, place.offset);
+            tracing::trace!(%due, "silence that was not sent");
+            self.invent(place.at, place.conceal);
+        }
+        self.drain();
+    }
+
+    /// Has the decoder make up `length` from stream time `at` on, behind what waits.
+    fn invent(&mut self, at: u64, length: Duration) {
+        self.release();
+        let (mut at, end) = (gst::ClockTime::from_useconds(at), MediaTime::from_micros(at) + length);
+        let end = gst::ClockTime::from_useconds(end.as_micros());
+        while at < end {
+            let piece = (end - at).min(PACKET_MOST);
+            self.backlog.push_back(Item::Hole(gst::event::Gap::builder(at).duration(piece).build()));
+            at += piece;
+        }
     }
 
     /// Whether nothing would come out of it before the next one anyway, or nobody waits for it.

@@ -65,4 +65,4 @@ fn init() -> Result<(), DecodeError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

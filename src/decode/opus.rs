@@ -23,6 +23,12 @@ fn samples(toc: u8, frames: usize) -> Option<u32> {
     (samples <= MAX_SAMPLES_48K).then_some(samples)
 }
 
+/// Whether it says that there is nothing to hear, and that the next may not come soon: an encoder that transmits discontinuously makes packets of a byte or
+/// two then, of which only the first is sent (RFC 6716 §2.1.9; libopus' `opus_encode`: "2 bytes or less" need not be transmitted).
+pub(super) const fn announces_silence(packet: &[u8]) -> bool {
+    packet.len() <= 2
+}
+
 /// Whether it holds one frame of at most 20 ms.
 pub(super) fn is_single(packet: &[u8]) -> bool {
     packet.first().is_some_and(|toc| toc & 3 == 0 && frame_samples(*toc) <= 960)

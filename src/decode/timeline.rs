@@ -12,10 +12,23 @@ use super::framer::MAX_SILENCE as MAX_CONCEAL;
 
 /// Between packets that follow each other, only a pause this long is one (discontinuous transmission); less is jitter.
 const PAUSE: i64 = 60_000;
+/// Of a sender that said that it would be silent this much is filled in: it sends something every 400 ms, and two of these may be lost.
+pub(super) const MAX_SILENCE: Duration = Duration::from_millis(1_200);
 /// The offset moves by this fraction of the difference per packet …
 const SLEW: i64 = 32;
 /// … and never faster than this many microseconds per packet, so that start times stay in order.
 const MAX_SLEW: i64 = 2_500;
+
+/// What came before a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// The one with the number before its own.
+    Packet,
+    /// That, and it said that the sender would be silent.
+    Silence,
+    /// Nothing that came.
+    Loss,
+}
 
 /// Times in microseconds.
 #[derive(Debug, Default)]
@@ -38,14 +51,15 @@ pub(super) struct Place {
 
 impl Timeline {
     /// Places a packet that plays for `duration`.
-    pub(super) fn place(&mut self, capture: MediaTime, duration: Duration, contiguous: bool) -> Place {
-        let (capture, length) = (micros(capture), i64::try_from(duration.as_micros()).unwrap_or(i64::MAX).max(1));
+    pub(super) fn place(&mut self, capture: MediaTime, duration: Duration, before: Before) -> Place {
+        let (capture, length) = (micros(capture), length_of(duration));
+        let most = if before == Before::Silence { MAX_SILENCE } else { MAX_CONCEAL };
         let mut at = self.next.unwrap_or(capture);
         let late = capture - (at + self.offset);
         let mut conceal = 0;
-        if late > i64::try_from(MAX_CONCEAL.as_micros()).unwrap_or(i64::MAX) {
+        if late > length_of(most) {
             at += late;
-        } else if late >= if contiguous { PAUSE } else { length / 2 } {
+        } else if late >= if before == Before::Packet { PAUSE } else { length / 2 } {
             // Whole packets: concealment works in packets, and the remainder is jitter.
             conceal = (late + length / 2) / length * length;
             at += conceal;
@@ -55,6 +69,13 @@ impl Timeline {
         self.next = Some(at + length);
         let conceal = Duration::from_micros(u64::try_from(conceal).unwrap_or(0));
         Place { at: u64::try_from(at).unwrap_or(0), conceal, offset: self.offset }
+    }
+
+    /// Places sound to invent behind what is there; `None` before the first packet.
+    pub(super) fn fill(&mut self, duration: Duration) -> Option<Place> {
+        let at = self.next?;
+        self.next = Some(at + length_of(duration));
+        Some(Place { at: u64::try_from(at).unwrap_or(0), conceal: duration, offset: self.offset })
     }
 }
 
@@ -90,6 +111,10 @@ impl Offsets {
     }
 }
 
+fn length_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4).max(1)
+}
+
 fn micros(t: MediaTime) -> i64 {
     i64::try_from(t.as_micros()).unwrap_or(i64::MAX / 4)
 }
@@ -98,7 +123,7 @@ fn micros(t: MediaTime) -> i64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{MOST_AHEAD, MediaTime, Offsets, Timeline};
+    use super::{Before, MOST_AHEAD, MediaTime, Offsets, Timeline};
 
     const PACKET: Duration = Duration::from_millis(20);
 
@@ -107,7 +132,7 @@ mod tests {
         let mut line = Timeline::default();
         for i in 0..500_u64 {
             let jitter = [0, 9, 17, 3, 12][i as usize % 5];
-            let place = line.place(MediaTime::from_millis(1_000 + 20 * i + jitter), PACKET, true);
+            let place = line.place(MediaTime::from_millis(1_000 + 20 * i + jitter), PACKET, Before::Packet);
             assert_eq!((place.at, place.conceal), (1_000_000 + 20_000 * i, Duration::ZERO));
             assert!(place.offset.abs() < 17_000);
         }
@@ -116,11 +141,26 @@ mod tests {
     #[test]
     fn lost_packets_are_concealed_and_long_holes_jumped() {
         let mut line = Timeline::default();
-        line.place(MediaTime::from_millis(1_000), PACKET, true);
-        let after_three_lost = line.place(MediaTime::from_millis(1_080), PACKET, false);
+        line.place(MediaTime::from_millis(1_000), PACKET, Before::Packet);
+        let after_three_lost = line.place(MediaTime::from_millis(1_080), PACKET, Before::Loss);
         assert_eq!((after_three_lost.at, after_three_lost.conceal), (1_080_000, Duration::from_millis(60)));
-        let after_a_pause = line.place(MediaTime::from_millis(5_000), PACKET, true);
+        let after_a_pause = line.place(MediaTime::from_millis(5_000), PACKET, Before::Packet);
         assert_eq!((after_a_pause.at, after_a_pause.conceal), (5_000_000, Duration::ZERO));
+    }
+
+    #[test]
+    fn silence_that_was_announced_is_filled_in_and_what_overlaps_it_is_only_late() {
+        let mut line = Timeline::default();
+        line.place(MediaTime::from_millis(1_000), PACKET, Before::Packet);
+        let update = line.place(MediaTime::from_millis(1_420), PACKET, Before::Silence);
+        assert_eq!((update.at, update.conceal), (1_420_000, Duration::from_millis(400)));
+        let fill = line.fill(2 * PACKET).unwrap();
+        assert_eq!((fill.at, fill.conceal), (1_440_000, 2 * PACKET));
+        let speech = line.place(MediaTime::from_millis(1_460), PACKET, Before::Silence);
+        assert_eq!((speech.at, speech.conceal), (1_480_000, Duration::ZERO));
+        assert!((-2_500..0).contains(&speech.offset), "20 ms too late, and nearer to its time with every packet");
+        let gone = line.place(MediaTime::from_millis(9_000), PACKET, Before::Silence);
+        assert_eq!(gone.conceal, Duration::ZERO, "this was no silence but a path that did not work");
     }
 
     #[test]
@@ -143,7 +183,7 @@ mod tests {
         let mut worst = 0;
         for i in 0..30_000_u64 {
             let capture = 1_000_000 + 20_000 * i + 20 * i / 10; // 100 ppm
-            let place = line.place(MediaTime::from_micros(capture), PACKET, true);
+            let place = line.place(MediaTime::from_micros(capture), PACKET, Before::Packet);
             worst = worst.max((capture as i64 - place.at as i64 - place.offset).abs());
         }
         assert!(worst < 1_000, "{worst} µs behind the drift");

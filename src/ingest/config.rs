@@ -21,6 +21,8 @@ pub struct IngestConfig {
     pub offer: OfferLimits,
     /// Video codecs taken, best first. Default VP8, VP9, H.264, AV1. Leave out what cannot be decoded here.
     pub video_codecs: Vec<Codec>,
+    /// Ask for nothing to be sent while there is silence (Opus DTX, RFC 7587 §7.1). Default on.
+    pub dtx: bool,
     /// Answer audio sections in which the client receives with a track of our own, for spoken answers. Default off.
     pub speaks: bool,
     /// Send checks to the addresses that the offer names. Default off: the client's checks reach us first, and nobody can
@@ -44,6 +46,7 @@ impl Default for IngestConfig {
             public_ips: Vec::new(),
             offer: OfferLimits::default(),
             video_codecs: vec![Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1],
+            dtx: true,
             speaks: false,
             dial_candidates: false,
             disconnected_after: Duration::from_secs(5),

@@ -34,7 +34,7 @@ pub use error::IngestError;
 pub use events::{PeerEvent, PeerEvents};
 pub use ice_servers::{IceServer, IceServers, TurnSecret};
 pub use mux::SharedPort;
-pub use peer::{MediaSinks, Peer, PeerStats, TrackStats};
+pub use peer::{MediaSinks, Peer, PeerStats, TrackStats, UnitSink};
 pub use ports::{PortPool, Ports};
 pub use restart::IceAnswer;
 pub use voice::VoicePacket;

@@ -10,7 +10,7 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription,
 };
 
-use super::offer::{ChosenCodec, Offer, OfferedMedia, with_packet_time};
+use super::offer::{ChosenCodec, Offer, OfferedMedia, with_packet_time, with_silence_left_out};
 use super::peer::Shared;
 use super::ports::Lease;
 use super::stack;
@@ -55,6 +55,7 @@ pub(super) async fn negotiate(
     let ear = offer.media.iter().find_map(OfferedMedia::ear);
     let voice = ear.filter(|_| config.speaks).map(|codec| (&shared.voice, codec));
     let answer = answer(&offer.sdp, connection.as_ref(), &mut gathered, voice).await;
+    let answer = answer.map(|sdp| if config.dtx { with_silence_left_out(&sdp) } else { sdp });
     match answer.and_then(|sdp| lease.announce(&sdp, &config.public_ips)) {
         Ok(answer) => Ok(Negotiated { connection, lease, answer, gathered }),
         Err(error) => {

@@ -21,20 +21,40 @@ use super::restart::IceSession;
 use super::timing::Timeline;
 use super::voice::{VoicePacket, VoiceTrack};
 use super::{IngestConfig, IngestError, PeerEvent, PeerEvents, Ports, channel};
-use crate::base::{AccessUnit, Clock, Codec};
+use crate::base::{AccessUnit, Clock, Codec, MediaTime};
 
 /// Closing the transport is local work; the rest is left to the operating system after this.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where access units go. A sink must not block: it is called on the task that drains the track.
-pub type UnitSink = Box<dyn FnMut(AccessUnit) + Send>;
+pub trait UnitSink: Send {
+    /// Takes the next one.
+    fn push(&mut self, unit: AccessUnit);
+
+    /// When it wants to be called though nothing came; asked after whatever the track does.
+    fn due(&self) -> Option<MediaTime> {
+        None
+    }
+
+    /// That time has come.
+    fn on_due(&mut self, _now: MediaTime) {}
+}
+
+impl<F: FnMut(AccessUnit) + Send> UnitSink for F {
+    fn push(&mut self, unit: AccessUnit) {
+        self(unit);
+    }
+}
+
+/// A sink of any kind.
+pub type AnySink = Box<dyn UnitSink>;
 
 /// The two sinks of a peer.
 pub struct MediaSinks {
     /// Takes video units, from one keyframe on without a hole, or from the next keyframe after a loss.
-    pub video: UnitSink,
+    pub video: AnySink,
     /// Takes audio units; a hole shows as `contiguous == false`.
-    pub audio: UnitSink,
+    pub audio: AnySink,
 }
 
 /// A client that has been answered. Dropping it closes it in the background; [`Peer::close`] waits for that.
@@ -104,7 +124,8 @@ pub(super) struct Shared {
     /// Silence until disconnected, and until failed.
     pub(super) patience: (Duration, Duration),
     codecs: Vec<ChosenCodec>,
-    sinks: Mutex<(Option<UnitSink>, Option<UnitSink>)>,
+    /// Audio's and video's, until a track takes its own.
+    sinks: Mutex<(Option<AnySink>, Option<AnySink>)>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     connected: AtomicBool,
     closing: AtomicBool,
@@ -288,7 +309,7 @@ impl Shared {
         self.codecs.iter().find(|c| c.payload_type == payload_type).map(|c| c.codec)
     }
 
-    pub(super) fn take_sink(&self, video: bool) -> Option<UnitSink> {
+    pub(super) fn take_sink(&self, video: bool) -> Option<AnySink> {
         let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         if video { sinks.1.take() } else { sinks.0.take() }
     }

@@ -214,6 +214,18 @@ async fn a_public_address_is_offered_as_a_candidate_with_the_same_port() {
     client.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_are_asked_to_send_little_while_there_is_silence_unless_it_is_switched_off() {
+    let pool = Ports::Pool(PortPool::new(52_290..=52_299));
+    for dtx in [true, false] {
+        let client = Client::new(true, true).await;
+        let a = accept(&client.offer().await, &IngestConfig { dtx, ..config() }, &pool).await.unwrap();
+        assert_eq!(a.answer.matches("usedtx=1").count(), usize::from(dtx), "{}", a.answer);
+        a.peer.close().await;
+        client.close().await;
+    }
+}
+
 /// Offers damaged in ways that our check lets through must not hang, leak, or take anything else down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_offers_end_in_an_answer_or_an_error_and_leave_nothing_open() {

@@ -9,7 +9,7 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::PeerEvent;
 use super::assemble::{Assembled, Assembler, AssemblerConfig, RtpPacket};
-use super::peer::{Shared, UnitSink};
+use super::peer::{AnySink, Shared};
 use crate::base::{AccessUnit, MediaTime};
 
 /// A sender needs time to make a keyframe, and each costs it several frames' worth of bandwidth.
@@ -22,7 +22,7 @@ pub(super) struct TrackTask {
     track: Arc<dyn TrackRemote>,
     video: bool,
     /// `None` for a second track of a kind: it is drained and dropped.
-    sink: Option<UnitSink>,
+    sink: Option<AnySink>,
     source: Option<Source>,
     keyframe_wanted: bool,
     last_request: Option<MediaTime>,
@@ -77,7 +77,8 @@ impl TrackTask {
     fn next_deadline(&self) -> Option<MediaTime> {
         let assembly = self.source.as_ref().and_then(|s| s.assembler.deadline());
         let request = self.keyframe_wanted.then(|| self.request_due());
-        assembly.into_iter().chain(request).min()
+        let sink = self.sink.as_ref().and_then(|s| s.due());
+        assembly.into_iter().chain(request).chain(sink).min()
     }
 
     fn request_due(&self) -> MediaTime {
@@ -130,6 +131,9 @@ impl TrackTask {
             self.keyframe_wanted |= source.assembler.wants_keyframe();
         }
         self.deliver();
+        if let Some(sink) = self.sink.as_mut().filter(|s| s.due().is_some_and(|due| due <= now)) {
+            sink.on_due(now);
+        }
         if self.keyframe_wanted && self.request_due() <= now {
             self.keyframe_wanted = false;
             if let Some(ssrc) = self.source.as_ref().map(|s| s.ssrc) {
@@ -151,7 +155,7 @@ impl TrackTask {
                     let capture = self.shared.timeline().capture(source.ssrc, unit.timestamp, unit.arrival);
                     source.units.increment(1);
                     source.bytes.increment(unit.data.len() as u64);
-                    sink(AccessUnit {
+                    sink.push(AccessUnit {
                         codec,
                         data: unit.data,
                         capture,

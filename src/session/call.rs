@@ -12,11 +12,11 @@ use super::hearing::Calm;
 use super::player::{Place, Player};
 use super::wiring::MediaIn;
 use super::{ClientPort, Outgoing, Services, SessionError};
-use crate::base::{AccessUnit, Clock, Codec, LossReason, Pcm};
+use crate::base::{AccessUnit, Clock, Codec, LossReason, MediaTime, Pcm};
 use crate::decode::{AudioDecoder, DecodeConfig, VideoDecoder};
 use crate::dialogue::Setup;
 use crate::flow::{Pushed, Tx};
-use crate::ingest::{IngestError, MediaSinks, Peer, PeerEvent, PeerEvents};
+use crate::ingest::{IngestError, MediaSinks, Peer, PeerEvent, PeerEvents, UnitSink};
 use crate::watch::Picture;
 
 /// The decoders' way to the peer, which exists only after them.
@@ -126,8 +126,8 @@ pub(super) fn start(accepted: Accepted, port: ClientPort, tasks: &TaskTracker, e
 fn sinks(services: &Services, media: MediaIn, cell: &PeerCell) -> MediaSinks {
     let MediaIn { frames, sound, calm, .. } = media;
     let mut video = VideoLane { services: services.clone(), frames, peer: Arc::clone(cell), decoder: None };
-    let mut audio = AudioLane { services: services.clone(), sound, calm, decoder: None };
-    MediaSinks { video: Box::new(move |unit| video.push(unit)), audio: Box::new(move |unit| audio.push(unit)) }
+    let audio = AudioLane { services: services.clone(), sound, calm, decoder: None };
+    MediaSinks { video: Box::new(move |unit| video.push(unit)), audio: Box::new(audio) }
 }
 
 /// Video units into the decoder of their codec; a change of codec makes a new decoder.
@@ -181,7 +181,7 @@ struct AudioLane {
     decoder: Option<AudioDecoder>,
 }
 
-impl AudioLane {
+impl UnitSink for AudioLane {
     fn push(&mut self, unit: AccessUnit) {
         if self.decoder.is_none() {
             match tokio::task::block_in_place(|| self.start(unit.codec)) {
@@ -195,6 +195,19 @@ impl AudioLane {
         }
     }
 
+    /// Silence is invented while it is left out only where somebody waits for it.
+    fn due(&self) -> Option<MediaTime> {
+        self.decoder.as_ref().filter(|_| !self.calm.is_set())?.fill_due()
+    }
+
+    fn on_due(&mut self, now: MediaTime) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.fill(now);
+        }
+    }
+}
+
+impl AudioLane {
     fn start(&self, codec: Codec) -> Result<AudioDecoder, crate::decode::DecodeError> {
         let sound = self.sound.clone();
         let sink = move |pcm: Pcm| {

@@ -20,6 +20,8 @@ use crate::model::llm::Sampling;
 use crate::watch::{SamplerConfig, SceneConfig};
 use crate::wire::Names;
 
+mod silence;
+
 /// Hears nothing.
 struct Deaf;
 

@@ -104,8 +104,17 @@ describe("questions and answers", { skip, concurrency: false }, () => {
 
   test("hears a spoken question and answers about the photograph", async (t) => {
     if (!photos) return t.skip("no photographs here");
-    const { turns, errors } = await converse({ url: server.url, picture: photos.chelsea, questions: ["What do you see?"], name: "cat", timeout: PATIENCE });
+    const units = async () => Number(/^sightline_ingest_units_total\{codec="opus"\} (\d+)/m.exec(await fetch(`${server.url}/metrics`).then((r) => r.text()))?.[1] ?? 0);
+    let sent;
+    const after = async () => {
+      const before = await units();
+      await new Promise((r) => setTimeout(r, 4000));
+      sent = (await units()) - before;
+    };
+    const { turns, errors } = await converse({ url: server.url, picture: photos.chelsea, questions: ["What do you see?"], name: "cat", timeout: PATIENCE, after });
     assert.match(turns[0].transcript, /what do you see/i);
+    // Of silence there would be a hundred in four seconds; the browser is asked to leave it out, and sends two in 400 ms.
+    assert.ok(sent > 5 && sent < 50, `${sent} packets of silence in four seconds`);
     assert.match(turns[0].answer, /cat|tabby|kitten/i);
     for (const stage of ["vad_end_ms", "asr_ms", "first_token_ms", "total_ms", "budget_ms"]) assert.ok(turns[0].latency?.[stage] >= 0, stage);
     assert.deepEqual(errors, []);

@@ -5,4 +5,5 @@ mod clips;
 mod files;
 mod graphs;
 mod release;
+pub(crate) mod silence;
 mod video;

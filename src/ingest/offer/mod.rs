@@ -7,6 +7,7 @@
 mod codecs;
 mod fragment;
 mod packet_time;
+mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ pub use self::codecs::ChosenCodec;
 use self::codecs::Formats;
 pub use self::fragment::{Fragment, IceCredentials, answer_fragment, fragment, ice_credentials, with_credentials};
 pub use self::packet_time::with_packet_time;
+pub use self::silence::with_silence_left_out;
 use crate::base::{Codec, ErrorClass};
 
 /// Bounds of an offer.
