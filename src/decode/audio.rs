@@ -23,7 +23,7 @@ use super::framer::Framer;
 use super::graph::{Graph, GraphName};
 use super::live::{Live, Polled, Recipe};
 use super::opus::{announces_silence, is_single, join, packet_duration};
-use super::timeline::{Before, MAX_SILENCE, Offsets, Timeline};
+use super::timeline::{Before, MAX_UNSENT, Offsets, Timeline};
 use super::{DecodeConfig, DecodeError, init};
 
 /// What is decoded at once while nobody speaks.
@@ -146,7 +146,7 @@ impl AudioDecoder {
             None => Before::Packet,
         };
         if announces_silence(&unit.data) {
-            self.silent = Some((unit.arrival + FILL + JITTER, unit.arrival + MAX_SILENCE));
+            self.silent = Some((unit.arrival + FILL + JITTER, unit.arrival + MAX_UNSENT));
         }
         let place = self.timeline.place(unit.capture, duration, before);
         self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner).note(place.at, place.offset);

@@ -13,7 +13,7 @@ use super::framer::MAX_SILENCE as MAX_CONCEAL;
 /// Between packets that follow each other, only a pause this long is one (discontinuous transmission); less is jitter.
 const PAUSE: i64 = 60_000;
 /// Of a sender that said that it would be silent this much is filled in: it sends something every 400 ms, and two of these may be lost.
-pub(super) const MAX_SILENCE: Duration = Duration::from_millis(1_200);
+pub(super) const MAX_UNSENT: Duration = Duration::from_millis(1_200);
 /// The offset moves by this fraction of the difference per packet …
 const SLEW: i64 = 32;
 /// … and never faster than this many microseconds per packet, so that start times stay in order.
@@ -53,7 +53,7 @@ impl Timeline {
     /// Places a packet that plays for `duration`.
     pub(super) fn place(&mut self, capture: MediaTime, duration: Duration, before: Before) -> Place {
         let (capture, length) = (micros(capture), length_of(duration));
-        let most = if before == Before::Silence { MAX_SILENCE } else { MAX_CONCEAL };
+        let most = if before == Before::Silence { MAX_UNSENT } else { MAX_CONCEAL };
         let mut at = self.next.unwrap_or(capture);
         let late = capture - (at + self.offset);
         let mut conceal = 0;

@@ -28,3 +28,4 @@ mod snapshot;
 mod talk;
 mod tools;
 mod turns;
+mod warm;
