@@ -55,6 +55,8 @@ pub(super) async fn negotiate(
     let ear = offer.media.iter().find_map(OfferedMedia::ear);
     let voice = ear.filter(|_| config.speaks).map(|codec| (&shared.voice, codec));
     let answer = answer(&offer.sdp, connection.as_ref(), &mut gathered, voice).await;
+    // What is asked of the client's sound.
+    let answer = answer.map(|sdp| with_packet_time(&sdp, &offer.sdp));
     let answer = answer.map(|sdp| if config.dtx { with_silence_left_out(&sdp) } else { sdp });
     match answer.and_then(|sdp| lease.announce(&sdp, &config.public_ips)) {
         Ok(answer) => Ok(Negotiated { connection, lease, answer, gathered }),
@@ -87,8 +89,7 @@ pub(super) async fn answer(
         tracing::warn!("ICE gathering takes too long; answering with the candidates so far");
     }
     let local = connection.local_description().await;
-    let local = local.map(|d| with_packet_time(&d.sdp, offer));
-    local.ok_or(IngestError::Transport { what: "answer", reason: "there is no answer".to_owned() })
+    local.map(|d| d.sdp).ok_or(IngestError::Transport { what: "answer", reason: "there is no answer".to_owned() })
 }
 
 /// What the library calls. It waits for each call on the task that also drives ICE, so nothing here waits.

@@ -104,7 +104,7 @@ describe("questions and answers", { skip, concurrency: false }, () => {
 
   test("hears a spoken question and answers about the photograph", async (t) => {
     if (!photos) return t.skip("no photographs here");
-    const units = async () => Number(/^sightline_ingest_units_total\{codec="opus"\} (\d+)/m.exec(await fetch(`${server.url}/metrics`).then((r) => r.text()))?.[1] ?? 0);
+    const units = async () => (await metric(server.url, 'sightline_ingest_units_total{codec="opus"}')) ?? 0;
     let sent;
     const after = async () => {
       const before = await units();
@@ -180,10 +180,7 @@ describe("questions and answers", { skip, concurrency: false }, () => {
 
   test("of the temporal layers that the page sends no more pictures are decoded than are looked at", async (t) => {
     await live(t, server.url, drawings["hello-42"]);
-    const counts = async () => {
-      const metrics = await fetch(`${server.url}/metrics`).then((r) => r.text());
-      return ["ingest_units", "decode_out"].map((name) => Number(new RegExp(`^sightline_${name}_total\\{codec="vp8"\\} (\\d+)`, "m").exec(metrics)?.[1] ?? 0));
-    };
+    const counts = () => Promise.all(["ingest_units", "decode_out"].map(async (name) => (await metric(server.url, `sightline_${name}_total{codec="vp8"}`)) ?? 0));
     await new Promise((r) => setTimeout(r, 5000));
     const before = await counts();
     await new Promise((r) => setTimeout(r, 4000));

@@ -97,7 +97,7 @@ unsafe fn tile<const CODE: u8, const OFFSETS: bool, const VNNI: bool, const T: u
         for b in 0..s.blocks {
             for half in 0..2 {
                 let w = unpack::<CODE>(s.codes.as_ptr().add(b * bytes + 32 * half));
-                let scale = _mm256_cvtph_ps(_mm_loadu_si128(s.scales.as_ptr().add(b * 32 + 16 * half).cast()));
+                let scale = eight(s.scales, b, half);
                 for (t, sum) in sums.iter_mut().enumerate() {
                     let at = (from + t) * s.blocks + b;
                     let x = a.codes.as_ptr().add((from + t) * columns + b * BLOCK).cast::<i32>();
@@ -107,9 +107,7 @@ unsafe fn tile<const CODE: u8, const OFFSETS: bool, const VNNI: bool, const T: u
                     let of = _mm256_set1_ps(*a.scales.get_unchecked(at));
                     sum[half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale, of), sum[half]);
                     if OFFSETS {
-                        let offset =
-                            _mm256_cvtph_ps(_mm_loadu_si128(s.offsets.as_ptr().add(b * 32 + 16 * half).cast()));
-                        sum[half] = _mm256_fnmadd_ps(offset, _mm256_mul_ps(of, _mm256_cvtepi32_ps(less)), sum[half]);
+                        sum[half] = offset(eight(s.offsets, b, half), of, less, sum[half]);
                     }
                 }
             }
@@ -136,13 +134,11 @@ unsafe fn wide<const CODE: u8, const OFFSETS: bool, const T: usize>(
     unsafe {
         let shift = _mm_cvtsi32_si128(s.zero as i32);
         for half in 0..2 {
-            let halves =
-                |of: &[u8], b: usize| _mm256_cvtph_ps(_mm_loadu_si128(of.as_ptr().add(b * 32 + 16 * half).cast()));
             let mut sums = [_mm256_setzero_ps(); T];
             for b in 0..s.blocks {
                 let codes = s.codes.as_ptr().add(b * 512 + 32 * half);
                 let dots = dots::<CODE, T>(codes, a.codes.as_ptr().add(from * columns + b * BLOCK), columns);
-                let scale = halves(s.scales, b);
+                let scale = eight(s.scales, b, half);
                 for (t, (sum, mut dot)) in sums.iter_mut().zip(dots).enumerate() {
                     let at = (from + t) * s.blocks + b;
                     let less = _mm256_set1_epi32(*a.less.get_unchecked(at));
@@ -152,8 +148,7 @@ unsafe fn wide<const CODE: u8, const OFFSETS: bool, const T: usize>(
                     let of = _mm256_set1_ps(*a.scales.get_unchecked(at));
                     *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale, of), *sum);
                     if OFFSETS {
-                        *sum =
-                            _mm256_fnmadd_ps(halves(s.offsets, b), _mm256_mul_ps(of, _mm256_cvtepi32_ps(less)), *sum);
+                        *sum = offset(eight(s.offsets, b, half), of, less, *sum);
                     }
                 }
             }
@@ -163,6 +158,20 @@ unsafe fn wide<const CODE: u8, const OFFSETS: bool, const T: usize>(
         }
     }
     T
+}
+
+/// The scales or offsets of half a strip's rows in block `b`.
+#[inline(always)]
+unsafe fn eight(of: &[u8], b: usize, half: usize) -> __m256 {
+    // SAFETY: the caller's promise that block `b` is there; the processor has F16C.
+    unsafe { _mm256_cvtph_ps(_mm_loadu_si128(of.as_ptr().add(b * 32 + 16 * half).cast())) }
+}
+
+/// What the rows' offsets add to their sums: the inputs' scale is `of`, their sum `-less`.
+#[inline(always)]
+unsafe fn offset(offsets: __m256, of: __m256, less: __m256i, sum: __m256) -> __m256 {
+    // SAFETY: the processor has AVX2 and FMA.
+    unsafe { _mm256_fnmadd_ps(offsets, _mm256_mul_ps(of, _mm256_cvtepi32_ps(less)), sum) }
 }
 
 /// Products of half a block's codes, 64 bytes apart, with the 32 inputs of each of some tokens, `columns` apart.

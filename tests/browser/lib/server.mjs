@@ -62,7 +62,7 @@ async function stop(child, ended) {
   return code;
 }
 
-/** One gauge or counter of `/metrics`, summed over its labels; null when it is not there. */
+/** One gauge or counter of `/metrics`, summed over its labels, or with its labels, as `name{label="value"}`; null when it is not there. */
 export async function metric(url, name) {
   const text = await (await fetch(`${url}/metrics`)).text();
   const values = text.split("\n").filter((l) => l.startsWith(name) && /[ {]/.test(l[name.length] ?? "")).map((l) => Number(l.split(" ").at(-1)));
