@@ -90,6 +90,10 @@ pub const METRICS: &[Metric] = &[
     seconds("sightline_asr_seconds", "recognising one utterance"),
     seconds("sightline_voice_seconds", "saying one piece of an answer"),
     gauge("sightline_voice_rtf", Unit::Count, "seconds that one second of sound took the voice, at its last piece"),
+    seconds(
+        "sightline_first_words_seconds",
+        "from the end of a question to the first words of its answer, which may be those that it must begin with",
+    ),
     seconds("sightline_first_sound_seconds", "from the end of a question to the first sound of its answer"),
     counter("sightline_voice_lost_total", "answers that went on as text; label: reason"),
     counter(

@@ -143,6 +143,8 @@ pub enum Mark {
     Captured,
     /// The first sound of the question.
     SpeechStart,
+    /// The first words of the answer were sent: those that it must begin with, or the first token.
+    FirstWords,
     /// The first sound of the answer was made.
     FirstSound,
     /// The last word was written.
@@ -180,6 +182,12 @@ impl TurnTiming {
     #[must_use]
     pub const fn at(&self, mark: Mark) -> Option<MediaTime> {
         self.marks[mark as usize]
+    }
+
+    /// How long after the end of the speech, or after the typed question, this happened.
+    #[must_use]
+    pub fn reached(&self, mark: Mark) -> Option<Duration> {
+        Some(self.at(mark)?.since(self.began(Stage::Total)?))
     }
 
     /// When the stage began.

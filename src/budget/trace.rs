@@ -62,8 +62,10 @@ impl TurnTrace {
             let budget = Some(millis(deadlines, stage));
             this.span(stage.label(), Some(within), timing.began(stage), timing.end_of(stage), budget);
         }
+        let words = timing.at(Mark::FirstWords);
+        this.span("first_words", Some(ROOT), asked, words, None);
         this.span("writing", Some(ROOT), first_word, timing.at(Mark::Done), None);
-        this.span("first_sound", Some(ROOT), first_word, timing.at(Mark::FirstSound), None);
+        this.span("first_sound", Some(ROOT), words.or(first_word), timing.at(Mark::FirstSound), None);
         this
     }
 
@@ -207,7 +209,8 @@ mod tests {
             t.start(stage, ms(from + start));
             t.end(stage, ms(from + end));
         }
-        t.mark(Mark::FirstSound, ms(from + 3_000));
+        t.mark(Mark::FirstWords, ms(from + 2_130));
+        t.mark(Mark::FirstSound, ms(from + 2_300));
         t.mark(Mark::Done, ms(from + 3_500));
         TurnTrace::new(id, &t, &Deadlines::default())
     }
@@ -216,8 +219,8 @@ mod tests {
     fn a_spoken_turn_is_a_tree_from_the_first_sound_heard_to_the_last_word_written() {
         let turn = spoken("resp_1", 10_000);
         let names: Vec<_> = turn.spans.iter().map(|s| s.name).collect();
-        let expected =
-            ["turn", "speech", "vad_end", "asr", "recall", "first_token", "prefill", "writing", "first_sound"];
+        let after = ["first_token", "prefill", "first_words", "writing", "first_sound"];
+        let expected: Vec<_> = ["turn", "speech", "vad_end", "asr", "recall"].into_iter().chain(after).collect();
         assert_eq!(names, expected);
         let root = turn.spans[0];
         assert_eq!((root.start, root.end, root.within), (ms(10_000), ms(13_500), None));

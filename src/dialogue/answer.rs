@@ -1,6 +1,7 @@
 //! An answer from `response.created` to `response.done`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::conversation::Conversation;
 use super::items::Item;
@@ -37,6 +38,9 @@ pub(crate) enum Phase {
     /// The voice: all words are there.
     Voice(MediaTime),
 }
+
+/// Who speaks so soon after the first words of an answer does not speak because of them: he had not finished.
+const UNREAD: Duration = Duration::from_millis(400);
 
 /// An answer under way.
 #[derive(Debug, Clone)]
@@ -76,6 +80,8 @@ pub(crate) struct Answer {
     pub(crate) input_tokens: u64,
     pub(crate) cached_tokens: u64,
     pub(crate) deltas: u64,
+    /// Its person went on before anybody could have read a word of it.
+    pub(crate) unread: bool,
 }
 
 impl Answer {
@@ -230,6 +236,7 @@ impl Conversation {
             input_tokens: 0,
             cached_tokens: 0,
             deltas: 0,
+            unread: false,
         };
         let response = Box::new(self.response_view(&answer, &Ending::of(ResponseStatus::InProgress, None)));
         self.answers.push(answer);
@@ -346,6 +353,7 @@ impl Conversation {
         answer.timing.start(Stage::FirstToken, now);
         answer.begin_calling();
         self.forget_warmed();
+        self.say_prefix(i, now, out);
         if let Some((work_id, news)) = self.adopt(&prompt, max_tokens, out) {
             self.answers[i].work_id.clone_from(&work_id);
             return news.into_iter().for_each(|event| self.on_engine(&work_id, event, now, out));
@@ -418,10 +426,13 @@ impl Conversation {
         Ok(())
     }
 
-    /// Speech began: stop the answer of the conversation, if there is one.
-    pub(crate) fn interrupt(&mut self, now: MediaTime, out: &mut Vec<Output>) {
+    /// Speech began: stop the answer of the conversation, if there is one. One that nobody can have read is none for the model: what is said
+    /// now goes on with its question.
+    pub(crate) fn interrupt(&mut self, began: MediaTime, now: MediaTime, out: &mut Vec<Output>) {
         self.drop_held(now, out);
-        if let Some(id) = self.answers.iter().find(|a| a.in_conversation).map(|a| a.id.clone()) {
+        if let Some(answer) = self.answers.iter_mut().find(|a| a.in_conversation) {
+            answer.unread = answer.timing.at(Mark::FirstWords).is_some_and(|at| began < at + UNREAD);
+            let id = answer.id.clone();
             self.cancel(&id, "turn_detected", now, out);
         }
         self.hush(now, out);
@@ -446,8 +457,13 @@ impl Conversation {
         self.account(&answer, out);
         let response = Box::new(self.response_view(&answer, &ending));
         self.send(ServerBody::ResponseDone { response }, out);
+        if answer.unread
+            && let Some(item) = self.items.get_mut(&answer.item_id)
+        {
+            item.aside = true;
+        }
         // What is played on a track is remembered when it is known what of it was heard.
-        if answer.in_conversation && answer.opened && !self.plays(&answer.id) {
+        if answer.in_conversation && answer.opened && !answer.unread && !self.plays(&answer.id) {
             self.remember_words(Speaker::Sightline, &answer.text, now, out);
         }
         self.stop_if_played(&answer.id, now, out);

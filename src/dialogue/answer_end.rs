@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::answer::{Answer, Ending};
 use super::conversation::Conversation;
 use super::{Output, patience};
-use crate::budget::{Overrun, Stage, Timings};
+use crate::budget::{Mark, Overrun, Stage, Timings};
 use crate::wire::{ItemStatus, Latency, ResponseStatus, ResponseView, ServerBody, StageBudgets, StatusDetails, Usage};
 
 impl Conversation {
@@ -14,7 +14,8 @@ impl Conversation {
         if !answer.timing.ended(Stage::Total) {
             return;
         }
-        let of = |stage| u64::try_from(self.deadlines.of(stage).as_millis()).unwrap_or(u64::MAX);
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let of = |stage| millis(self.deadlines.of(stage));
         let (t, budget_ms) = (answer.timing.timings(), of(Stage::Total));
         let latency = Latency {
             vad_end_ms: t.millis(Stage::VadEnd),
@@ -24,6 +25,7 @@ impl Conversation {
             prefill_ms: t.millis(Stage::Prefill),
             first_token_ms: t.millis(Stage::FirstToken),
             total_ms: t.millis(Stage::Total),
+            first_words_ms: answer.timing.reached(Mark::FirstWords).map(millis),
             budget_ms,
             budgets_ms: StageBudgets {
                 vad_end: of(Stage::VadEnd),
@@ -41,8 +43,7 @@ impl Conversation {
         let over = |o: &Overrun| waited.is_zero() || o.took.saturating_sub(waited) > o.deadline;
         let overruns: Vec<_> = answer.timing.overruns(&self.deadlines).into_iter().filter(over).collect();
         out.extend(overruns.iter().copied().map(Output::Overrun));
-        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        if let Some(moved) = self.ladder.turn(latency.total_ms.unwrap_or(0).saturating_sub(waited_ms), budget_ms) {
+        if let Some(moved) = self.ladder.turn(latency.total_ms.unwrap_or(0).saturating_sub(millis(waited)), budget_ms) {
             out.push(Output::Degrade { step: moved.to });
             let slowest = overruns.iter().filter(|o| o.stage != Stage::Total).max_by_key(|o| o.took - o.deadline);
             let reason = match (moved.to > moved.from, slowest) {

@@ -7,10 +7,21 @@ use super::items::{Item, Place};
 use super::sentence::end_of_sentence;
 use super::voicing::Said;
 use crate::base::MediaTime;
-use crate::budget::Stage;
+use crate::budget::{Mark, Stage};
 use crate::wire::{AnswerPart, At, ItemStatus, ItemView, Modality, ResponseStatus, ServerBody};
 
 impl Conversation {
+    /// The words that an answer must begin with need no model: clients have them, and the voice, while the prompt is being taken in.
+    pub(crate) fn say_prefix(&mut self, i: usize, now: MediaTime, out: &mut Vec<Output>) {
+        let answer = &self.answers[i];
+        if answer.prefix.is_empty() || answer.may_call() || (answer.in_conversation && self.holds_back()) {
+            return;
+        }
+        let id = answer.id.clone();
+        self.open_item(i, now, out);
+        self.say_on(&id, now, out);
+    }
+
     /// Announces the item, and sends the words that the answer was made to begin with.
     pub(crate) fn open_item(&mut self, i: usize, now: MediaTime, out: &mut Vec<Output>) {
         if self.answers[i].opened {
@@ -25,6 +36,7 @@ impl Conversation {
         self.begin_output(i, 0, item, now, out);
         self.send(ServerBody::ContentPartAdded { at: at.clone(), part: AnswerPart::new(modality, "") }, out);
         if !prefix.is_empty() {
+            self.answers[i].timing.mark(Mark::FirstWords, now);
             self.send(delta(modality, at, prefix), out);
         }
     }
@@ -46,6 +58,7 @@ impl Conversation {
             text
         };
         if !text.is_empty() {
+            answer.timing.mark(Mark::FirstWords, now);
             for stage in [Stage::Prefill, Stage::FirstToken, Stage::Total] {
                 answer.timing.end(stage, now);
             }

@@ -168,7 +168,7 @@ impl Conversation {
                 );
             }
             self.queued_turn = None;
-            self.interrupt(now, out);
+            self.interrupt(at, now, out);
             self.warm(now, out);
         }
     }
@@ -217,7 +217,7 @@ impl Conversation {
         // Told in the order in which it would have been: the answer ends where the speech begins.
         self.announce_start(i, out);
         self.queued_turn = None;
-        self.interrupt(now, out);
+        self.interrupt(at, now, out);
         self.announce_end(i, now, out);
     }
 

@@ -33,7 +33,7 @@ impl Conversation {
         self.send(ServerBody::SpeechStarted { audio_start_ms: self.stream_ms(at), item_id }, out);
         if turn_detection.interrupt_response {
             self.queued_turn = None;
-            self.interrupt(now, out);
+            self.interrupt(at, now, out);
         }
         // While the person speaks the device can take in everything but the question.
         self.warm(now, out);

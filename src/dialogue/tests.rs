@@ -19,6 +19,7 @@ mod ahead;
 mod aloud;
 mod answers;
 mod barge;
+mod first_words;
 mod hold;
 mod idle;
 mod ladder;

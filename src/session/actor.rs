@@ -365,7 +365,7 @@ impl Actor {
 
     /// An answer ended.
     fn timed(&self, response_id: &str, timing: TurnTiming, no_look: Option<NoLook>) {
-        work::record_timings(&timing.timings(), no_look);
+        work::record_timings(&timing, no_look);
         self.trace.turn(response_id, timing);
         self.stand(self.conversation.step());
     }

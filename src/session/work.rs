@@ -14,7 +14,7 @@ use super::call::count;
 use super::hearing::wire_audio;
 use super::watcher::WatchConfig;
 use crate::base::{Clock, LossReason, RgbFrame};
-use crate::budget::{Overrun, Stage, Timings};
+use crate::budget::{Mark, Overrun, Stage, TurnTiming};
 use crate::decode::{PictureLimits, decode_image, decode_speech, encode_speech};
 use crate::dialogue::{
     EmbedFor, EngineEvent, HoldOrder, LookId, NoLook, Prompt, ReadSoFar, Sound, ToolOutcome, Voiced, VoicedWord,
@@ -376,7 +376,8 @@ pub(super) fn count_overrun(overrun: &Overrun) {
 }
 
 /// Puts the stages of an answer into the histograms; `no_look`: why it waited for none.
-pub(super) fn record_timings(timings: &Timings, no_look: Option<NoLook>) {
+pub(super) fn record_timings(timing: &TurnTiming, no_look: Option<NoLook>) {
+    let (timings, first_words) = (timing.timings(), timing.reached(Mark::FirstWords));
     let ms = |stage| timings.millis(stage);
     tracing::info!(
         vad_end_ms = ms(Stage::VadEnd),
@@ -385,11 +386,15 @@ pub(super) fn record_timings(timings: &Timings, no_look: Option<NoLook>) {
         perceive_ms = ms(Stage::Perceive),
         prefill_ms = ms(Stage::Prefill),
         first_token_ms = ms(Stage::FirstToken),
+        first_words_ms = first_words.map(|took| took.as_millis()),
         total_ms = ms(Stage::Total),
         "answered"
     );
     if let Some(why) = no_look {
         metrics::counter!("sightline_answers_without_look_total", "reason" => why.label()).increment(1);
+    }
+    if let Some(took) = first_words {
+        metrics::histogram!("sightline_first_words_seconds").record(took.as_secs_f64());
     }
     for stage in Stage::ALL {
         if let Some(took) = timings.of(stage) {

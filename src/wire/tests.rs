@@ -179,6 +179,7 @@ fn samples() -> Vec<ServerBody> {
                 perceive_ms: None,
                 prefill_ms: Some(120),
                 first_token_ms: Some(150),
+                first_words_ms: Some(590),
                 total_ms: Some(760),
                 budget_ms: 1_000,
                 budgets_ms: StageBudgets {

@@ -66,6 +66,8 @@ pub struct Latency {
     pub first_token_ms: Option<u64>,
     /// End of speech (or `response.create`) → first token.
     pub total_ms: Option<u64>,
+    /// End of speech (or `response.create`) → the first words, which may be those that the answer must begin with.
+    pub first_words_ms: Option<u64>,
     /// What `total_ms` may be.
     pub budget_ms: u64,
     /// What each stage may take.

@@ -6,17 +6,17 @@ use super::*;
 #[test]
 fn a_text_turn_sends_its_events_in_the_documented_order() {
     let mut t = Talk::seeing();
-    let out = t.ask("What colour is the cup?");
-    assert_eq!(
-        types(&out),
-        ["conversation.item.added", "conversation.item.done", "response.created", "rate_limits.updated"]
-    );
+    let mut out = t.ask("What colour is the cup?");
     let (id, prompt) = generated(&out).expect("facts are fresh, so the answer begins at once");
     assert_eq!(prompt.answer_prefix, "The cup is");
-    let out = t.answer(&id, " red.");
+    out.extend(t.answer(&id, " red."));
     assert_eq!(
         types(&out),
         [
+            "conversation.item.added",
+            "conversation.item.done",
+            "response.created",
+            "rate_limits.updated",
             "response.output_item.added",
             "conversation.item.added",
             "response.content_part.added",
@@ -62,7 +62,15 @@ fn a_spoken_turn_is_transcribed_and_answered_without_being_asked_to() {
         t.after(200).put(Input::Transcribed { item_id: item_id.clone(), result: Ok(" Where is the cup? ".into()) });
     assert_eq!(
         types(&out),
-        ["conversation.item.input_audio_transcription.completed", "response.created", "rate_limits.updated"]
+        [
+            "conversation.item.input_audio_transcription.completed",
+            "response.created",
+            "rate_limits.updated",
+            "response.output_item.added",
+            "conversation.item.added",
+            "response.content_part.added",
+            "response.output_text.delta",
+        ]
     );
     assert_eq!(events(&out)[0]["transcript"], "Where is the cup?");
     let (_, prompt) = generated(&out).expect("an answer begins");
@@ -253,8 +261,9 @@ fn an_answer_ends_after_its_sentences_whatever_the_model_would_add() {
 #[test]
 fn an_engine_that_repeats_the_prefix_does_not_make_the_client_read_it_twice() {
     let mut t = Talk::seeing();
-    let (id, _) = generated(&t.ask("What colour is the cup?")).expect("begun");
-    let mut out = t.engine(&id, EngineEvent::Started { prompt_tokens: 9, cached_tokens: 0 });
+    let mut out = t.ask("What colour is the cup?");
+    let (id, _) = generated(&out).expect("begun");
+    out.extend(t.engine(&id, EngineEvent::Started { prompt_tokens: 9, cached_tokens: 0 }));
     for text in ["The c", "up is", " red", "."] {
         out.extend(t.engine(&id, EngineEvent::Delta { text: text.into() }));
     }

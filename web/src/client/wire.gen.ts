@@ -917,6 +917,8 @@ export interface ResponseLatencyEvent {
   event_id: string;
   /** Prompt handed over → first token. */
   first_token_ms: number | null;
+  /** End of speech (or `response.create`) → the first words, which may be those that the answer must begin with. */
+  first_words_ms: number | null;
   /** Waiting for a fresh look at the newest frame. */
   perceive_ms: number | null;
   /** Prompt handed over → prompt taken in by the model. */
@@ -1700,7 +1702,7 @@ export const SERVER_EVENT_FIELDS: { readonly [K in ServerEvent["type"]]: Readonl
   "response.output_audio.words": { response_id: "string", item_id: "string", output_index: "number", content_index: "number", words: "object", event_id: "string" },
   "response.function_call_arguments.delta": { response_id: "string", item_id: "string", output_index: "number", call_id: "string", delta: "string", event_id: "string" },
   "response.function_call_arguments.done": { response_id: "string", item_id: "string", output_index: "number", call_id: "string", name: "string", arguments: "string", event_id: "string" },
-  "response.latency": { response_id: "string", vad_end_ms: "any", asr_ms: "any", recall_ms: "any", perceive_ms: "any", prefill_ms: "any", first_token_ms: "any", total_ms: "any", budget_ms: "number", budgets_ms: "object", event_id: "string" },
+  "response.latency": { response_id: "string", vad_end_ms: "any", asr_ms: "any", recall_ms: "any", perceive_ms: "any", prefill_ms: "any", first_token_ms: "any", total_ms: "any", first_words_ms: "any", budget_ms: "number", budgets_ms: "object", event_id: "string" },
   "response.degraded": { response_id: "any", reason: "string", step: "string", event_id: "string" },
   "input_video.stats": { decoded_fps: "number", watched_fps: "number", dropped: "number", width: "number", height: "number", last_frame_ms: "number", event_id: "string" },
   "scene.facts": { objects: "object", labels: "object", texts: "object", colours: "object", at_ms: "number", unusable: "any", event_id: "string" },

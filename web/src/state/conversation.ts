@@ -20,6 +20,7 @@ export interface AnswerTurn {
   state: "thinking" | "streaming" | "done" | "cancelled" | "incomplete" | "failed";
   /** Why it did not end by itself. */
   note: string | null;
+  /** From the end of the question to the first words. */
   totalMs: number | null;
   /** What it stands on. */
   citations: readonly Citation[];
@@ -232,7 +233,7 @@ export class Conversation {
       event.response_id === undefined
         ? this.list.findLast((t): t is AnswerTurn => t.kind === "answer")
         : this.list.find((t): t is AnswerTurn => t.kind === "answer" && t.id === event.response_id);
-    if (turn) turn.totalMs = event.total_ms;
+    if (turn) turn.totalMs = event.first_words_ms ?? event.total_ms;
     return turn !== undefined;
   }
 
