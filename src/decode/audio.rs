@@ -192,7 +192,7 @@ impl AudioDecoder {
                 self.shared.counters.lost(LossReason::AudioOverflow);
                 continue;
             }
-            let Some(place) = self.timeline.fill(FILL) else { return };
+            let Some(place) = self.timeline.fill(FILL, due) else { continue };
             self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner).note(place.at, place.offset);
             tracing::trace!(%due, "silence that was not sent");
             self.invent(place.at, place.conceal);

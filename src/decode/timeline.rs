@@ -71,10 +71,14 @@ impl Timeline {
         Place { at: u64::try_from(at).unwrap_or(0), conceal, offset: self.offset }
     }
 
-    /// Places sound to invent behind what is there; `None` before the first packet.
-    pub(super) fn fill(&mut self, duration: Duration) -> Option<Place> {
-        let at = self.next?;
-        self.next = Some(at + length_of(duration));
+    /// Places sound to invent behind what is there, at the session's time `now`; `None` before the first packet, and where what is there lies so far ahead of
+    /// its time that the clock is to catch up first.
+    pub(super) fn fill(&mut self, duration: Duration, now: MediaTime) -> Option<Place> {
+        let (at, length) = (self.next?, length_of(duration));
+        if at + self.offset > micros(now) {
+            return None;
+        }
+        self.next = Some(at + length);
         Some(Place { at: u64::try_from(at).unwrap_or(0), conceal: duration, offset: self.offset })
     }
 }
@@ -154,13 +158,29 @@ mod tests {
         line.place(MediaTime::from_millis(1_000), PACKET, Before::Packet);
         let update = line.place(MediaTime::from_millis(1_420), PACKET, Before::Silence);
         assert_eq!((update.at, update.conceal), (1_420_000, Duration::from_millis(400)));
-        let fill = line.fill(2 * PACKET).unwrap();
+        let fill = line.fill(2 * PACKET, MediaTime::from_millis(1_480)).unwrap();
         assert_eq!((fill.at, fill.conceal), (1_440_000, 2 * PACKET));
         let speech = line.place(MediaTime::from_millis(1_460), PACKET, Before::Silence);
         assert_eq!((speech.at, speech.conceal), (1_480_000, Duration::ZERO));
         assert!((-2_500..0).contains(&speech.offset), "20 ms too late, and nearer to its time with every packet");
         let gone = line.place(MediaTime::from_millis(9_000), PACKET, Before::Silence);
         assert_eq!(gone.conceal, Duration::ZERO, "this was no silence but a path that did not work");
+    }
+
+    #[test]
+    fn where_sound_lies_ahead_of_its_time_no_more_is_invented_before_the_clock_has_caught_up() {
+        let mut line = Timeline::default();
+        let at = MediaTime::from_millis;
+        // Ten packets at once: half of them were late.
+        for _ in 0..10 {
+            line.place(at(1_000), PACKET, Before::Packet);
+        }
+        let ahead = line.place(at(1_000), PACKET, Before::Packet);
+        assert_eq!((ahead.at, ahead.conceal), (1_200_000, Duration::ZERO));
+        let filled = (0..10).filter(|i| line.fill(2 * PACKET, at(1_060 + 40 * i)).is_some()).count();
+        assert_eq!(filled, 6, "up to now, and no further");
+        let next = line.place(at(1_440), PACKET, Before::Silence);
+        assert!((next.at as i64 + next.offset).abs_diff(1_440_000) <= 25_000, "{next:?}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! one offset, common to all streams, ties NTP time to the session clock: the least (arrival − NTP) seen lately, which is
 //! the sender's clock difference plus the shortest way. Sound and picture therefore agree however long either was under
 //! way. Captures of one stream never go backwards and never lie after their arrival; corrections are slewed.
-//! Before a stream's first report its arrival times stand in. Source: RFC 3550 §6.4.1; minimum filter as in RFC 5905 §10.
+//! Before a stream's first report the arrival of its packet that was least delayed stands in: at the beginning of a call packets come in bursts. Source: RFC 3550 §6.4.1; minimum filter as in RFC 5905 §10.
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +29,8 @@ const CLOCK_JUMP_US: i64 = 2_000_000;
 const SLEW_LIMIT_US: i64 = 1_000_000;
 /// Slew at one tenth of real time: 30 ms of correction take 0.3 s.
 const SLEW_DIVISOR: i64 = 10;
+/// Without reports the least delay is forgotten at a thousandth of real time: faster than clocks drift.
+const FORGET_DIVISOR: i64 = 1_000;
 
 /// What an RTCP sender report says about the clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,8 +178,13 @@ impl Stream {
             (Some(_), Some(applied)) => rtp.saturating_add(applied),
             // No report yet. Remember where arrival times put us, so that the first report slews from there.
             _ => {
-                self.applied = Some(arrival.saturating_sub(rtp));
-                arrival
+                let sample = arrival.saturating_sub(rtp);
+                let passed = if self.last_arrival > 0 { (arrival - self.last_arrival).max(0) } else { 0 };
+                let least = self.applied.map(|least| least.saturating_add(passed / FORGET_DIVISOR));
+                let least =
+                    least.filter(|least| apart(sample, *least) <= SLEW_LIMIT_US).map_or(sample, |l| l.min(sample));
+                self.applied = Some(least);
+                rtp.saturating_add(least)
             }
         };
         let capture = raw.min(arrival).max(self.last_capture).max(0);

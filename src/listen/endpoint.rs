@@ -105,6 +105,10 @@ pub fn ending(text: &str) -> Ending {
     if (1..=2).contains(&words.len()) && !ends_with(all, HANGING) && weigh(last) == Interjection::Stop {
         return Ending::Finished;
     }
+    // "Where are we" may go on with "going"; asked like this it is more often all.
+    if asks_about_whom(words, last) {
+        return Ending::Told;
+    }
     if text.ends_with(['-', '…', '—']) || text.ends_with("..") || hangs(all, words, last) {
         return Ending::Hanging;
     }
@@ -154,6 +158,16 @@ fn ends_with(words: &[String], table: &[&str]) -> bool {
 
 fn is_number(word: &str) -> bool {
     NUMBERS.contains(&word) || word.chars().all(|c| c.is_ascii_digit())
+}
+
+/// "Where are we?", "Who is he?": a question word, a form of "be" and whom it is about.
+fn asks_about_whom(words: &[String], raw: &str) -> bool {
+    let [asks, be, about] = words else { return false };
+    let about = matches!(about.as_str(), "i" | "we" | "he" | "she" | "they");
+    WH.contains(&asks.as_str())
+        && matches!(be.as_str(), "is" | "are" | "was" | "were" | "am")
+        && about
+        && raw.ends_with('?')
 }
 
 /// `all` words of the last sentence, and those after what is said before a sentence.

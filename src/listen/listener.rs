@@ -15,6 +15,9 @@ use crate::base::{ErrorClass, LossReason, MediaTime, Pcm};
 
 /// Sound before the first near frame that an early reading begins with: recognisers want to hear a beginning.
 const EARLY_PADDING: Duration = Duration::from_millis(200);
+/// Who has paused for so long goes on as he began: a click or a breath that is hardly voice does not make his turn longer. Source: `silero-vad` (`utils_vad.py`),
+/// where a single frame below the lower threshold is enough for that; differs, for a vowel may fade and swell.
+const PAUSE: Duration = Duration::from_millis(96);
 /// The most that is read early.
 const EARLY_MOST: Duration = Duration::from_secs(3);
 
@@ -311,7 +314,8 @@ impl Listener {
             return self.gather(start, heard);
         }
         let quiet = matches!(self.state, State::Quiet);
-        let threshold = if quiet { self.config.start_threshold } else { self.config.stop_threshold };
+        let paused = matches!(self.state, State::Speaking { silent, .. } if duration(silent) >= PAUSE);
+        let threshold = if quiet || paused { self.config.start_threshold } else { self.config.stop_threshold };
         let theirs = || !self.is_speaking() || self.voicing.may_be_theirs(newest, self.config.farther_db);
         let voiced = p >= threshold && theirs();
         let from = self.judged.saturating_sub(PITCH_SAMPLES.max(frame));

@@ -77,6 +77,21 @@ fn speech_is_cut_out_with_its_padding_and_the_end_is_decided_after_the_silence()
 }
 
 #[test]
+fn after_a_pause_it_takes_as_much_to_go_on_as_to_begin() {
+    let end = |between: &[(usize, f32)]| {
+        let parts = [&[(320, 0.0), (1_600, 0.9)], between, &[(1_600, 0.0)]].concat();
+        let [(u, _)] = &stops(&hear(&mut listener(ListenConfig::default()), 0, &sound(&parts)))[..] else {
+            panic!("one utterance")
+        };
+        u.end.as_millis()
+    };
+    assert_eq!(end(&[(48, 0.0), (160, 0.4)]), 1_920 + 208, "a vowel that fades and swells");
+    assert_eq!(end(&[(320, 0.0), (32, 0.4)]), 1_920, "a click, well after the last word");
+    assert_eq!(end(&[(320, 0.0), (160, 0.6)]), 1_920 + 480, "somebody who goes on");
+    assert_eq!(end(&[(320, 0.0), (64, 0.6), (160, 0.4)]), 1_920 + 544, "as he began");
+}
+
+#[test]
 fn a_click_is_no_speech_and_is_counted() {
     let mut l = listener(ListenConfig::default());
     let heard = hear(&mut l, 0, &sound(&[(480, 0.0), (48, 1.0), (960, 0.0)]));

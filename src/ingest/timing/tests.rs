@@ -97,6 +97,42 @@ fn arrival_times_stand_in_until_the_first_report() {
 }
 
 #[test]
+fn a_burst_before_the_first_report_keeps_the_distance_of_its_packets() {
+    let mut line = Timeline::default();
+    line.open(AUDIO, 48_000);
+    // The first of 40 ms each, kept back while the path came up, all at once; then one after the other, in time.
+    let truth = |i: u64| 1_000_000 + 40_000 * i;
+    let arrived = |i: u64| if i < 6 { truth(5) + 2_000 } else { truth(i) + 2_000 + jitter(i, 20_000) };
+    let mut last = 0;
+    for i in 0..50 {
+        let capture = line.capture(AUDIO, u32::try_from(1_920 * i).unwrap(), at(arrived(i))).as_micros();
+        assert!(capture >= last && capture <= arrived(i), "{i}");
+        if i >= 5 {
+            assert!(capture.abs_diff(truth(i)) <= 12_000, "{i}: {capture}");
+        }
+        if i >= 6 {
+            assert!((capture - last).abs_diff(40_000) <= 11_000, "{i}: {} after the one before", capture - last);
+        }
+        last = capture;
+    }
+}
+
+#[test]
+fn without_reports_a_new_time_base_and_a_drift_are_followed() {
+    let mut line = Timeline::default();
+    line.open(AUDIO, 48_000);
+    let mut late = 0;
+    for i in 0..100_000_u64 {
+        // 150 ppm too slow, and begun anew in the middle.
+        let rtp = 960 * i - 960 * i * 150 / 1_000_000 + if i < 50_000 { 0 } else { 1 << 30 };
+        let arrival = 1_000_000 + 20_000 * i;
+        let capture = line.capture(AUDIO, (rtp & 0xffff_ffff) as u32, at(arrival)).as_micros();
+        late = late.max(arrival - capture);
+    }
+    assert!(late <= 1_000, "{late} µs");
+}
+
+#[test]
 fn the_first_report_slews_instead_of_jumping() {
     let mut line = Timeline::default();
     line.open(AUDIO, 48_000);

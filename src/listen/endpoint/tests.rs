@@ -63,6 +63,9 @@ fn what_lacks_its_end_hangs() {
             "How many",
             "Do you think that",
             "Next week they'll",
+            "Where are we",
+            "Do you know where we",
+            "When is she going to say where they?",
         ],
     );
 }
@@ -105,6 +108,8 @@ fn a_statement_is_told_when_it_is_long_enough_to_be_whole() {
             "Because it was dark I could not read the number.",
             "When I came home yesterday was the window open?",
             "What your country can do for you?",
+            "Where are we?",
+            "And who is he?",
         ],
     );
 }
