@@ -45,7 +45,7 @@ const { turns, errors } = await converse({
 clearInterval(watching);
 await server.stop();
 
-const stages = { "end of speech known": "vad_end_ms", "speech to text": "asr_ms", "recalling the past": "recall_ms", "fresh look": "perceive_ms", prefill: "prefill_ms", "prompt to first token": "first_token_ms", "end of speech to first token": "total_ms" };
+const stages = { "end of speech known": "vad_end_ms", "speech to text": "asr_ms", "recalling the past": "recall_ms", "fresh look": "perceive_ms", prefill: "prefill_ms", "prompt to first token": "first_token_ms", "end of speech to first token": "total_ms", "end of speech to first words": "first_words_ms" };
 const rows = Object.entries(stages).map(([name, key]) => [name, turns.map((t) => t.latency?.[key])]);
 rows.push(["the same, at the page", turns.map((t) => t.heardMs)]);
 console.log(`${turns.length} spoken turns, milliseconds`);
