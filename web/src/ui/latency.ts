@@ -76,7 +76,7 @@ export function latency(): Part {
   const rows = h("ul", { class: "stage-rows" });
   const details = h("details", { class: "latency-details", open: matchMedia("(min-width: 900px) and (min-height: 960px)").matches }, h("summary", {}, "Stages"), rows);
   const empty = h("p", { class: "latency-empty" }, "Ask something, and see here where the time goes.");
-  const figures = h("div", { class: "latency-figures" }, h("span", { class: "latency-title" }, "First word after"), h("span", { class: "latency-value" }, total, against));
+  const figures = h("div", { class: "latency-figures" }, h("span", { class: "latency-title" }, "Model's first word after"), h("span", { class: "latency-value" }, total, against));
   const head = h("div", { class: "latency-head" }, figures, chart);
   const element = h("section", { class: "card latency", attrs: { "aria-label": "Answer time" } }, head, empty, bar, details);
   const reduced = h("p", { class: "latency-reduced" });
@@ -107,7 +107,7 @@ export function latency(): Part {
       keyedSegments.render(shares.filter((s) => s.share > 0));
       show(mark, last.budgetMs > 0);
       mark.style.left = `${(last.budgetMs / scale) * 100}%`;
-      bar.setAttribute("aria-label", `First word after ${formatMs(last.totalMs)}, budget ${formatMs(last.budgetMs)}`);
+      bar.setAttribute("aria-label", `Model's first word after ${formatMs(last.totalMs)}, budget ${formatMs(last.budgetMs)}`);
       keyedRows.render(rowsOf(last));
       drawHistory(chart, view.history.all);
       const median = view.history.medianMs;
