@@ -19,6 +19,9 @@ const LEVEL_EVERY: u32 = 5;
 /// Buffers without a voice before sound is no longer in a hurry: 2 s.
 const STILL: u32 = 50;
 
+/// Sound of the wire that is heard in one go: a client may send half a minute at once, and on the thread that hears it others are served, too.
+const PIECES_A_SECOND: u32 = 8;
+
 /// Whether nobody speaks and nobody waits for what is heard, so that sound may come two buffers at a time. Clones are the same.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calm(Arc<AtomicBool>);
@@ -201,6 +204,16 @@ impl Hearing {
                 }
             }
         }
+        let bytes = format.sample_bytes() * (format.rate_hz() / PIECES_A_SECOND) as usize;
+        for (i, piece) in data.chunks(bytes).enumerate() {
+            if i > 0 {
+                tokio::task::yield_now().await;
+            }
+            self.append_piece(piece, now).await;
+        }
+    }
+
+    async fn append_piece(&mut self, data: &[u8], now: MediaTime) {
         let Some(wire) = &mut self.wire else { return };
         let samples = wire.resampler.push(data).unwrap_or_else(|e| {
             tracing::warn!(error = %e, "sound from the wire cannot be resampled");
@@ -231,28 +244,52 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn sound_is_in_no_hurry_while_nobody_speaks_and_nothing_is_answered() {
-        let (_sound, sound) = queue(DECODE_TO_LISTEN, WhenFull::Refuse);
-        let (_played, played) = queue(PLAYED_TO_LISTEN, WhenFull::DropOldest);
-        let (_commands, commands) = mpsc::channel(1);
-        let (out, _told) = mpsc::channel(1_000);
+    /// A listener to whom nothing comes by itself, and what it tells.
+    fn hearing() -> (Hearing, mpsc::Receiver<Msg>) {
+        let (_, sound) = queue(DECODE_TO_LISTEN, WhenFull::Refuse);
+        let (_, played) = queue(PLAYED_TO_LISTEN, WhenFull::DropOldest);
+        let (_, commands) = mpsc::channel(1);
+        let (out, told) = mpsc::channel(1_000);
         let listener = Listener::new(Box::new(Written), ListenConfig::default()).unwrap();
         let (cleaner, calm) = (Cleaner::new(|| unreachable!("nothing is played")), Calm::default());
         let (wire, buffers, attends, still) = (None, 0, false, 0);
-        let mut hearing = Hearing {
-            sound,
-            played,
-            cleaner,
-            commands,
-            out,
-            listener,
-            wire,
-            buffers,
-            attends,
-            calm: calm.clone(),
-            still,
-        };
+        (Hearing { sound, played, cleaner, commands, out, listener, wire, buffers, attends, calm, still }, told)
+    }
+
+    #[tokio::test]
+    async fn who_sends_half_a_minute_at_once_keeps_nobody_from_being_served() {
+        let format = AudioFormat::Pcm { rate: 24_000 };
+        let loud = |samples: usize| vec![i16::MAX / 10 * 9; samples];
+        let sound = [vec![0; 24_000], loud(24_000 * 26), vec![0; 24_000]].concat();
+        let bytes: Vec<u8> = sound.iter().flat_map(|s: &i16| s.to_le_bytes()).collect();
+        let served = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let counted = Arc::clone(&served);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        let (mut hearing, mut told) = hearing();
+        hearing.append(&bytes, format, MediaTime::from_millis(40_000)).await;
+        other.abort();
+        let turns = served.load(Ordering::Relaxed);
+        assert!(turns >= 200, "somebody else had {turns} turns within 28 s of sound");
+        let mut utterances = Vec::new();
+        while let Ok(told) = told.try_recv() {
+            if let Msg::Listen(ListenEvent::SpeechStopped { utterance, .. }) = told {
+                utterances.push(utterance);
+            }
+        }
+        let [one] = &utterances[..] else { panic!("{} utterances", utterances.len()) };
+        let (start, length) = (one.start.as_millis(), one.end.since(one.start).as_millis());
+        assert!((40_600..=41_000).contains(&start) && (26_000..=26_400).contains(&length), "{start} {length}");
+    }
+
+    #[tokio::test]
+    async fn sound_is_in_no_hurry_while_nobody_speaks_and_nothing_is_answered() {
+        let (mut hearing, _told) = hearing();
+        let calm = hearing.calm.clone();
         hear(&mut hearing, STILL - 1, 0.0).await;
         assert!(!calm.is_set(), "somebody may just have spoken");
         hear(&mut hearing, 1, 0.0).await;
