@@ -179,7 +179,7 @@ impl Stream {
             // No report yet. Remember where arrival times put us, so that the first report slews from there.
             _ => {
                 let sample = arrival.saturating_sub(rtp);
-                let passed = if self.last_arrival > 0 { (arrival - self.last_arrival).max(0) } else { 0 };
+                let passed = (arrival - self.last_arrival).max(0);
                 let least = self.applied.map(|least| least.saturating_add(passed / FORGET_DIVISOR));
                 let least =
                     least.filter(|least| apart(sample, *least) <= SLEW_LIMIT_US).map_or(sample, |l| l.min(sample));

@@ -19,7 +19,7 @@ const LEVEL_EVERY: u32 = 5;
 /// Buffers without a voice before sound is no longer in a hurry: 2 s.
 const STILL: u32 = 50;
 
-/// Sound of the wire that is heard in one go: a client may send half a minute at once, and on the thread that hears it others are served, too.
+/// In so many goes a second of sound from the wire is heard: a client may send half a minute at once, and on the thread that hears it others are served, too.
 const PIECES_A_SECOND: u32 = 8;
 
 /// Whether nobody speaks and nobody waits for what is heard, so that sound may come two buffers at a time. Clones are the same.

@@ -18,10 +18,6 @@ fn overheard(out: &[Output]) -> Option<String> {
     out.iter().find_map(|o| if let Output::Overhear { item_id, .. } = o { Some(item_id.clone()) } else { None })
 }
 
-fn transcribed(out: &[Output]) -> Option<String> {
-    out.iter().find_map(|o| if let Output::Transcribe { item_id, .. } = o { Some(item_id.clone()) } else { None })
-}
-
 impl Talk {
     /// Says `words` for so long into an answer, with an early reading of them if it lasts.
     fn interject(&mut self, long_ms: u64, early: &str, words: &str) -> Vec<Output> {

@@ -4,11 +4,6 @@ use super::talk::*;
 use super::*;
 use crate::wire::Extension;
 
-fn deltas(out: &[Output]) -> String {
-    let of = |e: &Value| e["delta"].as_str().filter(|_| e["type"] == "response.output_text.delta").map(str::to_owned);
-    events(out).iter().filter_map(of).collect()
-}
-
 fn seeing() -> Talk {
     let mut t = Talk::new(|s| {
         s.video = VideoState::Live;
@@ -26,11 +21,7 @@ fn asked_aloud(t: &mut Talk, words: &str) -> Vec<Output> {
     t.after(200);
     t.put(Input::Scene(cup(t.now)));
     out.extend(t.put(Input::SpeechStopped { utterance: utterance(end), decided: t.now }));
-    let item_id = out.iter().find_map(|o| match o {
-        Output::Transcribe { item_id, .. } => Some(item_id.clone()),
-        _ => None,
-    });
-    if let Some(item_id) = item_id {
+    if let Some(item_id) = transcribed(&out) {
         out.extend(t.put(Input::Transcribed { item_id, result: Ok(words.into()) }));
     }
     out
@@ -42,9 +33,9 @@ fn they_are_sent_with_the_prompt_and_what_each_took_is_told_apart() {
     let out = asked_aloud(&mut t, "What do you see?");
     let (id, prompt) = generated(&out).expect("begun");
     assert!(!prompt.answer_prefix.is_empty());
-    assert_eq!(deltas(&out), prompt.answer_prefix);
+    assert_eq!(told(&out), prompt.answer_prefix);
     let out = t.after(300).answer(&id, &format!("{}.", prompt.answer_prefix));
-    assert_eq!(deltas(&out), ".", "once");
+    assert_eq!(told(&out), ".", "once");
     let latency = events(&out).into_iter().find(|e| e["type"] == "response.latency").expect("asked for");
     assert_eq!((&latency["first_words_ms"], &latency["total_ms"]), (&json!(200), &json!(500)));
     assert_eq!(latency["first_token_ms"], 300, "the model's");
@@ -55,7 +46,7 @@ fn where_there_are_none_nothing_is_said_before_the_model_does() {
     let mut t = seeing();
     let out = asked_aloud(&mut t, "What is the capital of France?");
     let (id, prompt) = generated(&out).expect("begun");
-    assert_eq!((prompt.answer_prefix.as_str(), deltas(&out).as_str()), ("", ""));
+    assert_eq!((prompt.answer_prefix.as_str(), told(&out).as_str()), ("", ""));
     assert!(!types(&out).contains(&"response.output_item.added".to_owned()));
     let out = t.after(300).answer(&id, "Paris.");
     let latency = events(&out).into_iter().find(|e| e["type"] == "response.latency").expect("asked for");
@@ -65,7 +56,7 @@ fn where_there_are_none_nothing_is_said_before_the_model_does() {
 /// The messages of the next answer when somebody goes on so long after the first words of the one before.
 fn gone_on_after(ms: u64) -> Vec<Message> {
     let mut t = seeing();
-    assert!(!deltas(&asked_aloud(&mut t, "What do you see")).is_empty());
+    assert!(!told(&asked_aloud(&mut t, "What do you see")).is_empty());
     t.after(ms);
     let onset = t.now;
     let mut out = t.put(Input::SpeechStarted { at: onset });
@@ -75,12 +66,8 @@ fn gone_on_after(ms: u64) -> Vec<Message> {
     t.after(300);
     t.put(Input::Scene(cup(t.now)));
     out = t.put(Input::SpeechStopped { utterance: utterance(end), decided: t.now });
-    let item_id = out.iter().find_map(|o| match o {
-        Output::Transcribe { item_id, .. } => Some(item_id.clone()),
-        _ => None,
-    });
-    let out =
-        t.put(Input::Transcribed { item_id: item_id.expect("read"), result: Ok("on the left of the table?".into()) });
+    let item_id = transcribed(&out).expect("read");
+    let out = t.put(Input::Transcribed { item_id, result: Ok("on the left of the table?".into()) });
     generated(&out).expect("begun").1.messages
 }
 

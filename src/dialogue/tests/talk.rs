@@ -30,6 +30,10 @@ pub(super) fn events(out: &[Output]) -> Vec<Value> {
     sent.map(|t| serde_json::from_str(&t).expect("valid JSON")).collect()
 }
 
+pub(super) fn transcribed(out: &[Output]) -> Option<String> {
+    out.iter().find_map(|o| if let Output::Transcribe { item_id, .. } = o { Some(item_id.clone()) } else { None })
+}
+
 pub(super) fn generated(out: &[Output]) -> Option<(String, Prompt)> {
     out.iter().find_map(|o| match o {
         Output::Generate { response_id, prompt, .. } => Some((response_id.clone(), prompt.clone())),
