@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use half::f16;
 
-use super::level::{Level, by_level};
+use super::level::{Kind, Level, by_level};
 use super::product::Product;
 use super::team::Pieces;
 use super::vector::{exp, madd};
@@ -113,7 +113,7 @@ impl KeyValues {
                 scores.resize(group * seen.next_multiple_of(LANES), 0.0);
                 // SAFETY: each part has its own token and heads.
                 let mixed = unsafe { out.get(t * s.shared + h) };
-                attend(level, q, (keys, values), (seen, s.width), scores, mixed);
+                attend(level, q, (keys, values), (seen, s.width), at_once(level), scores, mixed);
             });
         });
     }
@@ -146,13 +146,22 @@ impl KeyValues {
                 for (q, row) in q.chunks_exact_mut(s.width).zip(rows[from * row..].chunks_exact(row)) {
                     q.copy_from_slice(&row[h * s.width..][..s.width]);
                 }
-                attend(level, q, (keys, values), (seen, s.width), scores, mixed);
+                attend(level, q, (keys, values), (seen, s.width), at_once(level), scores, mixed);
                 for (t, mixed) in mixed.chunks_exact(s.width).enumerate() {
                     // SAFETY: each part has its own tokens and head.
                     unsafe { out.get((from + t) * heads + h) }.copy_from_slice(mixed);
                 }
             });
         });
+    }
+}
+
+/// Heads whose sums of a tile stay in registers: of two vectors each where a vector is half a tile, beside the tile itself.
+const fn at_once(level: Level) -> usize {
+    match level.0 {
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx2 | Kind::AvxVnni => 6,
+        _ => TOGETHER,
     }
 }
 
@@ -167,54 +176,62 @@ by_level!(
         q: &[f32],
         kv: (&[u16], &[u16]),
         shape: (usize, usize),
+        most: usize,
         scores: &mut [f32],
         out: &mut [f32]
     ) = attend_body
 );
 
-/// `q` and `out` are `[group, width]`, of which as many heads are taken at once as registers allow.
+/// `q` and `out` are `[group, width]`, of which at most `most` heads are taken at once, in equal parts.
 #[inline(always)]
 fn attend_body<const FMA: bool>(
     q: &[f32],
-    (keys, values): (&[u16], &[u16]),
+    kv: (&[u16], &[u16]),
     (seen, width): (usize, usize),
+    most: usize,
     scores: &mut [f32],
     out: &mut [f32],
 ) {
     let (group, row) = (q.len() / width, seen.next_multiple_of(LANES));
     let mut from = 0;
     while from < group {
-        let q = &q[from * width..];
-        let scores = &mut scores[from * row..];
-        let out = &mut out[from * width..];
-        from += match group - from {
-            8.. => some::<FMA, 8>(q, keys, values, (seen, width), scores, out),
-            7 => some::<FMA, 7>(q, keys, values, (seen, width), scores, out),
-            4..=6 => some::<FMA, 4>(q, keys, values, (seen, width), scores, out),
-            3 => some::<FMA, 3>(q, keys, values, (seen, width), scores, out),
-            2 => some::<FMA, 2>(q, keys, values, (seen, width), scores, out),
-            _ => some::<FMA, 1>(q, keys, values, (seen, width), scores, out),
+        let (q, out) = (&q[from * width..], &mut out[from * width..]);
+        let (scores, left) = (&mut scores[from * row..], group - from);
+        from += match left.div_ceil(left.div_ceil(most)) {
+            8.. => some::<FMA, 8>(q, kv, (seen, width), scores, out),
+            7 => some::<FMA, 7>(q, kv, (seen, width), scores, out),
+            6 => some::<FMA, 6>(q, kv, (seen, width), scores, out),
+            5 => some::<FMA, 5>(q, kv, (seen, width), scores, out),
+            4 => some::<FMA, 4>(q, kv, (seen, width), scores, out),
+            3 => some::<FMA, 3>(q, kv, (seen, width), scores, out),
+            2 => some::<FMA, 2>(q, kv, (seen, width), scores, out),
+            _ => some::<FMA, 1>(q, kv, (seen, width), scores, out),
         };
     }
 }
 
+/// The first `N` heads. Bounds are checked once: a check for each head in the innermost loops, and the registers it took, cost more than the products.
 #[inline(always)]
 fn some<const FMA: bool, const N: usize>(
     q: &[f32],
-    keys: &[u16],
-    values: &[u16],
+    (keys, values): (&[u16], &[u16]),
     (seen, width): (usize, usize),
     scores: &mut [f32],
     out: &mut [f32],
 ) -> usize {
-    let row = seen.next_multiple_of(LANES);
+    let (row, stride) = (seen.next_multiple_of(LANES), width.next_multiple_of(LANES));
+    assert!(
+        q.len() >= N * width && out.len() >= N * width && scores.len() >= N * row && values.len() >= seen * stride,
+        "attention of another shape: this is a bug"
+    );
     let scale = 1.0 / (width as f32).sqrt();
     for (tile, keys) in keys.chunks_exact(LANES * width).take(row / LANES).enumerate() {
         let mut sums = [[0.0f32; LANES]; N];
         for (d, key) in keys.as_chunks::<LANES>().0.iter().enumerate() {
             let key = widen_all::<FMA>(key);
             for (n, sums) in sums.iter_mut().enumerate() {
-                let q = q[n * width + d];
+                // SAFETY: a tile has `width` rows, so `d` is less, and `n` is less than `N`.
+                let q = unsafe { *q.get_unchecked(n * width + d) };
                 for (s, k) in sums.iter_mut().zip(&key) {
                     *s = madd::<FMA>(q, *k, *s);
                 }
@@ -229,14 +246,15 @@ fn some<const FMA: bool, const N: usize>(
     for (n, whole) in whole.iter_mut().enumerate() {
         *whole = 1.0 / exponents::<FMA>(&mut scores[n * row..][..seen]);
     }
-    let stride = width.next_multiple_of(LANES);
     for at in (0..width).step_by(LANES) {
         let mut sums = [[0.0f32; LANES]; N];
-        let parts = values[at..].chunks(stride).filter_map(|value| value.first_chunk::<LANES>());
-        for (position, value) in parts.take(seen).enumerate() {
+        for position in 0..seen {
+            // SAFETY: a value is `stride` long, a multiple of what is read of it, and there are `seen`.
+            let value = unsafe { &*values.as_ptr().add(position * stride + at).cast::<[u16; LANES]>() };
             let value = widen_all::<FMA>(value);
             for (n, sums) in sums.iter_mut().enumerate() {
-                let weight = scores[n * row + position];
+                // SAFETY: there are `N` rows of scores, each at least `seen` long.
+                let weight = unsafe { *scores.get_unchecked(n * row + position) };
                 for (s, v) in sums.iter_mut().zip(&value) {
                     *s = madd::<FMA>(weight, *v, *s);
                 }

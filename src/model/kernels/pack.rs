@@ -10,7 +10,7 @@ use half::f16;
 use rayon::prelude::*;
 
 /// Rows in a strip.
-pub(super) const ROWS: usize = 16;
+pub const ROWS: usize = 16;
 /// Columns that share a scale.
 pub(super) const BLOCK: usize = 32;
 

@@ -110,6 +110,22 @@ pub fn multiply(p: &mut Product<'_>, sides: &[Side<'_>], x: &Activations, out: &
     });
 }
 
+/// As [`multiply`] with one matrix, of which some strips alone are computed: pairs of a token and a strip of [`ROWS`] rows, in their order. What
+/// else `out` holds stays.
+pub fn multiply_some(p: &mut Product<'_>, w: &Packed, x: &Activations, some: &[(usize, usize)], out: &mut [f32]) {
+    assert!(w.columns() == x.columns(), "{} inputs do not fit: this is a bug", x.columns());
+    assert!(some.is_sorted_by(|a, b| a < b), "a strip comes twice: this is a bug");
+    let (level, out) = (p.level, Out::new(out, w.rows(), x.tokens()));
+    each_strip(p.team, some.len(), &|i| {
+        let (t, s) = some[i];
+        SCRATCH.with_borrow_mut(|Scratch { codes, sums, .. }| {
+            strip(level, w, s, &x.rows(t, 1), (codes, sums));
+            // SAFETY: no pair comes twice, so this strip of this token is this call's alone.
+            unsafe { out.write(t, (s * ROWS, ROWS.min(w.rows() - s * ROWS)), sums) };
+        });
+    });
+}
+
 /// `out = silu(x Gᵀ) · x Uᵀ`, the first half of a gated feed-forward (SwiGLU, arXiv:2002.05202).
 pub fn gated(p: &mut Product<'_>, (gate, up): (&Packed, &Packed), x: &Activations, out: &mut [f32]) {
     assert!(

@@ -8,6 +8,7 @@ use candle_core::Device;
 
 use super::LlmError;
 use super::gguf::{Family, GgufFile, Shape};
+use super::head::Head;
 use super::packing::pack;
 use crate::base::Brake;
 use crate::model::ModelError;
@@ -35,7 +36,7 @@ pub(super) struct Decoder {
     embedding: Arc<Packed>,
     layers: Vec<Layer>,
     final_norm: Vec<f32>,
-    head: Arc<Packed>,
+    pub(super) head: Head,
     level: Level,
     team: Team,
     buffers: Buffers,
@@ -58,6 +59,33 @@ struct Buffers {
     rounded: Activations,
     /// Cosines and sines, `[tokens, head_width / 2]`.
     turns: Vec<(f32, f32)>,
+}
+
+impl Buffers {
+    /// Makes them as long as `m` tokens.
+    fn fit(&mut self, m: usize, s: &Shape, heads: Heads) {
+        self.x.resize(m * s.width, 0.0);
+        self.y.resize(m * s.width, 0.0);
+        self.qkv.resize(m * heads.row(), 0.0);
+        self.mixed.resize(m * s.queries(), 0.0);
+        self.hidden.resize(m * s.feed_forward, 0.0);
+    }
+
+    /// Keeps of all tokens the last one of each part that wants logits, side by side. Returns how many those are.
+    fn keep_wanted(&mut self, parts: &[Part<'_, Cache>], s: &Shape, heads: Heads) -> usize {
+        let (mut end, mut wanted) = (0, 0);
+        for part in parts {
+            end += part.tokens.len();
+            if part.want_logits {
+                for (rows, row) in [(&mut self.x, s.width), (&mut self.qkv, heads.row())] {
+                    rows.copy_within((end - 1) * row..end * row, wanted * row);
+                }
+                wanted += 1;
+            }
+        }
+        self.fit(wanted, s, heads);
+        wanted
+    }
 }
 
 /// Keys and values of one conversation.
@@ -123,6 +151,7 @@ impl Decoder {
         } else {
             Arc::clone(&embedding)
         };
+        let head = Head::new(head, &embedding);
         let (buffers, brake) = (Buffers::default(), Brake::default());
         Ok(Self { shape, heads, embedding, layers, final_norm, head, level, team, buffers, brake })
     }
@@ -153,12 +182,22 @@ impl Decoder {
             b.rounded.norm(&mut p, &mut b.x, (i > 0).then_some(&b.y), &layer.attention_norm, eps);
             multiply(&mut p, &layer.sides(), &b.rounded, &mut b.qkv);
             turn(&mut p, &mut b.qkv, (heads.row(), turned), &b.turns, pairs);
-            let (mut rows, mut mixed) = (b.qkv.as_slice(), b.mixed.as_mut_slice());
+            let mut rows = b.qkv.as_slice();
             for Part { cache, tokens, .. } in &mut *parts {
                 let own = rows.split_off(..tokens.len() * heads.row()).unwrap_or_default();
-                let to = mixed.split_off_mut(..tokens.len() * shape.queries()).unwrap_or_default();
                 cache.layers[i].write(cache.len, own);
-                cache.layers[i].attend(&mut p, cache.len, own, to);
+            }
+            // Nobody looks back at what the last layer makes of a token.
+            let last = i + 1 == shape.layers;
+            if last && b.keep_wanted(parts, shape, *heads) == 0 {
+                break;
+            }
+            let (mut rows, mut mixed) = (b.qkv.as_slice(), b.mixed.as_mut_slice());
+            for Part { cache, tokens, want_logits } in &*parts {
+                let n = if last { usize::from(*want_logits) } else { tokens.len() };
+                let own = rows.split_off(..n * heads.row()).unwrap_or_default();
+                let to = mixed.split_off_mut(..n * shape.queries()).unwrap_or_default();
+                cache.layers[i].attend(&mut p, cache.len + tokens.len() - n, own, to);
             }
             b.rounded.round(&mut p, &b.mixed, shape.queries());
             multiply(&mut p, &[(&layer.output, None)], &b.rounded, &mut b.y);
@@ -170,27 +209,16 @@ impl Decoder {
         Ok(self.logits(parts))
     }
 
-    /// Notes that the caches hold the tokens, and computes what predicts the next ones.
+    /// Notes that the caches hold the tokens, and computes what predicts the next ones, of those that want them.
     fn logits(&mut self, parts: &mut [Part<'_, Cache>]) -> Vec<Option<Vec<f32>>> {
-        let Self { shape, level, team, buffers: b, .. } = self;
-        let mut p = Product { level: *level, team };
-        let (mut end, mut wanted) = (0, 0);
-        for part in &mut *parts {
-            end += part.tokens.len();
-            part.cache.len += part.tokens.len();
-            if part.want_logits {
-                // The last tokens of all who want them stand side by side at the beginning.
-                for rows in [&mut b.x, &mut b.y] {
-                    rows.copy_within((end - 1) * shape.width..end * shape.width, wanted * shape.width);
-                }
-                wanted += 1;
-            }
-        }
-        let last = ..wanted * shape.width;
-        let mut all = vec![0.0; wanted * shape.vocabulary];
+        let Self { shape, level, team, head, buffers: b, .. } = self;
+        parts.iter_mut().for_each(|part| part.cache.len += part.tokens.len());
+        let wanted = parts.iter().filter(|part| part.want_logits).count();
+        let mut all = Vec::new();
         if wanted > 0 {
-            b.rounded.norm(&mut p, &mut b.x[last], Some(&b.y[last]), &self.final_norm, shape.norm_eps);
-            multiply(&mut p, &[(&self.head, None)], &b.rounded, &mut all);
+            let mut p = Product { level: *level, team };
+            b.rounded.norm(&mut p, &mut b.x, Some(&b.y), &self.final_norm, shape.norm_eps);
+            all = head.scores(&mut p, &b.rounded);
         }
         let mut each = all.chunks_exact(shape.vocabulary).map(<[f32]>::to_vec);
         parts.iter().map(|part| if part.want_logits { each.next() } else { None }).collect()
@@ -205,12 +233,7 @@ impl Decoder {
         if let Some(bad) = tokens().find(|t| **t as usize >= s.vocabulary) {
             return Err(ModelError::Device(format!("token {bad} of a vocabulary of {}", s.vocabulary)));
         }
-        let m = tokens().count();
-        b.x.resize(m * s.width, 0.0);
-        b.y.resize(m * s.width, 0.0);
-        b.qkv.resize(m * self.heads.row(), 0.0);
-        b.mixed.resize(m * s.queries(), 0.0);
-        b.hidden.resize(m * s.feed_forward, 0.0);
+        b.fit(tokens().count(), s, self.heads);
         let from = common_layer(parts, &paused);
         if from == 0 {
             for (token, x) in tokens().zip(b.x.chunks_exact_mut(s.width)) {

@@ -8,6 +8,7 @@ mod chat;
 pub mod compress;
 mod decoder;
 mod gguf;
+mod head;
 mod linear;
 mod net;
 mod packing;

@@ -121,6 +121,8 @@ fn logits_at_every_level_are_those_of_f32_but_for_rounding() {
             }
             for threads in [1, 2] {
                 let mut net = decoder::Decoder::load(&mut file, shape, level, threads).unwrap();
+                // Another test says what is spared where not all tokens matter.
+                net.head.rough = None;
                 let mut cache = net.new_cache(tokens.len() + 1);
                 let (first, last) = tokens.split_at(tokens.len() - 1);
                 let mut run = |tokens, want_logits| {
@@ -134,6 +136,33 @@ fn logits_at_every_level_are_those_of_f32_but_for_rounding() {
             }
         }
     }
+}
+
+#[test]
+fn the_best_tokens_have_the_scores_of_the_whole_head() {
+    let Some(mut llm) = load(QWEN) else { return };
+    let Net::Processor(net) = &mut llm.net else { panic!("on the processor") };
+    let rough = net.head.rough.take();
+    assert!(rough.is_some(), "the embedding is the head in fewer bits");
+    let facts = "Objects: red cup (left), laptop (middle). Text: EXIT. What is on the left?";
+    let tokens = llm.codec().render(&prompt(facts)).tokens;
+    (0..2).for_each(|slot| llm.open(slot, 256).unwrap());
+    let mut scores = |slot, token, rough: Option<&Arc<kernels::Packed>>| {
+        if let Net::Processor(net) = &mut llm.net {
+            net.head.rough = rough.cloned();
+        }
+        llm.forward(slot, &[token], true).unwrap().unwrap()
+    };
+    let mut rest = 0;
+    for token in tokens {
+        let (wanted, got) = (scores(0, token, None), scores(1, token, rough.as_ref()));
+        let mut order: Vec<usize> = (0..wanted.len()).collect();
+        order.sort_by(|a, b| wanted[*b].total_cmp(&wanted[*a]));
+        assert!(order[..100].iter().all(|i| wanted[*i] == got[*i]), "to the last bit");
+        assert!(got.iter().all(|s| *s <= wanted[order[0]]), "the rest stays below");
+        rest += usize::from(wanted != got);
+    }
+    assert!(rest > 10, "the whole head was needed all but {rest} times");
 }
 
 #[test]
