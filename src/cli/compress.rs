@@ -27,7 +27,7 @@ pub(super) struct Compress {
     /// A text like what the model will be asked (UTF-8, some 20,000 words are plenty): it says what matters, and a fifth of it judges the result
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
-    /// How the matrices are held: `q4_0`, the error weighed by what the text showed, `q8_0`, or `as_is`
+    /// How the matrices are held: `q4_0`, the error weighed by what the text showed, `q8_0`, `at_most_5` (those of more bits as q5_0, likewise, the others as they are), or `as_is`
     #[arg(long, default_value = "q4_0", value_parser = format)]
     format: Format,
     /// Leave out this many layers, those that change least
@@ -57,8 +57,9 @@ fn format(text: &str) -> Result<Format, String> {
     match text {
         "q4_0" => Ok(Format::Q4_0),
         "q8_0" => Ok(Format::Q8_0),
+        "at_most_5" => Ok(Format::AtMostFive),
         "as_is" => Ok(Format::AsIs),
-        _ => Err("it is `q4_0`, `q8_0` or `as_is`".to_owned()),
+        _ => Err("it is `q4_0`, `q8_0`, `at_most_5` or `as_is`".to_owned()),
     }
 }
 
@@ -130,6 +131,7 @@ fn about(args: &Compress) -> String {
     let format = match args.format {
         Format::Q4_0 => "q4_0",
         Format::Q8_0 => "q8_0",
+        Format::AtMostFive => "matrices of at most five bits",
         Format::AsIs => "matrices as they are",
     };
     let mut about = format!("{} compressed: {format}", args.name);

@@ -44,6 +44,8 @@ pub enum Format {
     Q4_0,
     /// 8 bits a weight and a scale for 32 of them.
     Q8_0,
+    /// Those of more than five bits with five and a scale for 32 of them, the error weighed; the others as they are, so nothing is cut out of them.
+    AtMostFive,
     /// As they are: then nothing is cut out of them.
     AsIs,
 }
@@ -69,7 +71,7 @@ impl Wanted {
     /// Whether matrices are to stay as they are and to be cut, which rounds them anew.
     #[must_use]
     pub fn cuts_what_is_kept(&self) -> bool {
-        self.format == Format::AsIs && (self.channels > 0.0 || self.heads > 0)
+        matches!(self.format, Format::AsIs | Format::AtMostFive) && (self.channels > 0.0 || self.heads > 0)
     }
 
     fn check(&self, file: &GgufFile, shape: &Shape) -> Result<(), LlmError> {

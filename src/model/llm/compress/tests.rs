@@ -51,6 +51,9 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
     assert!(short.after.right.abs_diff(short.before.right) <= 4, "{short:?}");
     assert!(short.agreement > 0.97 && short.after.perplexity < 1.02 * short.before.perplexity, "{short:?}");
     assert!(short.after.bytes < short.before.bytes * 9 / 10, "{short:?}");
+    // Of four bits all: there is nothing that has more than five.
+    let five = run(Format::AtMostFive, 0, 0.0, 0, None);
+    assert!(five.agreement > 0.999 && five.after.bytes.abs_diff(five.before.bytes) < 10_000, "{five:?}");
     let less = run(Format::Q8_0, 2, 0.2, 1, Some(8_000));
     assert_eq!((less.dropped.len(), less.channels, less.heads), (2, (1536, 1536 - 256), (9, 6)), "{less:?}");
     assert_eq!((eight.tokens, eight.longer), ((49_152, 49_152), 1.0), "{eight:?}");

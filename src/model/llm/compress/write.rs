@@ -10,7 +10,7 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 
 use super::layers::failed;
-use super::quantize::{BLOCK, to_q4_0, to_q8_0};
+use super::quantize::{BLOCK, to_q4_0, to_q5_0, to_q8_0};
 use super::{Format, GgufFile, LlmError, Made, Plan, Shape, Tell};
 
 pub(super) fn write(
@@ -63,7 +63,7 @@ fn metadata(file: &GgufFile, shape: &Shape, plan: &Plan, layers: usize) -> Resul
     let file_type = match plan.wanted.format {
         Format::Q4_0 => Some(2),
         Format::Q8_0 => Some(7),
-        Format::AsIs => None,
+        Format::AtMostFive | Format::AsIs => None,
     };
     let changed = [
         (format!("{arch}.block_count"), count(layers)),
@@ -122,8 +122,9 @@ fn layer(
         ("ffn_down.weight", [width, wide], &down, Some((channels, 1))),
     ];
     for (part, dims, weights, cut) in parts {
-        let Some(dtype) = plan.wanted.format.dtype() else {
-            out.push((to(part), file.whole(&from(part))?));
+        let kept = file.whole(&from(part))?;
+        let Some(dtype) = plan.wanted.format.dtype(kept.dtype()) else {
+            out.push((to(part), kept));
             continue;
         };
         let whole = file.floats(&from(part), &dims, &Device::Cpu)?;
@@ -135,12 +136,14 @@ fn layer(
 }
 
 impl Format {
-    /// What matrices are rounded to.
-    const fn dtype(self) -> Option<GgmlDType> {
-        match self {
-            Self::Q4_0 => Some(GgmlDType::Q4_0),
-            Self::Q8_0 => Some(GgmlDType::Q8_0),
-            Self::AsIs => None,
+    /// What a matrix that is held so is rounded to; `None`: it stays as it is.
+    const fn dtype(self, held: GgmlDType) -> Option<GgmlDType> {
+        use GgmlDType::{Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q8_0};
+        match (self, held) {
+            (Self::Q4_0, _) => Some(Q4_0),
+            (Self::Q8_0, _) => Some(Q8_0),
+            (Self::AsIs, _) | (Self::AtMostFive, Q2K | Q3K | Q4_0 | Q4_1 | Q4K | Q5_0 | Q5_1 | Q5K) => None,
+            (Self::AtMostFive, _) => Some(Q5_0),
         }
     }
 }
@@ -166,6 +169,7 @@ fn rounded(matrix: &Tensor, weights: &[f32], dtype: GgmlDType) -> candle_core::R
     for row in matrix.to_vec2::<f32>()? {
         match dtype {
             GgmlDType::Q4_0 => to_q4_0(&row, &weights, &mut bytes),
+            GgmlDType::Q5_0 => to_q5_0(&row, &weights, &mut bytes),
             _ => to_q8_0(&row, &mut bytes),
         }
     }
