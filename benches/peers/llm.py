@@ -2,7 +2,7 @@
 """The language model beside llama.cpp: the same GGUF, the same tokens, the same threads, alternating, in one run.
 
 A prompt in one piece, then tokens one by one, each time in a fresh process; llama.cpp through llama-cpp-python's C interface, compiled for this machine. Prints
-tokens per second, median (least to most), and our median by theirs. `--unquantized MODEL.gguf` sets beside it, in the same turns, what quantizing began with: those weights
+tokens per second, median (least to most), and our median by theirs; then the milliseconds of both together, and by how much less that is with ours. `--unquantized MODEL.gguf` sets beside it, in the same turns, what quantizing began with: those weights
 in 16 bits, in llama.cpp. They are dequantized from the file, so only their speed says something.
 """
 from __future__ import annotations
@@ -22,7 +22,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 THEIRS = pathlib.Path(__file__).with_name("llama_cpp_speed.py")
 MODELS = pathlib.Path(os.environ.get("SIGHTLINE_MODELS", ROOT / "models"))
 NAMES = ["qwen2.5-coder-0.5b-instruct", "smollm2-135m-instruct"]
-PROMPT, NEW = 328, 64
 
 
 def last_line(command: list[str], **env: str) -> dict:
@@ -54,10 +53,14 @@ def cell(rates: list[float]) -> str:
     return f"{statistics.median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})"
 
 
+def less(ours: list[float], theirs: list[float]) -> float:
+    return 100 * (1 - statistics.median(ours) / statistics.median(theirs))
+
+
 def compare(options: argparse.Namespace, binary: str, model: str, threads: int, unquantized: str | None) -> set[str]:
     """Prints the rows of one model; the versions that ran."""
     ours, theirs, whole = [], [], []
-    count = [str(PROMPT), str(NEW)]
+    count = [str(options.prompt), str(options.new)]
     for _ in range(options.rounds):
         ours.append(last_line([binary, model, *count], RAYON_NUM_THREADS=str(threads), CANDLE_NUM_THREADS="1"))
         theirs.append(last_line([sys.executable, str(THEIRS), model, str(threads), *count]))
@@ -69,6 +72,11 @@ def compare(options: argparse.Namespace, binary: str, model: str, threads: int, 
         if c:
             cells += [cell(c), f"{statistics.median(a) / statistics.median(c):.2f}"]
         print(f"| {pathlib.Path(model).parent.name} | {threads} | {what} | {' | '.join(cells)} |", flush=True)
+    a, b, c = ([1e3 * (options.prompt / r["prefill"] + options.new / r["decode"]) for r in runs] for runs in (ours, theirs, whole))
+    cells = [f"{cell(a)} ms", f"{cell(b)} ms", f"{less(a, b):.0f} % less"]
+    if c:
+        cells += [f"{cell(c)} ms", f"{less(a, c):.0f} % less"]
+    print(f"| {pathlib.Path(model).parent.name} | {threads} | both | {' | '.join(cells)} |", flush=True)
     return {f"sightline's kernels: {ours[-1]['level']}", f"{theirs[-1]['version']}, {theirs[-1]['built_for']}"}
 
 
@@ -78,12 +86,14 @@ def main() -> None:
     args.add_argument("--ours", help="the built bench `engine`; built when left out")
     args.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     args.add_argument("--rounds", type=int, default=5)
+    args.add_argument("--prompt", type=int, default=328, help="its tokens: 32 are what a question is beside facts that are there already")
+    args.add_argument("--new", type=int, default=64, help="tokens of the answer: 16 are one of a short sentence")
     args.add_argument("--unquantized", help="a model to run in 16 bits beside the others")
     args.add_argument("--data", help="not used")
     options = args.parse_args()
     binary = options.ours or build()
     print(f"{datetime.date.today()}, {machine()}")
-    print(f"prompt of {PROMPT} tokens, {NEW} new ones, {options.rounds} rounds in turn; tokens per second, median (least to most)\n")
+    print(f"prompt of {options.prompt} tokens, {options.new} new ones, {options.rounds} rounds in turn; tokens per second, median (least to most)\n")
     columns = ["model", "threads", "", "sightline", "llama.cpp", "ours by theirs"]
     with tempfile.TemporaryDirectory() as folder:
         unquantized = None
