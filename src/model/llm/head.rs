@@ -29,6 +29,8 @@ pub(super) struct Head {
     /// `(token, strip)` that are scored anew, and their rough scores.
     again: Vec<(usize, usize)>,
     before: Vec<f32>,
+    /// Best rough score of those that are not, after each token.
+    rest: Vec<f32>,
 }
 
 impl Head {
@@ -37,7 +39,7 @@ impl Head {
         let smaller = embedding.size() as f32 <= WORTH * whole.size() as f32;
         let rough =
             (smaller && whole.rows() > 2 * BEST * ROWS && alike(&whole, embedding)).then(|| Arc::clone(embedding));
-        Self { whole, rough, strips: Vec::new(), again: Vec::new(), before: Vec::new() }
+        Self { whole, rough, strips: Vec::new(), again: Vec::new(), before: Vec::new(), rest: Vec::new() }
     }
 
     /// Scores after each token of `x`, `[tokens, vocabulary]`.
@@ -50,12 +52,13 @@ impl Head {
         multiply(p, &[(&rough, None)], x, &mut all);
         let vocabulary = self.whole.rows();
         self.again.clear();
-        let rest: Vec<f32> = all.chunks_exact(vocabulary).enumerate().map(|(t, row)| self.choose(t, row)).collect();
+        self.rest.clear();
+        all.chunks_exact(vocabulary).enumerate().for_each(|(t, row)| self.choose(t, row));
         self.before.clear();
         self.before.extend(self.again.iter().flat_map(|(t, s)| strip_of(&all[t * vocabulary..][..vocabulary], *s)));
         multiply_some(p, &self.whole, x, &self.again, &mut all);
         let mut before = self.before.as_slice();
-        let safe = self.again.chunk_by(|(a, _), (b, _)| a == b).zip(rest).all(|(strips, rest)| {
+        let safe = self.again.chunk_by(|(a, _), (b, _)| a == b).zip(&self.rest).all(|(strips, rest)| {
             let (mut best, mut error) = (f32::NEG_INFINITY, 0.0f32);
             for (t, s) in strips {
                 let now = strip_of(&all[t * vocabulary..][..vocabulary], *s);
@@ -71,17 +74,16 @@ impl Head {
         all
     }
 
-    /// Notes the strips with the best rough scores after token `t`; returns the best score of the others.
-    fn choose(&mut self, t: usize, row: &[f32]) -> f32 {
+    /// Notes the strips with the best rough scores after token `t`, and the best score of the others.
+    fn choose(&mut self, t: usize, row: &[f32]) {
         self.strips.clear();
         let best = |strip: &[f32]| strip.iter().fold(f32::NEG_INFINITY, |m, v| if *v > m { *v } else { m });
         self.strips.extend(row.chunks(ROWS).enumerate().map(|(s, strip)| (best(strip), s)));
         let (_, at, others) = self.strips.select_nth_unstable_by(BEST, |a, b| b.0.total_cmp(&a.0));
-        let rest = others.iter().fold(at.0, |m, (v, _)| m.max(*v));
+        self.rest.push(others.iter().fold(at.0, |m, (v, _)| m.max(*v)));
         let from = self.again.len();
         self.again.extend(self.strips[..BEST].iter().map(|(_, s)| (t, *s)));
         self.again[from..].sort_unstable();
-        rest
     }
 }
 
