@@ -53,8 +53,12 @@ def cell(rates: list[float]) -> str:
     return f"{statistics.median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})"
 
 
-def less(ours: list[float], theirs: list[float]) -> float:
-    return 100 * (1 - statistics.median(ours) / statistics.median(theirs))
+def ratio(ours: list[float], theirs: list[float]) -> str:
+    return f"{statistics.median(ours) / statistics.median(theirs):.2f}"
+
+
+def less(ours: list[float], theirs: list[float]) -> str:
+    return f"{100 * (1 - statistics.median(ours) / statistics.median(theirs)):.0f} % less"
 
 
 def compare(options: argparse.Namespace, binary: str, model: str, threads: int, unquantized: str | None) -> set[str]:
@@ -66,17 +70,16 @@ def compare(options: argparse.Namespace, binary: str, model: str, threads: int, 
         theirs.append(last_line([sys.executable, str(THEIRS), model, str(threads), *count]))
         if unquantized:
             whole.append(last_line([sys.executable, str(THEIRS), unquantized, str(threads), *count]))
-    for what in ("prefill", "decode"):
-        a, b, c = ([r[what] for r in runs] for runs in (ours, theirs, whole))
-        cells = [cell(a), cell(b), f"{statistics.median(a) / statistics.median(b):.2f}"]
+    for what, of, beside in [
+        ("prefill", lambda r: r["prefill"], ratio),
+        ("decode", lambda r: r["decode"], ratio),
+        ("both, ms", lambda r: 1e3 * (options.prompt / r["prefill"] + options.new / r["decode"]), less),
+    ]:
+        a, b, c = ([of(r) for r in runs] for runs in (ours, theirs, whole))
+        cells = [cell(a), cell(b), beside(a, b)]
         if c:
-            cells += [cell(c), f"{statistics.median(a) / statistics.median(c):.2f}"]
+            cells += [cell(c), beside(a, c)]
         print(f"| {pathlib.Path(model).parent.name} | {threads} | {what} | {' | '.join(cells)} |", flush=True)
-    a, b, c = ([1e3 * (options.prompt / r["prefill"] + options.new / r["decode"]) for r in runs] for runs in (ours, theirs, whole))
-    cells = [f"{cell(a)} ms", f"{cell(b)} ms", f"{less(a, b):.0f} % less"]
-    if c:
-        cells += [f"{cell(c)} ms", f"{less(a, c):.0f} % less"]
-    print(f"| {pathlib.Path(model).parent.name} | {threads} | both | {' | '.join(cells)} |", flush=True)
     return {f"sightline's kernels: {ours[-1]['level']}", f"{theirs[-1]['version']}, {theirs[-1]['built_for']}"}
 
 

@@ -213,9 +213,9 @@ impl Decoder {
     fn logits(&mut self, parts: &mut [Part<'_, Cache>]) -> Vec<Option<Vec<f32>>> {
         let Self { shape, level, team, head, buffers: b, .. } = self;
         parts.iter_mut().for_each(|part| part.cache.len += part.tokens.len());
-        let wanted = parts.iter().filter(|part| part.want_logits).count();
         let mut all = Vec::new();
-        if wanted > 0 {
+        // The last layer left the tokens that are wanted.
+        if !b.x.is_empty() {
             let mut p = Product { level: *level, team };
             b.rounded.norm(&mut p, &mut b.x, Some(&b.y), &self.final_norm, shape.norm_eps);
             all = head.scores(&mut p, &b.rounded);

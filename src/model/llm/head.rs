@@ -79,8 +79,9 @@ impl Head {
         self.strips.clear();
         let best = |strip: &[f32]| strip.iter().fold(f32::NEG_INFINITY, |m, v| if *v > m { *v } else { m });
         self.strips.extend(row.chunks(ROWS).enumerate().map(|(s, strip)| (best(strip), s)));
-        let (_, at, others) = self.strips.select_nth_unstable_by(BEST, |a, b| b.0.total_cmp(&a.0));
-        self.rest.push(others.iter().fold(at.0, |m, (v, _)| m.max(*v)));
+        // The one at `BEST` is the best of those behind it, too.
+        let (_, (rest, _), _) = self.strips.select_nth_unstable_by(BEST, |a, b| b.0.total_cmp(&a.0));
+        self.rest.push(*rest);
         let from = self.again.len();
         self.again.extend(self.strips[..BEST].iter().map(|(_, s)| (t, *s)));
         self.again[from..].sort_unstable();
@@ -110,46 +111,56 @@ fn alike(a: &Packed, b: &Packed) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use half::f16;
     use rand::rngs::StdRng;
     use rand::{Rng, SeedableRng};
 
     use super::*;
-    use crate::model::kernels::{Level, Team};
+    use crate::model::kernels::{Bits, Block, Level, Team};
 
-    const ROWS_ALL: usize = 6_000;
+    const ALL: usize = 9_000;
     const WIDTH: usize = 64;
 
     fn weights(random: &mut StdRng) -> Vec<f32> {
-        (0..ROWS_ALL * WIDTH).map(|_| random.random_range(-1.0..1.0)).collect()
+        (0..ALL * WIDTH).map(|_| random.random_range(-1.0..1.0)).collect()
     }
 
-    /// Rounded to steps of a quarter, as fewer bits would.
-    fn rough(weights: &[f32]) -> Vec<f32> {
-        weights.iter().map(|w| (w * 8.0).round() / 8.0).collect()
+    fn eight_bits(weights: &[f32]) -> Arc<Packed> {
+        Arc::new(Packed::round((ALL, WIDTH), weights).unwrap())
     }
 
-    fn head(whole: &[f32], rough: Option<&[f32]>) -> Head {
-        let packed = |w: &[f32]| Arc::new(Packed::round((ROWS_ALL, WIDTH), w).unwrap());
-        let mut head = Head::new(packed(whole), &packed(whole));
+    fn five_bits(weights: &[f32]) -> Arc<Packed> {
+        let block = |row: usize, n: usize| {
+            let values = &weights[row * WIDTH + n * 32..][..32];
+            let codes = std::array::from_fn(|i| (values[i] * 15.0 + 16.0).round() as u8);
+            Block { codes, scale: f16::from_f32(1.0 / 15.0), offset: f16::ZERO }
+        };
+        Arc::new(Packed::new((ALL, WIDTH), Bits::Five, false, block).unwrap())
+    }
+
+    /// Scores after each token of `x`: of the whole head, and with `rough` before it.
+    fn both(whole: &[f32], rough: Arc<Packed>, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let mut team = Team::new(2).unwrap();
+        let mut p = Product { level: Level::best(), team: &mut team };
+        let mut rounded = Activations::default();
+        rounded.round(&mut p, x, WIDTH);
+        let whole = eight_bits(whole);
+        let mut head = Head::new(Arc::clone(&whole), &whole);
         assert!(head.rough.is_none(), "of the same size it would spare nothing");
-        head.rough = rough.map(packed);
-        head
+        let wanted = head.scores(&mut p, &rounded);
+        head.rough = Some(rough);
+        (wanted, head.scores(&mut p, &rounded))
     }
 
     #[test]
     fn what_scores_best_has_the_whole_heads_scores_and_the_rest_stays_below() {
         let mut random = StdRng::seed_from_u64(5);
         let whole = weights(&mut random);
-        let mut team = Team::new(2).unwrap();
-        let mut p = Product { level: Level::best(), team: &mut team };
-        let (mut plain, mut quick) = (head(&whole, None), head(&whole, Some(&rough(&whole))));
         for tokens in [1, 3] {
-            let mut x = Activations::default();
-            let values: Vec<f32> = (0..tokens * WIDTH).map(|_| random.random_range(-1.0..1.0)).collect();
-            x.round(&mut p, &values, WIDTH);
-            let (wanted, got) = (plain.scores(&mut p, &x), quick.scores(&mut p, &x));
-            for (wanted, got) in wanted.chunks_exact(ROWS_ALL).zip(got.chunks_exact(ROWS_ALL)) {
-                let mut order: Vec<usize> = (0..ROWS_ALL).collect();
+            let x: Vec<f32> = (0..tokens * WIDTH).map(|_| random.random_range(-1.0..1.0)).collect();
+            let (wanted, got) = both(&whole, five_bits(&whole), &x);
+            for (wanted, got) in wanted.chunks_exact(ALL).zip(got.chunks_exact(ALL)) {
+                let mut order: Vec<usize> = (0..ALL).collect();
                 order.sort_by(|a, b| wanted[*b].total_cmp(&wanted[*a]));
                 assert!(order[..32].iter().all(|i| wanted[*i] == got[*i]), "to the last bit");
                 let best = wanted[order[0]];
@@ -162,13 +173,9 @@ mod tests {
     #[test]
     fn where_the_order_could_be_another_the_whole_head_is_computed() {
         let mut random = StdRng::seed_from_u64(6);
-        let whole = weights(&mut random);
-        let mut team = Team::new(1).unwrap();
-        let mut p = Product { level: Level::best(), team: &mut team };
-        let (mut plain, mut wrong) = (head(&whole, None), head(&whole, Some(&weights(&mut random))));
-        let mut x = Activations::default();
-        x.round(&mut p, &whole[..WIDTH], WIDTH);
-        assert_eq!(plain.scores(&mut p, &x), wrong.scores(&mut p, &x));
+        let (whole, other) = (weights(&mut random), weights(&mut random));
+        let (wanted, got) = both(&whole, five_bits(&other), &whole[..WIDTH]);
+        assert_eq!(wanted, got);
     }
 
     #[test]
@@ -176,10 +183,11 @@ mod tests {
         let mut random = StdRng::seed_from_u64(7);
         let mut whole = weights(&mut random);
         whole[..WIDTH].fill(0.0);
-        let packed = |w: &[f32]| Packed::round((ROWS_ALL, WIDTH), w).unwrap();
-        assert!(alike(&packed(&whole), &packed(&rough(&whole))));
-        assert!(!alike(&packed(&whole), &packed(&weights(&mut random))), "another matrix");
+        let fewer_bits = five_bits(&whole);
+        assert!(alike(&eight_bits(&whole), &fewer_bits));
+        assert!(Head::new(eight_bits(&whole), &fewer_bits).rough.is_some());
+        assert!(!alike(&eight_bits(&whole), &eight_bits(&weights(&mut random))), "another matrix");
         let doubled: Vec<f32> = whole.iter().map(|w| w * 2.0).collect();
-        assert!(!alike(&packed(&whole), &packed(&doubled)), "the same directions, other lengths");
+        assert!(!alike(&eight_bits(&whole), &eight_bits(&doubled)), "the same directions, other lengths");
     }
 }

@@ -13,44 +13,46 @@ const TRIED: [f32; 11] = [0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 1.0, 1.025, 
 
 /// Appends `row` as blocks of `Q4_0`. `weights`: how much an error of each value matters, none negative; as long as `row`, a multiple of [`BLOCK`].
 pub fn to_q4_0(row: &[f32], weights: &[f32], out: &mut Vec<u8>) {
-    for (x, w) in row.chunks_exact(BLOCK).zip(weights.chunks_exact(BLOCK)) {
-        let (scale, q) = best(x, w, 8.0);
-        out.extend_from_slice(&scale.to_le_bytes());
-        // The format keeps value j and value j + 16 in one byte.
-        out.extend((0..BLOCK / 2).map(|j| q[j] | q[j + BLOCK / 2] << 4));
-    }
+    blocks(row, weights, 8, out);
 }
 
 /// As [`to_q4_0`], as blocks of `Q5_0`.
 pub fn to_q5_0(row: &[f32], weights: &[f32], out: &mut Vec<u8>) {
+    blocks(row, weights, 16, out);
+}
+
+/// Appends blocks whose codes have `half` standing for zero, 8 or 16.
+fn blocks(row: &[f32], weights: &[f32], half: u8, out: &mut Vec<u8>) {
     for (x, w) in row.chunks_exact(BLOCK).zip(weights.chunks_exact(BLOCK)) {
-        let (scale, q) = best(x, w, 16.0);
+        let (scale, q) = best(x, w, half);
         out.extend_from_slice(&scale.to_le_bytes());
-        // The fifth bits of all, then the others as above.
-        let high = q.iter().enumerate().fold(0u32, |all, (j, q)| all | u32::from(q >> 4) << j);
-        out.extend_from_slice(&high.to_le_bytes());
-        out.extend((0..BLOCK / 2).map(|j| (q[j] & 15) | (q[j + BLOCK / 2] & 15) << 4));
+        if half == 16 {
+            let fifth = q.iter().enumerate().fold(0u32, |all, (j, q)| all | u32::from(q >> 4) << j);
+            out.extend_from_slice(&fifth.to_le_bytes());
+        }
+        // The formats keep four bits of value j and of value j + 16 in one byte.
+        out.extend((0..BLOCK / 2).map(|j| (q[j] & 15) | q[j + BLOCK / 2] << 4));
     }
 }
 
 /// Scale and the values as codes, of which `half` stands for zero and twice as many there are.
-fn best(x: &[f32], w: &[f32], half: f32) -> (f16, [u8; BLOCK]) {
+fn best(x: &[f32], w: &[f32], half: u8) -> (f16, [u8; BLOCK]) {
     let largest = x.iter().copied().fold(0.0_f32, |m, v| if v.abs() > m.abs() { v } else { m });
-    let zero = rounded(&[0.0; BLOCK], 1.0, half);
-    let mut best = (f16::ZERO, zero, weighed(x, w, 0.0, &zero, half));
+    let mut best = (f16::ZERO, [half; BLOCK], weighed(x, w, 0.0, &[half; BLOCK], half));
     if largest == 0.0 || !largest.is_finite() {
         return (best.0, best.1);
     }
+    let most = largest / -f32::from(half);
     for share in TRIED {
-        let q = rounded(x, largest / -half * share, half);
+        let q = rounded(x, most * share, half);
         // With these roundings the weighed error is least at this scale.
         let (mut xq, mut qq) = (0.0, 0.0);
         for ((x, w), q) in x.iter().zip(w).zip(&q) {
-            let q = f32::from(*q) - half;
+            let q = f32::from(*q) - f32::from(half);
             xq += w * x * q;
             qq += w * q * q;
         }
-        let scale = f16::from_f32(if qq > 0.0 { xq / qq } else { largest / -half * share });
+        let scale = f16::from_f32(if qq > 0.0 { xq / qq } else { most * share });
         let error = weighed(x, w, scale.to_f32(), &q, half);
         if error < best.2 {
             best = (scale, q, error);
@@ -60,7 +62,8 @@ fn best(x: &[f32], w: &[f32], half: f32) -> (f16, [u8; BLOCK]) {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before the cast")]
-fn rounded(x: &[f32], scale: f32, half: f32) -> [u8; BLOCK] {
+fn rounded(x: &[f32], scale: f32, half: u8) -> [u8; BLOCK] {
+    let half = f32::from(half);
     let mut q = [0; BLOCK];
     for (q, x) in q.iter_mut().zip(x) {
         *q = (x / scale + half).round().clamp(0.0, 2.0 * half - 1.0) as u8;
@@ -68,8 +71,8 @@ fn rounded(x: &[f32], scale: f32, half: f32) -> [u8; BLOCK] {
     q
 }
 
-fn weighed(x: &[f32], w: &[f32], scale: f32, q: &[u8], half: f32) -> f32 {
-    let of = |((x, w), q): ((&f32, &f32), &u8)| w * (x - scale * (f32::from(*q) - half)).powi(2);
+fn weighed(x: &[f32], w: &[f32], scale: f32, q: &[u8], half: u8) -> f32 {
+    let of = |((x, w), q): ((&f32, &f32), &u8)| w * (x - scale * (f32::from(*q) - f32::from(half))).powi(2);
     x.iter().zip(w).zip(q).map(of).sum()
 }
 

@@ -122,12 +122,12 @@ fn layer(
         ("ffn_down.weight", [width, wide], &down, Some((channels, 1))),
     ];
     for (part, dims, weights, cut) in parts {
-        let kept = file.whole(&from(part))?;
-        let Some(dtype) = plan.wanted.format.dtype(kept.dtype()) else {
-            out.push((to(part), kept));
+        let whole = file.tensor(&from(part), &dims, &Device::Cpu)?;
+        let Some(dtype) = plan.wanted.format.dtype(whole.dtype()) else {
+            out.push((to(part), whole));
             continue;
         };
-        let whole = file.floats(&from(part), &dims, &Device::Cpu)?;
+        let whole = whole.dequantize(&Device::Cpu).map_err(|e| failed(file, &e))?;
         let cut = cut.map_or(Ok(whole.clone()), |(stay, side)| at(&whole, stay, side));
         let made = cut.and_then(|t| rounded(&t, weights, dtype));
         out.push((to(part), made.map_err(|e| failed(file, &e))?));
