@@ -39,21 +39,22 @@ pub(super) unsafe fn strip_vnni(s: &Strip<'_>, bits: Bits, a: &Rows<'_>, out: &m
 
 #[inline(always)]
 unsafe fn all<const VNNI: bool>(s: &Strip<'_>, bits: Bits, a: &Rows<'_>, out: &mut [[f32; ROWS]]) {
-    let mut from = 0;
+    let (mut from, mut asked) = (0, 0);
     // Codes of 8 bits that came from fewer are known by what stands for 0.
     let small = bits == Bits::Eight && (s.zero < 7 || !s.offsets.is_empty());
     while from < out.len() {
         let left = out.len() - from;
+        let ask = Ask::new(s, &mut asked);
         // SAFETY: the caller's promise, for tokens `from` and following; each call takes no more than are left.
         from += unsafe {
             match (bits, s.offsets.is_empty()) {
-                (Bits::Four, true) => some::<FOUR, false, VNNI>(s, a, from, left, out),
-                (Bits::Four, false) => some::<FOUR, true, VNNI>(s, a, from, left, out),
-                (Bits::Five, true) => some::<FIVE, false, VNNI>(s, a, from, left, out),
-                (Bits::Five, false) => some::<FIVE, true, VNNI>(s, a, from, left, out),
-                (Bits::Eight, true) if small => some::<SMALL, false, VNNI>(s, a, from, left, out),
-                (Bits::Eight, true) => some::<EIGHT, false, VNNI>(s, a, from, left, out),
-                (Bits::Eight, false) => some::<SMALL, true, VNNI>(s, a, from, left, out),
+                (Bits::Four, true) => some::<FOUR, false, VNNI>(s, a, from, (left, ask), out),
+                (Bits::Four, false) => some::<FOUR, true, VNNI>(s, a, from, (left, ask), out),
+                (Bits::Five, true) => some::<FIVE, false, VNNI>(s, a, from, (left, ask), out),
+                (Bits::Five, false) => some::<FIVE, true, VNNI>(s, a, from, (left, ask), out),
+                (Bits::Eight, true) if small => some::<SMALL, false, VNNI>(s, a, from, (left, ask), out),
+                (Bits::Eight, true) => some::<EIGHT, false, VNNI>(s, a, from, (left, ask), out),
+                (Bits::Eight, false) => some::<SMALL, true, VNNI>(s, a, from, (left, ask), out),
             }
         };
     }
@@ -65,15 +66,15 @@ unsafe fn some<const CODE: u8, const OFFSETS: bool, const VNNI: bool>(
     s: &Strip<'_>,
     a: &Rows<'_>,
     from: usize,
-    left: usize,
+    (left, ask): (usize, Ask),
     out: &mut [[f32; ROWS]],
 ) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
         match left {
-            6.. if CODE == EIGHT && !VNNI => wide::<CODE, OFFSETS, 6>(s, a, from, out),
-            4.. if CODE >= SMALL && !VNNI && left % 3 == 1 => wide::<CODE, OFFSETS, 4>(s, a, from, out),
-            3.. if CODE >= SMALL && !VNNI => wide::<CODE, OFFSETS, 3>(s, a, from, out),
+            6.. if CODE == EIGHT && !VNNI => wide::<CODE, OFFSETS, 6>(s, a, (from, ask), out),
+            4.. if CODE >= SMALL && !VNNI && left % 3 == 1 => wide::<CODE, OFFSETS, 4>(s, a, (from, ask), out),
+            3.. if CODE >= SMALL && !VNNI => wide::<CODE, OFFSETS, 3>(s, a, (from, ask), out),
             4.. => tile::<CODE, OFFSETS, VNNI, 4>(s, a, from, out),
             2.. => tile::<CODE, OFFSETS, VNNI, 2>(s, a, from, out),
             _ => tile::<CODE, OFFSETS, VNNI, 1>(s, a, from, out),
@@ -130,7 +131,7 @@ unsafe fn tile<const CODE: u8, const OFFSETS: bool, const VNNI: bool, const T: u
 unsafe fn wide<const CODE: u8, const OFFSETS: bool, const T: usize>(
     s: &Strip<'_>,
     a: &Rows<'_>,
-    from: usize,
+    (from, ask): (usize, Ask),
     out: &mut [[f32; ROWS]],
 ) -> usize {
     let columns = s.blocks * BLOCK;
@@ -140,6 +141,7 @@ unsafe fn wide<const CODE: u8, const OFFSETS: bool, const T: usize>(
         for half in 0..2 {
             let mut sums = [_mm256_setzero_ps(); T];
             for b in 0..s.blocks {
+                ask.line(half * s.blocks + b);
                 let codes = s.codes.as_ptr().add(b * 512 + 32 * half);
                 let dots = dots::<CODE, T>(codes, a.codes.as_ptr().add(from * columns + b * BLOCK), columns);
                 let scale = eight(s.scales, b, half);
@@ -162,6 +164,34 @@ unsafe fn wide<const CODE: u8, const OFFSETS: bool, const T: usize>(
         }
     }
     T
+}
+
+/// Lines of the next strip, asked for one with each half block that is multiplied. Else nothing is read while a strip is multiplied with many tokens, and nothing
+/// multiplied while the next one is read.
+#[derive(Clone, Copy)]
+struct Ask {
+    from: *const u8,
+    /// From one line to the next: 0 where all were asked for.
+    step: usize,
+}
+
+impl Ask {
+    /// For some tokens; `asked`: bytes of the next strip that were asked for with those before them.
+    #[inline(always)]
+    fn new(s: &Strip<'_>, asked: &mut usize) -> Self {
+        let from = *asked;
+        *asked += 2 * s.blocks * 64;
+        match s.next.get(from..) {
+            Some(rest) if !rest.is_empty() => Self { from: rest.as_ptr(), step: 64 },
+            _ => Self { from: s.codes.as_ptr(), step: 0 },
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn line(self, n: usize) {
+        // SAFETY: asking for memory that is not there does nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(self.from.wrapping_add(self.step * n).cast()) };
+    }
 }
 
 /// Asks for half of the lines of a block that comes later. One token makes so little of a byte of weights that memory is what it waits for, and it waits for all

@@ -91,6 +91,8 @@ pub(super) struct Strip<'a> {
     pub scales: &'a [u8],
     /// Empty where there is a zero.
     pub offsets: &'a [u8],
+    /// The strip behind it, which is read next: a kernel may ask for it ahead. Empty behind the last.
+    pub next: &'a [u8],
     pub blocks: usize,
     /// log2 of the code that stands for 0.
     pub zero: u32,
@@ -183,12 +185,13 @@ impl Packed {
 
     pub(super) fn strip(&self, s: usize) -> Strip<'_> {
         let lines = self.lines_of_strip();
-        let all = bytes(&self.lines[s * lines..][..lines]);
+        let (all, behind) = bytes(&self.lines[s * lines..]).split_at(lines * 64);
+        let next = &behind[..behind.len().min(lines * 64)];
         let blocks = self.columns / BLOCK;
         let (codes, rest) = all.split_at(blocks * self.bits.bytes());
         let (scales, rest) = rest.split_at(blocks * 2 * ROWS);
         let offsets = if self.offsets { &rest[..blocks * 2 * ROWS] } else { &[] };
-        Strip { codes, scales, offsets, blocks, zero: self.bits.zero() }
+        Strip { codes, scales, offsets, next, blocks, zero: self.bits.zero() }
     }
 
     /// The weights of one row, in f32: an embedding, and what tests compare with. Panics when there is no such row: this is a bug.
