@@ -1,7 +1,7 @@
 //! Speed of the language model and of the engine around it, on real weights.
 //!
 //! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL [DEVICE]]` prints prefill and decode in tokens per second and the memory the weights take; then,
-//! the tokens per second of several answers in one step and one after the other; through the engine, the time to the first token of a question after warmed facts. `-- MODEL.gguf PROMPT NEW [DEVICE]` prints one JSON line with the tokens per
+//! the tokens per second of several answers in one step and one after the other; what guessed tokens cost in a step; through the engine, the time to the first token of a question after warmed facts. `-- MODEL.gguf PROMPT NEW [DEVICE]` prints one JSON line with the tokens per
 //! second of a prompt of so many tokens and of as many new ones: what `make bench-peers` compares.
 
 #![allow(
@@ -145,6 +145,28 @@ fn engine(path: &Path, device: DeviceChoice) {
     engine.shutdown();
 }
 
+/// Some tokens of one conversation of 300, with logits after each, in one step: what a guess costs that is checked beside the token before it.
+fn guessed(path: &Path, device: DeviceChoice) {
+    let mut llm = Llm::load(path, device).expect("loads");
+    let tokens: Vec<u32> = (0..300).map(|i| 100 + (i * 7919 % 40_000) as u32).collect();
+    llm.open(0, 512).expect("opens");
+    llm.forward(0, &tokens, false).expect("runs");
+    let mut step = |some: usize| {
+        median(15, || {
+            llm.truncate(0, 300);
+            let start = Instant::now();
+            llm.forward_all(&[Piece { slot: 0, tokens: &tokens[..some], logits: some }]).expect("runs");
+            start.elapsed()
+        })
+    };
+    println!("\n| tokens in a step, logits after each | time | by one |\n|---|---|---|");
+    let one = step(1).as_secs_f64();
+    for some in 1..8 {
+        let took = step(some).as_secs_f64();
+        println!("| {some} | {:.1} ms | {:.2} |", took * 1e3, took / one);
+    }
+}
+
 /// One token more for each of so many conversations of 300 tokens: in one step for all, and one after the other, in turn. Tokens a second of all together.
 fn beside_each_other(path: &Path, device: DeviceChoice) {
     const MOST: usize = 8;
@@ -156,7 +178,7 @@ fn beside_each_other(path: &Path, device: DeviceChoice) {
     }
     println!("\n| answers | one after the other | in one step | ratio |\n|---|---|---|---|");
     for n in [1, 2, 4, MOST] {
-        let pieces: Vec<Piece<'_>> = (0..n).map(|slot| Piece { slot, tokens: &[1000], want_logits: true }).collect();
+        let pieces: Vec<Piece<'_>> = (0..n).map(|slot| Piece { slot, tokens: &[1000], logits: 1 }).collect();
         let (mut apart, mut together) = (Vec::new(), Vec::new());
         for _ in 0..9 {
             let start = Instant::now();
@@ -216,5 +238,6 @@ fn main() {
     println!("|---|---|---|---|---|");
     model(&path, device);
     beside_each_other(&path, device);
+    guessed(&path, device);
     engine(&path, device);
 }

@@ -147,6 +147,10 @@ pub const METRICS: &[Metric] = &[
         "sightline_work_broken_off_total",
         "steps broken off for something more important, to go on or to be taken anew; label: kind",
     ),
+    counter(
+        "sightline_draft_tokens_total",
+        "tokens of answers that were guessed from the text before and checked; label: outcome, accepted or rejected",
+    ),
     counter("sightline_tokens_shared_total", "tokens of answers that were computed in a step of another answer"),
     counter("sightline_decode_out_total", "pictures and sound buffers decoded; label: codec"),
     counter("sightline_decode_lost_total", "encoded units dropped before decoding; labels: codec, reason"),

@@ -1,5 +1,7 @@
 //! Answers follow the facts: every case of `tests/data/answers.json` through the real conversation and the real engine with the default weights.
 //! Without weights (`models/` or `$SIGHTLINE_MODELS`) it prints a line and passes.
+//!
+//! `SIGHTLINE_DRAFTS=0 cargo test --release --test answers -- --nocapture` guesses no tokens ahead; the last line says how long the words took.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +35,7 @@ async fn answer(
     clock: &dyn Clock,
     scene: Option<watch::SceneFacts>,
     question: &str,
-) -> String {
+) -> (String, Duration) {
     let now = MediaTime::from_millis(200_000);
     let mut setup = Setup::new("sess_test", [7; 32]);
     setup.video = if scene.is_some() { VideoState::Live } else { VideoState::None };
@@ -73,18 +75,22 @@ async fn answer(
     let sampling = Sampling::default();
     let request = GenerateRequest { prompt, max_tokens: max_tokens as usize, sampling, stop: Vec::new(), deadline };
     let mut news = session.generate(request, CancellationToken::new()).await.unwrap();
+    let mut took = Duration::ZERO;
     while let Some(event) = news.recv().await {
         let event = match event {
             GenerateEvent::Started { .. } => EngineEvent::Started { prompt_tokens: 0, cached_tokens: 0 },
             GenerateEvent::Delta { text, .. } => EngineEvent::Delta { text },
-            GenerateEvent::Done { .. } => EngineEvent::Done { finish: Finish::Stop, output_tokens: 0 },
+            GenerateEvent::Done { decode, .. } => {
+                took = decode;
+                EngineEvent::Done { finish: Finish::Stop, output_tokens: 0 }
+            }
         };
         let outputs = conversation.handle(Input::Engine { response_id: response_id.clone(), event }, now);
         for output in outputs {
             if let Output::Send(event) = output
                 && let ServerBody::TextDone { text, .. } = event.body
             {
-                return text;
+                return (text, took);
             }
         }
     }
@@ -115,20 +121,28 @@ async fn answers_say_what_the_facts_say_and_nothing_unseen() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let llm = Llm::load(&weights, DeviceChoice::Cpu).unwrap();
     let parts = EngineParts { language: Some(Box::new(llm)), ..EngineParts::default() };
-    let (engine, handle) = Engine::start(parts, EngineConfig::default(), Arc::clone(&clock)).unwrap();
+    let drafts = std::env::var("SIGHTLINE_DRAFTS").ok().and_then(|n| n.parse().ok());
+    let default = EngineConfig::default();
+    let config = EngineConfig { draft_tokens: drafts.unwrap_or(default.draft_tokens), ..default };
+    let (engine, handle) = Engine::start(parts, config, Arc::clone(&clock)).unwrap();
     let session = handle.attach(SessionId::new("sess_test")).unwrap();
     let cases = file["cases"].as_array().unwrap();
-    let mut right = 0;
+    let (mut right, mut words) = (0, Duration::ZERO);
     for case in cases {
         let scene =
             case["scene"].as_str().map(|n| scene_json::scene(&file["scenes"][n], MediaTime::from_millis(200_000)));
         let question = case["question"].as_str().unwrap();
-        let answer = answer(&session, &*clock, scene, question).await;
+        let (answer, took) = answer(&session, &*clock, scene, question).await;
+        words += took;
         let good = holds(case, &answer);
         right += usize::from(good);
         println!("{} {:8} {question:44} {answer}", if good { "✓" } else { "✗" }, case["scene"].as_str().unwrap_or("-"));
     }
     println!("{right} of {} answers follow the facts", cases.len());
+    let stats = handle.stats();
+    let (drafted, accepted) = (stats.drafted_tokens, stats.accepted_tokens);
+    println!("{words:.0?} from first to last words; of {drafted} tokens that were guessed {accepted} came");
+    assert!(drafts == Some(0) || accepted > 0 && accepted * 2 > drafted, "{accepted} of {drafted}");
     drop(session);
     engine.shutdown();
     assert!(right * 100 >= cases.len() * LEAST_RIGHT, "{right} of {}", cases.len());

@@ -46,6 +46,7 @@ pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, AppError> 
         // One that just ended may keep its slot for a moment: until what it asked of the device is cancelled.
         slots: config.server.max_sessions + ENDING,
         context_tokens: config.engine.context_tokens,
+        draft_tokens: config.engine.draft_tokens,
         threads: config.engine.threads,
         ..EngineConfig::default()
     };

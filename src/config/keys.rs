@@ -173,12 +173,7 @@ pub(super) const KEYS: &[Key] = &[
         "true",
         "Ask clients to send next to nothing while there is silence (discontinuous transmission of Opus).",
     ),
-    key(
-        "ingest.bind_ips",
-        Kind::Ips,
-        "[]",
-        "Local addresses for media. Empty: every address of this machine, loopback too.",
-    ),
+    key("ingest.bind_ips", Kind::Ips, "[]", "Local addresses for media. Empty: all of this machine, loopback too."),
     key(
         "ingest.public_ips",
         Kind::Ips,
@@ -403,6 +398,12 @@ pub(super) const KEYS: &[Key] = &[
         "Longest prompt and answer together, in tokens. Memory grows with it, per conversation.",
     ),
     key(
+        "engine.draft_tokens",
+        Kind::Int(0, 6),
+        "3",
+        "Tokens of an answer that are guessed from the text before it and checked together; fewer where the model says so. They change no answer. 0: none.",
+    ),
+    key(
         "dialogue.system_prompt",
         Kind::Text(16_384),
         "\"\"",
@@ -469,12 +470,7 @@ pub(super) const KEYS: &[Key] = &[
         "\"info\"",
         "What is logged, as tracing directives: `info`, or `warn,sightline=debug`. RUST_LOG sets it too.",
     ),
-    key(
-        "telemetry.log_format",
-        Kind::Choice(&["text", "json"]),
-        "\"text\"",
-        "How: for people, or one JSON object per line.",
-    ),
+    key("telemetry.log_format", Kind::Choice(&["text", "json"]), "\"text\"", "For people, or as a JSON object a line."),
     key(
         "telemetry.otlp_endpoint",
         Kind::Text(1_000),

@@ -208,6 +208,7 @@ fn engine(r: &Reader<'_>) -> Engine {
         },
         threads: Some(r.number("engine.threads")).filter(|n| *n > 0),
         context_tokens: r.number("engine.context_tokens"),
+        draft_tokens: r.number("engine.draft_tokens"),
     }
 }
 

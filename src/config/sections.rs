@@ -190,6 +190,8 @@ pub struct Engine {
     pub threads: Option<usize>,
     /// Longest prompt and answer, tokens.
     pub context_tokens: usize,
+    /// Tokens of an answer that are guessed and checked together, at most.
+    pub draft_tokens: usize,
 }
 
 /// What is remembered.

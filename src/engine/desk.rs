@@ -66,6 +66,8 @@ pub(super) struct Desk {
     waker: Waker,
     seats: Vec<Seat>,
     system: Vec<u32>,
+    /// Tokens of an answer that are guessed and checked in one step, at most.
+    drafts: usize,
     /// Number of the step that was broken off last.
     paused: u64,
 }
@@ -80,7 +82,8 @@ fn common(a: &[u32], b: &[u32]) -> usize {
 impl Desk {
     pub(super) fn new(model: Box<dyn LanguageModel>, shared: Arc<Shared>, waker: Waker) -> Self {
         let seats = (0..shared.config.slots).map(|_| Seat::default()).collect();
-        Self { codec: model.codec(), model, shared, waker, seats, system: Vec::new(), paused: 0 }
+        let drafts = model.drafts().min(shared.config.draft_tokens);
+        Self { codec: model.codec(), model, shared, waker, seats, system: Vec::new(), drafts, paused: 0 }
     }
 
     fn system_slot(&self) -> usize {
@@ -248,7 +251,7 @@ impl Desk {
     }
 
     /// Runs tokens, each piece on a slot of its own, and notes that the caches hold them. What is of one of `ranks` breaks it off: it goes on when it is run anew.
-    fn run(&mut self, pieces: &[Piece<'_>], ranks: u16) -> Result<Vec<Option<Vec<f32>>>, EngineFault> {
+    fn run(&mut self, pieces: &[Piece<'_>], ranks: u16) -> Result<Vec<Vec<f32>>, EngineFault> {
         let (model, shared, start) = (&mut self.model, &self.shared, self.shared.clock.now());
         let ran = shared.brake.armed_for(ranks, || guarded(shared, "language", || model.forward_all(pieces)));
         let before = pieces.iter().filter_map(|piece| self.seats[piece.slot].paused).map(|p| p.took).max();
@@ -338,7 +341,7 @@ impl Desk {
         let held = self.reuse(index, tokens, tokens.len())?;
         let chunk = self.shared.config.prefill_chunk.min(tokens.len() - held);
         if chunk > 0 {
-            self.run(&[Piece { slot: index, tokens: &tokens[held..held + chunk], want_logits: false }], ranks)?;
+            self.run(&[Piece { slot: index, tokens: &tokens[held..held + chunk], logits: 0 }], ranks)?;
             lock(&self.shared.stats).prefilled_tokens += chunk as u64;
         }
         let done = held + chunk == tokens.len();

@@ -14,6 +14,7 @@ use crate::dialogue::CALL_OPEN;
 use crate::model::llm::{Sampler, TextStream};
 use crate::model::{Rendered, TextCodec};
 
+use super::draft::guess;
 use super::requests::{Finish, GenerateEvent, GenerateRequest};
 use super::schedule::Kind;
 
@@ -51,8 +52,8 @@ pub(super) struct Generation {
     pub started: Option<(MediaTime, usize)>,
     /// Set when the first token was chosen.
     first_token: Option<MediaTime>,
-    /// The token chosen last, not yet run.
-    last: Option<u32>,
+    /// The token chosen last, not yet run, and behind it what was guessed to follow. Empty before the first.
+    pending: Vec<u32>,
     /// When it was chosen.
     newest: Option<MediaTime>,
     output_tokens: usize,
@@ -65,10 +66,19 @@ pub(super) struct Generation {
 /// What a step of it does next.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Next<'a> {
-    /// A part of the prompt, or the token that was chosen last.
+    /// A part of the prompt, or the token that was chosen last and what may follow.
     pub tokens: &'a [u32],
-    /// What comes after it is wanted: it is a token, or the end of the prompt.
-    pub wants_logits: bool,
+    /// After how many of the last of them logits are wanted: after each that is no prompt, and after the end of one.
+    pub logits: usize,
+}
+
+/// What was taken from the logits of a step.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// Tokens that were run and stand: of those that were guessed, the ones that came.
+    pub stand: usize,
+    /// How the answer ends, if it does.
+    pub finish: Option<Finish>,
 }
 
 impl Generation {
@@ -82,7 +92,7 @@ impl Generation {
             stream,
             started: None,
             first_token: None,
-            last: None,
+            pending: Vec::new(),
             newest: None,
             output_tokens: 0,
             unsent_tokens: 0,
@@ -135,44 +145,70 @@ impl Generation {
         }
     }
 
-    /// What to run when the cache holds `held` tokens.
-    pub(super) fn next(&self, held: usize, chunk: usize) -> Next<'_> {
-        if let Some(token) = &self.last {
-            return Next { tokens: std::slice::from_ref(token), wants_logits: true };
+    /// What to run when the cache holds `held` tokens: of a prompt `chunk` tokens at most, of what was guessed `drafts`.
+    pub(super) fn next(&self, held: usize, chunk: usize, drafts: usize) -> Next<'_> {
+        if !self.pending.is_empty() {
+            let tokens = &self.pending[..self.pending.len().min(1 + drafts)];
+            return Next { tokens, logits: tokens.len() };
         }
         let rest = &self.job.rendered.tokens[held..];
         // Equal chunks: 33 tokens are 17 and 16, not 32 and a lonely one.
         let chunks = rest.len().div_ceil(chunk).max(1);
         let tokens = &rest[..rest.len().div_ceil(chunks)];
-        Next { tokens, wants_logits: tokens.len() == rest.len() }
+        Next { tokens, logits: usize::from(tokens.len() == rest.len()) }
     }
 
-    /// Takes the logits after the prompt or after the last token. `room`: whether the cache can hold another token.
-    /// Returns how the answer ends, if it does.
-    pub(super) fn take(&mut self, logits: &mut [f32], now: MediaTime, room: bool) -> Option<Finish> {
+    /// Takes the logits of a step, `[rows, vocabulary]`: after the prompt, or after the last token and what was guessed to follow. `room`: tokens that the cache can
+    /// hold behind the one of the first row.
+    pub(super) fn take(&mut self, logits: &mut [f32], (rows, room): (usize, usize), now: MediaTime) -> Taken {
+        let mut taken = Taken { stand: rows.min(1), finish: None };
         if self.first_token.is_none() {
             self.begin(now);
             if self.output_tokens >= self.job.max_tokens {
-                return Some(Finish::Length);
+                return Taken { finish: Some(Finish::Length), ..taken };
             }
         }
+        let guessed = std::mem::take(&mut self.pending);
+        let mut text = String::new();
+        for (i, row) in logits.chunks_exact_mut((logits.len() / rows.max(1)).max(1)).enumerate() {
+            taken = Taken { stand: i + 1, finish: self.choose(row, room.saturating_sub(i), &mut text) };
+            if taken.finish.is_some() || self.pending.first() != guessed.get(i + 1) {
+                break;
+            }
+        }
+        self.newest = Some(now);
+        self.send_delta(text);
+        taken
+    }
+
+    /// Chooses the next token and adds its words to `text`. Returns how the answer ends, if it does.
+    fn choose(&mut self, logits: &mut [f32], room: usize, text: &mut String) -> Option<Finish> {
         let Some(token) = self.sampler.choose(logits) else {
             return Some(Finish::Failed("the model's output is not a number".to_owned()));
         };
         if self.codec.is_end(token) {
             return Some(Finish::Stop);
         }
-        (self.last, self.newest) = (Some(token), Some(now));
+        self.pending.clear();
+        self.pending.push(token);
         self.output_tokens += 1;
         self.unsent_tokens += 1;
-        let text = self.stream.push(self.codec.bytes(token));
-        self.send_delta(text);
+        text.push_str(&self.stream.push(self.codec.bytes(token)));
         if self.stream.stopped() {
             Some(Finish::Stop)
-        } else if self.output_tokens >= self.job.max_tokens || !room {
+        } else if self.output_tokens >= self.job.max_tokens || room == 0 {
             Some(Finish::Length)
         } else {
             None
+        }
+    }
+
+    /// Guesses what follows the token that was chosen last, behind those that the cache holds: `most` tokens at most.
+    pub(super) fn guess(&mut self, held: &[u32], most: usize) {
+        self.pending.truncate(1);
+        if let [last] = self.pending[..] {
+            let most = most.min(self.job.max_tokens.saturating_sub(self.output_tokens + 1));
+            self.pending.extend_from_slice(guess(held, last, most));
         }
     }
 

@@ -10,6 +10,7 @@
 //! nothing to do. Whose step it is goes by what each session had of the device lately, too (`fair.rs`).
 
 mod desk;
+mod draft;
 mod error;
 mod fair;
 mod generate;

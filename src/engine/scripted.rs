@@ -81,6 +81,8 @@ pub(crate) struct ScriptedLanguage {
     pub(crate) cost: Duration,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) log: Log,
+    /// Tokens worth guessing.
+    pub(crate) drafts: usize,
     slots: HashMap<usize, (usize, Vec<u32>)>,
     brake: Brake,
 }
@@ -93,6 +95,7 @@ impl ScriptedLanguage {
             cost: Duration::from_millis(1),
             clock,
             log,
+            drafts: 0,
             slots: HashMap::new(),
             brake: Brake::default(),
         }
@@ -159,6 +162,10 @@ impl LanguageModel for ScriptedLanguage {
         let next = self.answer.as_bytes().get(said).map_or(CLOSE, |b| u32::from(*b));
         logits[next as usize] = 100.0;
         Ok(want_logits.then_some(logits))
+    }
+
+    fn drafts(&self) -> usize {
+        self.drafts
     }
 
     fn obey(&mut self, brake: Brake) {

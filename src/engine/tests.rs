@@ -1,5 +1,6 @@
 mod brake;
 mod budget;
+mod draft;
 mod fair;
 mod reading;
 mod shared;
@@ -36,7 +37,18 @@ impl Bench {
     }
 
     fn of(answer: &'static str, config: EngineConfig, experts: &[(&'static str, Act)]) -> Self {
+        Self::guessing((answer, 0), config, experts)
+    }
+
+    /// With a model that finds so many guessed tokens worth checking.
+    fn guessing(
+        (answer, drafts): (&'static str, usize),
+        config: EngineConfig,
+        experts: &[(&'static str, Act)],
+    ) -> Self {
         let (clock, log) = (Arc::new(ManualClock::default()), Log::default());
+        let mut language = ScriptedLanguage::new(answer, Arc::clone(&clock), Arc::clone(&log));
+        language.drafts = drafts;
         let expert = |&(name, act)| {
             let (clock, log) = (Arc::clone(&clock), Arc::clone(&log));
             Box::new(ScriptedExpert { name, act, cost: Duration::from_millis(50), clock, log, brake: Brake::default() })
@@ -44,7 +56,7 @@ impl Bench {
         };
         let parts = EngineParts {
             voice: None,
-            language: Some(Box::new(ScriptedLanguage::new(answer, Arc::clone(&clock), Arc::clone(&log)))),
+            language: Some(Box::new(language)),
             transcriber: Some(Box::new(ScriptedTranscriber {
                 text: "what is this",
                 cost: Duration::from_millis(100),

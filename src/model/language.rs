@@ -1,6 +1,6 @@
 //! What the engine needs from a language model, so that a scripted one can take its place in tests.
 //!
-//! Floor 2. In: token ids into numbered slots. Out: logits of the last token.
+//! Floor 2. In: token ids into numbered slots. Out: logits after the last tokens.
 
 use std::sync::Arc;
 
@@ -73,8 +73,8 @@ pub struct Piece<'a> {
     pub slot: usize,
     /// At least one, after what the slot holds.
     pub tokens: &'a [u32],
-    /// Whether the logits after the last of them are wanted.
-    pub want_logits: bool,
+    /// After how many of the last of them the logits are wanted.
+    pub logits: usize,
 }
 
 /// A language model with numbered KV caches ("slots"). Only the engine's thread calls it.
@@ -110,12 +110,26 @@ pub trait LanguageModel: Send {
     /// [`ModelError`]; the cache then holds what it held before.
     fn forward(&mut self, slot: usize, tokens: &[u32], want_logits: bool) -> Result<Option<Vec<f32>>, ModelError>;
 
-    /// Runs pieces, each of another slot, in one step, and returns what [`Self::forward`] would of each. A model that can reads its weights once for all of them.
+    /// Runs pieces, each of another slot, in one step, and returns of each the logits that are wanted, side by side, `[logits, vocabulary]`. A model that can reads its weights once for all
+    /// of them.
     ///
     /// # Errors
     /// [`ModelError`]; each cache then begins with what it held before.
-    fn forward_all(&mut self, pieces: &[Piece<'_>]) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
-        pieces.iter().map(|piece| self.forward(piece.slot, piece.tokens, piece.want_logits)).collect()
+    fn forward_all(&mut self, pieces: &[Piece<'_>]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let mut run = |&Piece { slot, tokens, logits }: &Piece<'_>| {
+            let (first, last) = tokens.split_at(tokens.len().saturating_sub(logits));
+            if !first.is_empty() {
+                self.forward(slot, first, false)?;
+            }
+            let each = last.iter().map(|token| self.forward(slot, &[*token], true));
+            Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().flatten().collect())
+        };
+        pieces.iter().map(&mut run).collect()
+    }
+
+    /// How many tokens that are only guessed are worth being checked in one step with the token before them: as many as cost little beside it. Default 0.
+    fn drafts(&self) -> usize {
+        0
     }
 
     /// From now on a step ends with [`ModelError::BrokenOff`] soon after this brake is pulled. Taken anew, with the same tokens in the same slots, it goes on where it

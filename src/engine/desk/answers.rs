@@ -1,12 +1,12 @@
-//! A step of an answer: a piece of its prompt, or its next token, and the next tokens of other answers beside it.
+//! A step of an answer: a piece of its prompt, or its next token and those that may follow, and the next tokens of other answers beside it.
 //!
 //! The weights are read once for all of them: a token beside others costs a fraction of one alone. Whose turn it is the scheduler says; who rides along is whoever
 //! could use a token now ([`Generation::may_ride`]). Source of the idea: Yu et al., "Orca" (OSDI 2022), iteration-level batching; differs in that a step is
 //! led by one answer, and that what waits for its first word takes along only those who would fall silent else.
 
-use super::{Desk, EngineFault};
+use super::{BATCH, Desk, EngineFault};
 use crate::base::MediaTime;
-use crate::engine::generate::{Generation, Next};
+use crate::engine::generate::{Generation, Next, Taken};
 use crate::engine::handle::lock;
 use crate::engine::requests::Finish;
 use crate::engine::schedule::{Kind, Scheduler};
@@ -25,6 +25,12 @@ struct Aboard {
     answer: Generation,
     /// Tokens that the cache held before.
     held: usize,
+}
+
+/// Tokens that are only guessed, of each of those in a step: none where a first word is waited for, else so many that the step takes little longer.
+fn drafts(aboard: &[Aboard]) -> usize {
+    let waited_for = aboard.first().is_none_or(|leader| leader.answer.is_silent());
+    if waited_for { 0 } else { (BATCH - 1).saturating_sub(aboard.len()) / aboard.len() }
 }
 
 impl Desk {
@@ -83,12 +89,12 @@ impl Desk {
 
     /// Runs what comes next of each. Logits for each, where there are any. It is broken off for speech and answers that come meanwhile, of those who keep to their
     /// part, and goes on when its turn comes again.
-    fn advance(&mut self, aboard: &[Aboard], now: MediaTime) -> Result<Vec<Option<Vec<f32>>>, EngineFault> {
-        let chunk = self.shared.config.prefill_chunk;
-        let next = aboard.iter().map(|a| a.answer.next(self.seats[a.index].held.len(), chunk));
+    fn advance(&mut self, aboard: &[Aboard], now: MediaTime) -> Result<Vec<Vec<f32>>, EngineFault> {
+        let (chunk, drafts) = (self.shared.config.prefill_chunk, drafts(aboard));
+        let next = aboard.iter().map(|a| a.answer.next(self.seats[a.index].held.len(), chunk, drafts));
         let next: Vec<Next<'_>> = next.collect();
         let pieces = aboard.iter().zip(&next);
-        let pieces = pieces.map(|(a, n)| Piece { slot: a.index, tokens: n.tokens, want_logits: n.wants_logits });
+        let pieces = pieces.map(|(a, n)| Piece { slot: a.index, tokens: n.tokens, logits: n.logits });
         let pieces: Vec<Piece<'_>> = pieces.collect();
         let (Some(leader), Some(first)) = (aboard.first(), next.first()) else { return Ok(Vec::new()) };
         let silent = leader.answer.is_silent();
@@ -109,7 +115,7 @@ impl Desk {
     fn land(
         &mut self,
         aboard: Vec<Aboard>,
-        outcome: Result<Vec<Option<Vec<f32>>>, EngineFault>,
+        outcome: Result<Vec<Vec<f32>>, EngineFault>,
         scheduler: &mut Scheduler,
     ) -> Vec<Part> {
         let logits = match outcome {
@@ -133,8 +139,8 @@ impl Desk {
 
     /// Has a step that was broken off go on when its turn comes again, before others of its kind.
     fn pause(&mut self, aboard: Vec<Aboard>, scheduler: &mut Scheduler) -> Vec<Part> {
-        let (now, chunk) = (self.shared.clock.now(), self.shared.config.prefill_chunk);
-        let part = |a: &Aboard| (a.index, a.answer.next(a.held, chunk).tokens.len());
+        let (now, chunk, drafts) = (self.shared.clock.now(), self.shared.config.prefill_chunk, drafts(&aboard));
+        let part = |a: &Aboard| (a.index, a.answer.next(a.held, chunk, drafts).tokens.len());
         let parts = aboard.iter().map(part).collect();
         for (i, Aboard { index, answer, .. }) in aboard.into_iter().enumerate() {
             let task = (answer.kind(), index as u64);
@@ -150,11 +156,14 @@ impl Desk {
     }
 
     /// Takes what came of a step, and ends the answer or has it wait for its next.
-    fn settle(&mut self, a: Aboard, logits: Option<Vec<f32>>, scheduler: &mut Scheduler) {
-        let Aboard { index, mut answer, .. } = a;
+    fn settle(&mut self, a: Aboard, mut logits: Vec<f32>, scheduler: &mut Scheduler) {
+        let Aboard { index, mut answer, held: before } = a;
         let (now, task) = (self.shared.clock.now(), (answer.kind(), index as u64));
-        let room = self.seats[index].held.len() < self.shared.config.context_tokens;
-        if let Some(mut logits) = logits {
+        if !logits.is_empty() {
+            let held = self.seats[index].held.len();
+            // After the end of a prompt, or after each token.
+            let rows = if answer.is_silent() { 1 } else { held - before };
+            let room = (self.shared.config.context_tokens + rows).saturating_sub(held + 1);
             if answer.is_silent()
                 && let Err(fault) = self.keep_system(index, &answer.job.rendered)
             {
@@ -163,10 +172,14 @@ impl Desk {
             if answer.first_token_is_late(now) {
                 note_miss(&self.shared);
             }
-            if let Some(finish) = answer.take(&mut logits, now, room) {
+            let Taken { stand, finish } = answer.take(&mut logits, (rows, room), now);
+            self.keep(index, held - rows + stand, (rows - 1, stand - 1));
+            if let Some(finish) = finish {
                 scheduler.remove(task);
                 return self.finish(answer, finish, now);
             }
+            let room = self.shared.config.context_tokens.saturating_sub(held - rows + stand + 1);
+            answer.guess(&self.seats[index].held, self.drafts.min(room));
         }
         if answer.is_enough() || !answer.has_room(&self.waker) {
             scheduler.remove(task);
@@ -177,6 +190,24 @@ impl Desk {
             scheduler.add(task, index, now);
         }
         self.seats[index].answer = Some(answer);
+    }
+
+    /// Has the cache forget what was guessed and did not come. Of so many that were guessed so many came.
+    fn keep(&mut self, index: usize, tokens: usize, (guessed, came): (usize, usize)) {
+        if guessed == 0 {
+            return;
+        }
+        let mut stats = lock(&self.shared.stats);
+        stats.drafted_tokens += guessed as u64;
+        stats.accepted_tokens += came as u64;
+        drop(stats);
+        for (outcome, count) in [("accepted", came), ("rejected", guessed - came)] {
+            metrics::counter!("sightline_draft_tokens_total", "outcome" => outcome).increment(count as u64);
+        }
+        if came < guessed {
+            let _ = guarded(&self.shared, "language", || self.model.truncate(index, tokens));
+            self.seats[index].held.truncate(tokens);
+        }
     }
 
     /// Has the cache hold what it held before the step.

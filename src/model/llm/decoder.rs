@@ -71,17 +71,15 @@ impl Buffers {
         self.hidden.resize(m * s.feed_forward, 0.0);
     }
 
-    /// Keeps of all tokens the last one of each part that wants logits, side by side. Returns how many those are.
+    /// Keeps of all tokens those after which logits are wanted, side by side. Returns how many those are.
     fn keep_wanted(&mut self, parts: &[Part<'_, Cache>], s: &Shape, heads: Heads) -> usize {
         let (mut end, mut wanted) = (0, 0);
         for part in parts {
             end += part.tokens.len();
-            if part.want_logits {
-                for (rows, row) in [(&mut self.x, s.width), (&mut self.qkv, heads.row())] {
-                    rows.copy_within((end - 1) * row..end * row, wanted * row);
-                }
-                wanted += 1;
+            for (rows, row) in [(&mut self.x, s.width), (&mut self.qkv, heads.row())] {
+                rows.copy_within((end - part.logits) * row..end * row, wanted * row);
             }
+            wanted += part.logits;
         }
         self.fit(wanted, s, heads);
         wanted
@@ -110,8 +108,8 @@ pub(super) struct Part<'a, C> {
     /// Its keys and values.
     pub(super) cache: &'a mut C,
     pub(super) tokens: &'a [u32],
-    /// Whether the logits after the last of them are wanted.
-    pub(super) want_logits: bool,
+    /// After how many of the last of them the logits are wanted.
+    pub(super) logits: usize,
 }
 
 impl Cache {
@@ -165,9 +163,8 @@ impl Decoder {
         Cache { layers, len: 0, capacity, paused: None }
     }
 
-    /// Runs the tokens of several conversations, of each at least one and fitting its cache. Returns the logits after the last token of each that wants
-    /// them. After an error the caches hold what they held before; a step that was broken off goes on where it was, when it is taken anew.
-    pub(super) fn forward(&mut self, parts: &mut [Part<'_, Cache>]) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+    /// Runs the tokens of several conversations, of each at least one and fitting its cache. Returns the logits that each wants, `[logits, vocabulary]`. After an error the caches hold what they held before; a step that was broken off goes on where it was, when it is taken anew.
+    pub(super) fn forward(&mut self, parts: &mut [Part<'_, Cache>]) -> Result<Vec<Vec<f32>>, ModelError> {
         let from = self.begin(parts)?;
         let Self { shape, heads, layers, level, team, buffers: b, brake, .. } = self;
         let (eps, pairs, turned) = (shape.norm_eps, shape.family == Family::Llama, heads.heads + heads.shared);
@@ -193,8 +190,8 @@ impl Decoder {
                 break;
             }
             let (mut rows, mut mixed) = (b.qkv.as_slice(), b.mixed.as_mut_slice());
-            for Part { cache, tokens, want_logits } in &*parts {
-                let n = if last { usize::from(*want_logits) } else { tokens.len() };
+            for Part { cache, tokens, logits } in &*parts {
+                let n = if last { *logits } else { tokens.len() };
                 let own = rows.split_off(..n * heads.row()).unwrap_or_default();
                 let to = mixed.split_off_mut(..n * shape.queries()).unwrap_or_default();
                 cache.layers[i].attend(&mut p, cache.len + tokens.len() - n, own, to);
@@ -209,8 +206,8 @@ impl Decoder {
         Ok(self.logits(parts))
     }
 
-    /// Notes that the caches hold the tokens, and computes what predicts the next ones, of those that want them.
-    fn logits(&mut self, parts: &mut [Part<'_, Cache>]) -> Vec<Option<Vec<f32>>> {
+    /// Notes that the caches hold the tokens, and computes what predicts the next ones, where it is wanted.
+    fn logits(&mut self, parts: &mut [Part<'_, Cache>]) -> Vec<Vec<f32>> {
         let Self { shape, level, team, head, buffers: b, .. } = self;
         parts.iter_mut().for_each(|part| part.cache.len += part.tokens.len());
         let mut all = Vec::new();
@@ -220,8 +217,12 @@ impl Decoder {
             b.rounded.norm(&mut p, &mut b.x, Some(&b.y), &self.final_norm, shape.norm_eps);
             all = head.scores(&mut p, &b.rounded);
         }
-        let mut each = all.chunks_exact(shape.vocabulary).map(<[f32]>::to_vec);
-        parts.iter().map(|part| if part.want_logits { each.next() } else { None }).collect()
+        if let [_] = parts {
+            return vec![all];
+        }
+        let mut rows = all.as_slice();
+        let mut own = |part: &Part<'_, Cache>| rows.split_off(..part.logits * shape.vocabulary).map(<[f32]>::to_vec);
+        parts.iter().map(|part| own(part).unwrap_or_default()).collect()
     }
 
     /// Fits the buffers to the tokens, looks up their embeddings, or what a step that was broken off had made of them, and the turns of their positions. Returns the

@@ -100,6 +100,9 @@ impl LlmError {
     }
 }
 
+/// Guessed tokens that are checked with the one before them, see [`LanguageModel::drafts`].
+const DRAFTS: usize = 3;
+
 /// A loaded model with its caches.
 pub struct Llm {
     name: String,
@@ -198,24 +201,28 @@ impl LanguageModel for Llm {
         if tokens.is_empty() {
             return self.slot(slot).map(|_| None);
         }
-        Ok(self.forward_all(&[Piece { slot, tokens, want_logits }])?.pop().flatten())
+        Ok(self.forward_all(&[Piece { slot, tokens, logits: usize::from(want_logits) }])?.pop().filter(|_| want_logits))
     }
 
-    fn forward_all(&mut self, pieces: &[Piece<'_>]) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+    fn forward_all(&mut self, pieces: &[Piece<'_>]) -> Result<Vec<Vec<f32>>, ModelError> {
         let mut slots: HashMap<usize, &mut Past> = self.slots.iter_mut().map(|(slot, past)| (*slot, past)).collect();
-        let parts = pieces.iter().map(|&Piece { slot, tokens, want_logits }| {
+        let parts = pieces.iter().map(|&Piece { slot, tokens, logits }| {
             // One that comes twice is not there the second time.
             let cache = slots.remove(&slot).ok_or(ModelError::NoSlot(slot))?;
             let (wanted, capacity) = (cache.len() + tokens.len(), cache.capacity());
             if wanted > capacity {
                 return Err(ModelError::Full { wanted, capacity });
             }
-            if tokens.is_empty() {
-                return Err(ModelError::Device(format!("no tokens for slot {slot}: this is a bug")));
+            if tokens.is_empty() || logits > tokens.len() {
+                return Err(ModelError::Device(format!("too few tokens for slot {slot}: this is a bug")));
             }
-            Ok(Part { cache, tokens, want_logits })
+            Ok(Part { cache, tokens, logits })
         });
         self.net.forward(parts.collect::<Result<_, _>>()?)
+    }
+
+    fn drafts(&self) -> usize {
+        DRAFTS
     }
 
     fn obey(&mut self, brake: Brake) {

@@ -64,24 +64,20 @@ impl Net {
         }
     }
 
-    /// Runs the tokens of several conversations in one step, of each at least one and fitting its cache. Returns the logits after the last
-    /// token of each that wants them.
-    pub(super) fn forward(
-        &mut self,
-        parts: Vec<Part<'_, Past>>,
-    ) -> std::result::Result<Vec<Option<Vec<f32>>>, ModelError> {
+    /// Runs the tokens of several conversations in one step, of each at least one and fitting its cache. Returns the logits that each wants, side by side.
+    pub(super) fn forward(&mut self, parts: Vec<Part<'_, Past>>) -> std::result::Result<Vec<Vec<f32>>, ModelError> {
         let foreign = || ModelError::Device("a cache of another device: this is a bug".to_owned());
         match self {
             Self::Processor(net) => {
-                let own = parts.into_iter().map(|Part { cache, tokens, want_logits }| match cache {
-                    Past::Processor(cache) => Ok(Part { cache, tokens, want_logits }),
+                let own = parts.into_iter().map(|Part { cache, tokens, logits }| match cache {
+                    Past::Processor(cache) => Ok(Part { cache, tokens, logits }),
                     Past::Candle(_) => Err(foreign()),
                 });
                 net.forward(&mut own.collect::<std::result::Result<Vec<_>, _>>()?)
             }
             Self::Candle(net) => {
-                let own = parts.into_iter().map(|Part { cache, tokens, want_logits }| match cache {
-                    Past::Candle(cache) => Ok(Part { cache, tokens, want_logits }),
+                let own = parts.into_iter().map(|Part { cache, tokens, logits }| match cache {
+                    Past::Candle(cache) => Ok(Part { cache, tokens, logits }),
                     Past::Processor(_) => Err(foreign()),
                 });
                 net.forward(&mut own.collect::<std::result::Result<Vec<_>, _>>()?).map_err(device_failed)

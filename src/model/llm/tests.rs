@@ -101,8 +101,8 @@ fn dense(name: &str, tokens: &[u32]) -> Vec<f32> {
     let shape = file.shape().unwrap();
     let net = transformer::Transformer::load(&mut file, shape, &candle_core::Device::Cpu, true).unwrap();
     let mut cache = net.new_cache(tokens.len()).unwrap();
-    let mut parts = [Part { cache: &mut cache, tokens, want_logits: true }];
-    net.forward(&mut parts).unwrap().remove(0).unwrap()
+    let mut parts = [Part { cache: &mut cache, tokens, logits: 1 }];
+    net.forward(&mut parts).unwrap().remove(0)
 }
 
 #[test]
@@ -125,11 +125,10 @@ fn logits_at_every_level_are_those_of_f32_but_for_rounding() {
                 net.head.rough = None;
                 let mut cache = net.new_cache(tokens.len() + 1);
                 let (first, last) = tokens.split_at(tokens.len() - 1);
-                let mut run = |tokens, want_logits| {
-                    net.forward(&mut [Part { cache: &mut cache, tokens, want_logits }]).unwrap().remove(0)
-                };
-                run(first, false);
-                let got = run(last, true).unwrap();
+                let mut run =
+                    |tokens, logits| net.forward(&mut [Part { cache: &mut cache, tokens, logits }]).unwrap().remove(0);
+                run(first, 0);
+                let got = run(last, 1);
                 let alike = cosine(&got, &wanted);
                 println!("{name} {} {threads}: {alike}", level.name());
                 assert!(alike > 0.9995, "{name}, {}, {threads} threads: {alike}", level.name());
@@ -282,7 +281,7 @@ fn in_pieces(
     brake: &Brake,
     pieces: &[Piece<'_>],
     mut between: impl FnMut(&mut Llm),
-) -> (usize, Vec<Option<Vec<f32>>>) {
+) -> (usize, Vec<Vec<f32>>) {
     for times in 0.. {
         match brake.armed(6, || llm.forward_all(pieces)) {
             Ok(done) => return (times, done),
@@ -304,7 +303,7 @@ fn a_step_that_is_broken_off_before_every_layer_goes_on_beside_other_work_and_co
             llm.forward(slot, &tokens[..8], false).unwrap();
         }
     };
-    let piece = |slot: usize| Piece { slot, tokens: &tokens[slot][8..], want_logits: true };
+    let piece = |slot: usize| Piece { slot, tokens: &tokens[slot][8..], logits: 1 };
     begin(&mut llm);
     let alone = llm.forward_all(&[piece(0), piece(1)]).unwrap();
     let other = llm.forward(2, &tokens[2][8..], true).unwrap();
@@ -325,12 +324,51 @@ fn a_step_that_is_broken_off_before_every_layer_goes_on_beside_other_work_and_co
     let first = brake.armed(6, || llm.forward_all(&[piece(0), piece(1)]));
     assert!(matches!(first, Err(ModelError::BrokenOff)));
     let one = llm.forward(0, &tokens[0][8..], true).unwrap().unwrap();
-    assert!(cosine(&one, alone[0].as_ref().unwrap()) > 0.999_999, "one of two goes on alone");
+    assert!(cosine(&one, &alone[0]) > 0.999_999, "one of two goes on alone");
     assert!(matches!(brake.armed(6, || llm.forward(2, &tokens[2][8..], true)), Err(ModelError::BrokenOff)));
     llm.truncate(2, 7);
     llm.forward(2, &tokens[1][20..21], false).unwrap();
     let past = llm.forward(2, &tokens[2][8..], true).unwrap();
     assert!(past != other, "what was made of another past is not used");
+}
+
+/// The likeliest token.
+fn best(logits: &[f32]) -> Option<usize> {
+    logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i)
+}
+
+/// The logits after each of `tokens`, in one step; before it the slot holds `held`.
+fn after_each(llm: &mut Llm, slot: usize, held: usize, tokens: &[u32]) -> Vec<Vec<f32>> {
+    llm.truncate(slot, held);
+    let all = llm.forward_all(&[Piece { slot, tokens, logits: tokens.len() }]).unwrap().remove(0);
+    all.chunks_exact(all.len() / tokens.len()).map(<[f32]>::to_vec).collect()
+}
+
+#[test]
+fn logits_after_each_of_some_tokens_are_those_of_one_token_after_the_other() {
+    for name in [SMOL, QWEN] {
+        let Some(mut llm) = load(name) else { return };
+        let tokens = llm.codec().render(&prompt("What is the capital of France?")).tokens;
+        for some in [2, 3, 5, 7] {
+            let held = tokens.len() - some;
+            llm.open(0, 256).unwrap();
+            llm.forward(0, &tokens[..held], false).unwrap();
+            let one: Vec<_> =
+                tokens[held..].iter().map(|token| llm.forward(0, &[*token], true).unwrap().unwrap()).collect();
+            let together = after_each(&mut llm, 0, held, &tokens[held..]);
+            assert_eq!(together.len(), some);
+            for (one, together) in one.iter().zip(&together) {
+                let alike = cosine(one, together);
+                assert!(alike > 0.999_99 && best(one) == best(together), "{name}, {some}: {alike}");
+            }
+            assert_eq!(llm.len(0), tokens.len());
+            // What was guessed wrong is cut off, and what follows is as if it had never been there.
+            let wrong = after_each(&mut llm, 0, held, &[&tokens[held..=held], &[5; 3]].concat());
+            assert!(cosine(&wrong[0], &one[0]) > 0.999_99);
+            let right = after_each(&mut llm, 0, held + 1, &tokens[held + 1..]);
+            assert!(right.iter().zip(&together[1..]).all(|(a, b)| cosine(a, b) > 0.999_99));
+        }
+    }
 }
 
 #[test]
@@ -349,15 +387,13 @@ fn what_is_computed_in_one_step_with_others_is_what_is_computed_alone() {
     begin(&mut llm);
     let mut alone: Vec<_> = (0..3).map(|i| llm.forward(i, &tokens[i][cut[i]..], i < 2).unwrap()).collect();
     begin(&mut llm);
-    let piece = |slot: usize| Piece { slot, tokens: &tokens[slot][cut[slot]..], want_logits: slot < 2 };
+    let piece = |slot: usize| Piece { slot, tokens: &tokens[slot][cut[slot]..], logits: usize::from(slot < 2) };
     let together = llm.forward_all(&[piece(1), piece(2), piece(0)]).unwrap();
     alone.rotate_left(1);
     for (a, b) in alone.iter().zip(&together) {
-        assert_eq!(a.is_some(), b.is_some());
-        if let (Some(a), Some(b)) = (a, b) {
-            let alike = cosine(a, b);
-            assert!(alike > 0.999_999, "{alike}");
-        }
+        assert_eq!(a.is_none(), b.is_empty());
+        let alike = a.as_ref().map_or(1.0, |a| cosine(a, b));
+        assert!(alike > 0.999_999, "{alike}");
     }
     assert_eq!([0, 1, 2].map(|slot| llm.len(slot)), [0, 1, 2].map(|slot| tokens[slot].len()));
     // What goes on from there goes on alike.
@@ -367,8 +403,8 @@ fn what_is_computed_in_one_step_with_others_is_what_is_computed_alone() {
     assert!(cosine(&next, &llm.forward(2, &[7], true).unwrap().unwrap()) > 0.999_999);
     // A piece that is wrong costs the others nothing.
     let before = [0, 1, 2].map(|slot| llm.len(slot));
-    for wrong in [Piece { slot: 1, tokens: &[u32::MAX], want_logits: true }, Piece { slot: 9, ..piece(1) }, piece(0)] {
-        let first = Piece { slot: 0, tokens: &[5], want_logits: true };
+    for wrong in [Piece { slot: 1, tokens: &[u32::MAX], logits: 1 }, Piece { slot: 9, ..piece(1) }, piece(0)] {
+        let first = Piece { slot: 0, tokens: &[5], logits: 1 };
         assert!(llm.forward_all(&[first, wrong]).is_err());
     }
     assert_eq!([0, 1, 2].map(|slot| llm.len(slot)), before);
@@ -399,7 +435,6 @@ fn a_gpu_says_what_the_processor_says() {
         // Over the processor's own words, so that one tie does not end the comparison.
         let said = greedy(&mut own, 1, &tokens, 24);
         let (mut least, mut same) = (1.0_f64, 0);
-        let best = |logits: &[f32]| logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i);
         for token in &said {
             let [a, b] = [&mut gpu, &mut own].map(|llm| llm.forward(0, &[*token], true).unwrap().unwrap());
             least = least.min(cosine(&a, &b));
@@ -413,15 +448,14 @@ fn a_gpu_says_what_the_processor_says() {
         let forked = gpu.forward(2, rest, true).unwrap().unwrap();
         assert!(cosine(&forked, &whole) > 0.999);
         // Several in one step.
-        let piece = |slot, tokens, want_logits| Piece { slot, tokens, want_logits };
+        let piece = |slot, tokens, logits| Piece { slot, tokens, logits };
         let next: Vec<_> = (1..3).map(|slot| gpu.forward(slot, &[100, 101], true).unwrap().unwrap()).collect();
         (1..3).for_each(|slot| gpu.truncate(slot, tokens.len()));
-        let together = gpu
-            .forward_all(&[piece(1, &[100, 101], true), piece(0, &[7], false), piece(2, &[100, 101], true)])
-            .unwrap();
-        assert!(together[1].is_none());
+        let together =
+            gpu.forward_all(&[piece(1, &[100, 101], 1), piece(0, &[7], 0), piece(2, &[100, 101], 1)]).unwrap();
+        assert!(together[1].is_empty());
         for (alone, beside) in next.iter().zip([&together[0], &together[2]]) {
-            assert!(cosine(alone, beside.as_ref().unwrap()) > 0.999);
+            assert!(cosine(alone, beside) > 0.999);
         }
         assert!(gpu.forward(0, &[u32::MAX], true).is_err(), "and costs nobody else anything");
         assert!(cosine(&gpu.forward(1, &[102], true).unwrap().unwrap(), &next[0]) > 0.0);

@@ -123,8 +123,8 @@ impl Transformer {
     }
 
     /// Runs the tokens of several conversations in one step, of each at least one and fitting its cache: every matrix is multiplied with all of them at once, attention is
-    /// each one's own. Returns the logits after the last token of each that wants them.
-    pub(super) fn forward(&self, parts: &mut [Part<'_, KvCache>]) -> Result<Vec<Option<Vec<f32>>>> {
+    /// each one's own. Returns the logits that each wants, `[logits, vocabulary]`.
+    pub(super) fn forward(&self, parts: &mut [Part<'_, KvCache>]) -> Result<Vec<Vec<f32>>> {
         let tokens: Vec<u32> = parts.iter().flat_map(|part| part.tokens).copied().collect();
         if let Some(unknown) = tokens.iter().find(|token| **token as usize >= self.shape.vocabulary) {
             candle_core::bail!("token {unknown} of a vocabulary of {}", self.shape.vocabulary);
@@ -140,16 +140,16 @@ impl Transformer {
         for part in parts.iter_mut() {
             part.cache.len += part.tokens.len();
             end += part.tokens.len();
-            if part.want_logits {
-                ends.push(x.narrow(0, end - 1, 1)?);
+            if part.logits > 0 {
+                ends.push(x.narrow(0, end - part.logits, part.logits)?);
             }
         }
         if ends.is_empty() {
-            return Ok(vec![None; parts.len()]);
+            return Ok(vec![Vec::new(); parts.len()]);
         }
         let last = rms_norm(&Tensor::cat(&ends, 0)?, &self.final_norm, self.shape.norm_eps)?;
-        let mut logits = self.head.forward(&last)?.to_vec2()?.into_iter();
-        Ok(parts.iter().map(|part| part.want_logits.then(|| logits.next()).flatten()).collect())
+        let mut rows = self.head.forward(&last)?.to_vec2()?.into_iter();
+        Ok(parts.iter().map(|part| rows.by_ref().take(part.logits).flatten().collect()).collect())
     }
 }
 
