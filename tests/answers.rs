@@ -141,7 +141,10 @@ async fn answers_say_what_the_facts_say_and_nothing_unseen() {
     println!("{right} of {} answers follow the facts", cases.len());
     let stats = handle.stats();
     let (drafted, accepted) = (stats.drafted_tokens, stats.accepted_tokens);
-    println!("{words:.0?} from first to last words; of {drafted} tokens that were guessed {accepted} came");
+    println!(
+        "{} ms from first to last words; of {drafted} tokens that were guessed {accepted} came",
+        words.as_millis()
+    );
     assert!(drafts == Some(0) || accepted > 0 && accepted * 2 > drafted, "{accepted} of {drafted}");
     drop(session);
     engine.shutdown();

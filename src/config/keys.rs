@@ -400,8 +400,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "engine.draft_tokens",
         Kind::Int(0, 6),
-        "3",
-        "Tokens of an answer that are guessed from the text before it and checked together; fewer where the model says so. They change no answer. 0: none.",
+        "5",
+        "Tokens of an answer that are guessed from the text before and checked together, at most; fewer where guesses come to nothing. They change no answer. 0: none.",
     ),
     key(
         "dialogue.system_prompt",

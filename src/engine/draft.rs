@@ -10,15 +10,45 @@
 /// Tokens by which a place is known again, at most; down to one where no more are alike.
 const ALIKE: usize = 3;
 
-/// At most `most` tokens that may follow `last`, which stands behind `before`: those behind the last place where it stood behind the same tokens, of which the more the better.
+/// Guesses that are checked in one step, at most.
+pub(super) const MOST: usize = 6;
+
+/// At most `most` tokens that may follow `last`, which stands behind `before`: those behind the last place where it stood behind the same tokens, of which the more the better; where that is
+/// none, one token at most.
 pub(super) fn guess(before: &[u32], last: u32, most: usize) -> &[u32] {
     let alike = |at: usize| {
         let (ending, place) = (before.iter().rev(), before[..at].iter().rev());
         1 + ending.zip(place).take(ALIKE - 1).take_while(|(a, b)| a == b).count()
     };
     let places = (0..before.len()).filter(|at| before[*at] == last && at + 1 < before.len());
-    let best = places.max_by_key(|at| (alike(*at), *at));
-    best.map_or(&[], |at| &before[at + 1..before.len().min(at + 1 + most)])
+    let best = places.map(|at| (alike(at), at)).max();
+    best.map_or(&[], |(alike, at)| {
+        let most = if alike == 1 { most.min(1) } else { most };
+        &before[at + 1..before.len().min(at + 1 + most)]
+    })
+}
+
+/// How many guesses are worth making, by what became of the ones before. It depends on what is said: of a fact that is read out nearly all come, of a joke hardly any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trust(usize);
+
+impl Trust {
+    /// Before the first: one costs little.
+    pub(super) const NEW: Self = Self(1);
+
+    /// At most so many are worth it.
+    pub(super) fn most(self, most: usize) -> usize {
+        self.0.min(most)
+    }
+
+    /// Of so many that were guessed so many came: twice as many next time where that is all, else no more than came.
+    pub(super) fn learn(&mut self, guessed: usize, came: usize) {
+        match guessed {
+            0 => {}
+            _ if came == guessed => self.0 = self.0.max(guessed).saturating_mul(2).min(MOST),
+            _ => self.0 = came.max(1),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -30,12 +60,28 @@ mod tests {
     #[test]
     fn the_longest_likeness_wins_and_then_the_latest() {
         assert_eq!(guess(&[1, 2, 3, 9, 2, 5, 1], 2, 8), [3, 9, 2, 5, 1], "behind 1 2 once before");
-        assert_eq!(guess(&[7, 2, 3, 9, 2, 5, 1], 2, 2), [5, 1], "behind 2 alone, the last time");
+        assert_eq!(
+            guess(&[7, 2, 3, 9, 2, 5, 1], 2, 2),
+            [5],
+            "behind 2 alone, the last time: that is not much to go by"
+        );
         assert_eq!(guess(&[4, 1, 2, 8, 1, 2, 9, 4, 1], 2, 1), [8], "4 1 2 beats 1 2");
         assert!(guess(&[1, 2, 3], 4, 8).is_empty());
         assert!(guess(&[1, 2, 4], 4, 8).is_empty(), "nothing came behind it yet");
         assert!(guess(&[], 4, 8).is_empty());
         assert!(guess(&[4, 1], 4, 0).is_empty());
+    }
+
+    #[test]
+    fn trust_grows_while_all_comes_and_is_what_came_else() {
+        let mut trust = Trust::NEW;
+        let mut learn = |guessed, came| {
+            trust.learn(guessed, came);
+            trust.most(usize::MAX)
+        };
+        assert_eq!([learn(1, 1), learn(2, 2), learn(4, 4), learn(MOST, MOST)], [2, 4, MOST, MOST]);
+        assert_eq!([learn(5, 3), learn(3, 0), learn(0, 0), learn(1, 0)], [3, 1, 1, 1]);
+        assert_eq!((trust.most(0), Trust::NEW.most(3)), (0, 1));
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use crate::dialogue::CALL_OPEN;
 use crate::model::llm::{Sampler, TextStream};
 use crate::model::{Rendered, TextCodec};
 
-use super::draft::guess;
+use super::draft::{Trust, guess};
 use super::requests::{Finish, GenerateEvent, GenerateRequest};
 use super::schedule::Kind;
 
@@ -54,6 +54,7 @@ pub(super) struct Generation {
     first_token: Option<MediaTime>,
     /// The token chosen last, not yet run, and behind it what was guessed to follow. Empty before the first.
     pending: Vec<u32>,
+    trust: Trust,
     /// When it was chosen.
     newest: Option<MediaTime>,
     output_tokens: usize,
@@ -93,6 +94,7 @@ impl Generation {
             started: None,
             first_token: None,
             pending: Vec::new(),
+            trust: Trust::NEW,
             newest: None,
             output_tokens: 0,
             unsent_tokens: 0,
@@ -176,6 +178,7 @@ impl Generation {
                 break;
             }
         }
+        self.trust.learn(rows.saturating_sub(1), taken.stand.saturating_sub(1));
         self.newest = Some(now);
         self.send_delta(text);
         taken
@@ -208,7 +211,7 @@ impl Generation {
         self.pending.truncate(1);
         if let [last] = self.pending[..] {
             let most = most.min(self.job.max_tokens.saturating_sub(self.output_tokens + 1));
-            self.pending.extend_from_slice(guess(held, last, most));
+            self.pending.extend_from_slice(guess(held, last, self.trust.most(most)));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::draft::MOST as MOST_DRAFTS;
 use crate::base::MediaTime;
 use crate::dialogue::Prompt;
 use crate::listen::{Transcribe, Transcript};
@@ -36,7 +37,7 @@ pub struct EngineConfig {
     pub kv_limit_bytes: u64,
     /// Tokens of a prompt computed in one step, `1..=512`. Default 32: about 110 ms on two cores. Larger steps delay everybody else.
     pub prefill_chunk: usize,
-    /// Tokens of an answer that are guessed from the text before and checked in one step with the one before them, `0..=6`. Default 3; never more than the model says are worth it.
+    /// Tokens of an answer that are guessed from the text before and checked in one step with the one before them, `0..=6`. Default 5; never more than the model says are worth it.
     pub draft_tokens: usize,
     /// Threads to compute with. Default None: one per physical core. candle reads `RAYON_NUM_THREADS` once, when it first computes, and offers
     /// no other way, so a value here is only checked against that; start-up warns when they differ.
@@ -54,7 +55,7 @@ impl Default for EngineConfig {
             context_tokens: 2048,
             kv_limit_bytes: 1 << 30,
             prefill_chunk: 32,
-            draft_tokens: 3,
+            draft_tokens: 5,
             threads: None,
             reply_events: 64,
             commands: 64,
@@ -68,7 +69,7 @@ impl EngineConfig {
         self.slots = self.slots.clamp(1, 256);
         self.context_tokens = self.context_tokens.clamp(64, 32_768);
         self.prefill_chunk = self.prefill_chunk.clamp(1, 512);
-        self.draft_tokens = self.draft_tokens.min(6);
+        self.draft_tokens = self.draft_tokens.min(MOST_DRAFTS);
         self.reply_events = self.reply_events.clamp(8, 1024);
         self.commands = self.commands.clamp(8, 1024);
         self

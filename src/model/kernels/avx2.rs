@@ -76,7 +76,8 @@ unsafe fn some<const CODE: u8, const OFFSETS: bool, const VNNI: bool>(
             4.. if CODE >= SMALL && !VNNI && left % 3 == 1 => wide::<CODE, OFFSETS, 4>(s, a, (from, ask), out),
             3.. if CODE >= SMALL && !VNNI => wide::<CODE, OFFSETS, 3>(s, a, (from, ask), out),
             4.. => tile::<CODE, OFFSETS, VNNI, 4>(s, a, from, out),
-            2.. => tile::<CODE, OFFSETS, VNNI, 2>(s, a, from, out),
+            3 => tile::<CODE, OFFSETS, VNNI, 3>(s, a, from, out),
+            2 => tile::<CODE, OFFSETS, VNNI, 2>(s, a, from, out),
             _ => tile::<CODE, OFFSETS, VNNI, 1>(s, a, from, out),
         }
     }

@@ -9,7 +9,7 @@ use super::team::Team;
 use super::vector::swish;
 
 /// Tokens from which codes of 4 and 5 bits are unpacked once for all of them.
-const MANY: usize = 6;
+const MANY: usize = 5;
 
 /// Parts of a job for each thread: enough that one that came late is not waited for.
 pub(super) const PARTS: usize = 8;

@@ -101,7 +101,7 @@ impl LlmError {
 }
 
 /// Guessed tokens that are checked with the one before them, see [`LanguageModel::drafts`].
-const DRAFTS: usize = 3;
+const DRAFTS: usize = 5;
 
 /// A loaded model with its caches.
 pub struct Llm {
