@@ -87,6 +87,10 @@ pub trait LanguageModel: Send {
     fn context(&self) -> usize;
     /// Bytes of KV cache for a slot of `tokens`.
     fn kv_bytes(&self, tokens: usize) -> u64;
+    /// How many tokens that are only guessed are worth being checked in one step with the token before them: as many as cost little beside it. Default 0.
+    fn drafts(&self) -> usize {
+        0
+    }
 
     /// Makes an empty cache for `tokens` under this number, in place of what was there.
     ///
@@ -125,11 +129,6 @@ pub trait LanguageModel: Send {
             Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().flatten().collect())
         };
         pieces.iter().map(&mut run).collect()
-    }
-
-    /// How many tokens that are only guessed are worth being checked in one step with the token before them: as many as cost little beside it. Default 0.
-    fn drafts(&self) -> usize {
-        0
     }
 
     /// From now on a step ends with [`ModelError::BrokenOff`] soon after this brake is pulled. Taken anew, with the same tokens in the same slots, it goes on where it
