@@ -45,6 +45,14 @@ struct Paused {
     took: Duration,
 }
 
+/// A step that was run.
+struct Ran {
+    /// Of each piece, those that were wanted.
+    logits: Vec<Vec<f32>>,
+    /// With what it took before it was broken off.
+    took: Duration,
+}
+
 /// How an answer stands.
 pub(super) struct Standing {
     pub(super) asked: MediaTime,
@@ -251,7 +259,7 @@ impl Desk {
     }
 
     /// Runs tokens, each piece on a slot of its own, and notes that the caches hold them. What is of one of `ranks` breaks it off: it goes on when it is run anew.
-    fn run(&mut self, pieces: &[Piece<'_>], ranks: u16) -> Result<Vec<Vec<f32>>, EngineFault> {
+    fn run(&mut self, pieces: &[Piece<'_>], ranks: u16) -> Result<Ran, EngineFault> {
         let (model, shared, start) = (&mut self.model, &self.shared, self.shared.clock.now());
         let ran = shared.brake.armed_for(ranks, || guarded(shared, "language", || model.forward_all(pieces)));
         let before = pieces.iter().filter_map(|piece| self.seats[piece.slot].paused).map(|p| p.took).max();
@@ -262,14 +270,17 @@ impl Desk {
         let paused = broken_off.then_some(Paused { step: self.paused, took });
         pieces.iter().for_each(|piece| self.seats[piece.slot].paused = paused);
         let logits = ran?;
-        let tokens: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
-        #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
-        let (work, units) = if tokens < BATCH { (Work::Decode, 1.0) } else { (Work::Prefill, tokens as f64) };
-        note_cost(&self.shared, work, units, took);
         for piece in pieces {
             self.seats[piece.slot].held.extend_from_slice(piece.tokens);
         }
-        Ok(logits)
+        Ok(Ran { logits, took })
+    }
+
+    /// Notes what a step of so many tokens took, which brought each answer in it `each` tokens further.
+    fn note_step(&self, tokens: usize, each: f64, took: Duration) {
+        #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+        let (work, units) = if tokens < BATCH { (Work::Decode, each) } else { (Work::Prefill, tokens as f64) };
+        note_cost(&self.shared, work, units, took);
     }
 
     /// Keeps the system message of a prompt that is in a slot's cache, for other sessions.
@@ -341,7 +352,9 @@ impl Desk {
         let held = self.reuse(index, tokens, tokens.len())?;
         let chunk = self.shared.config.prefill_chunk.min(tokens.len() - held);
         if chunk > 0 {
-            self.run(&[Piece { slot: index, tokens: &tokens[held..held + chunk], logits: 0 }], ranks)?;
+            let piece = Piece { slot: index, tokens: &tokens[held..held + chunk], logits: 0 };
+            let ran = self.run(&[piece], ranks)?;
+            self.note_step(chunk, 1.0, ran.took);
             lock(&self.shared.stats).prefilled_tokens += chunk as u64;
         }
         let done = held + chunk == tokens.len();

@@ -4,7 +4,7 @@
 //! could use a token now ([`Generation::may_ride`]). Source of the idea: Yu et al., "Orca" (OSDI 2022), iteration-level batching; differs in that a step is
 //! led by one answer, and that what waits for its first word takes along only those who would fall silent else.
 
-use super::{BATCH, Desk, EngineFault};
+use super::{BATCH, Desk, EngineFault, Ran};
 use crate::base::MediaTime;
 use crate::engine::generate::{Generation, Next, Taken};
 use crate::engine::handle::lock;
@@ -89,16 +89,18 @@ impl Desk {
 
     /// Runs what comes next of each. Logits for each, where there are any. It is broken off for speech and answers that come meanwhile, of those who keep to their
     /// part, and goes on when its turn comes again.
-    fn advance(&mut self, aboard: &[Aboard], now: MediaTime) -> Result<Vec<Vec<f32>>, EngineFault> {
+    fn advance(&mut self, aboard: &[Aboard], now: MediaTime) -> Result<Ran, EngineFault> {
         let (chunk, drafts) = (self.shared.config.prefill_chunk, drafts(aboard));
         let next = aboard.iter().map(|a| a.answer.next(self.seats[a.index].held.len(), chunk, drafts));
         let next: Vec<Next<'_>> = next.collect();
         let pieces = aboard.iter().zip(&next);
         let pieces = pieces.map(|(a, n)| Piece { slot: a.index, tokens: n.tokens, logits: n.logits });
         let pieces: Vec<Piece<'_>> = pieces.collect();
-        let (Some(leader), Some(first)) = (aboard.first(), next.first()) else { return Ok(Vec::new()) };
+        let (Some(leader), Some(first)) = (aboard.first(), next.first()) else {
+            return Err(EngineFault::Failed("a step of nobody: this is a bug".to_owned()));
+        };
         let silent = leader.answer.is_silent();
-        let logits = self.run(&pieces, self.ranks(leader.answer.kind(), leader.index, now))?;
+        let ran = self.run(&pieces, self.ranks(leader.answer.kind(), leader.index, now))?;
         let riders = (pieces.len() - 1) as u64;
         if riders > 0 {
             metrics::counter!("sightline_tokens_shared_total").increment(riders);
@@ -108,18 +110,13 @@ impl Desk {
         if silent {
             stats.prefilled_tokens += first.tokens.len() as u64;
         }
-        Ok(logits)
+        Ok(ran)
     }
 
     /// What becomes of each after a step.
-    fn land(
-        &mut self,
-        aboard: Vec<Aboard>,
-        outcome: Result<Vec<Vec<f32>>, EngineFault>,
-        scheduler: &mut Scheduler,
-    ) -> Vec<Part> {
-        let logits = match outcome {
-            Ok(logits) => logits,
+    fn land(&mut self, aboard: Vec<Aboard>, outcome: Result<Ran, EngineFault>, scheduler: &mut Scheduler) -> Vec<Part> {
+        let Ran { logits, took } = match outcome {
+            Ok(ran) => ran,
             Err(EngineFault::BrokenOff) => {
                 count_broken_off(&self.shared, Kind::Answer);
                 return self.pause(aboard, scheduler);
@@ -129,11 +126,14 @@ impl Desk {
                 return Vec::new();
             }
         };
-        let mut parts = Vec::new();
+        let (mut parts, mut came) = (Vec::new(), 0);
         for (a, logits) in aboard.into_iter().zip(logits) {
             parts.push((a.index, self.seats[a.index].held.len().saturating_sub(a.held)));
-            self.settle(a, logits, scheduler);
+            came += self.settle(a, logits, scheduler);
         }
+        #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+        let each = came as f64 / parts.len().max(1) as f64;
+        self.note_step(parts.iter().map(|(_, tokens)| tokens).sum(), each, took);
         parts
     }
 
@@ -155,32 +155,22 @@ impl Desk {
         parts
     }
 
-    /// Takes what came of a step, and ends the answer or has it wait for its next.
-    fn settle(&mut self, a: Aboard, mut logits: Vec<f32>, scheduler: &mut Scheduler) {
-        let Aboard { index, mut answer, held: before } = a;
+    /// Takes what came of a step, and ends the answer or has it wait for its next. How many tokens further it is, or one for a piece of its prompt.
+    fn settle(&mut self, a: Aboard, mut logits: Vec<f32>, scheduler: &mut Scheduler) -> usize {
+        let Aboard { index, mut answer, held } = a;
         let (now, task) = (self.shared.clock.now(), (answer.kind(), index as u64));
-        if !logits.is_empty() {
-            let held = self.seats[index].held.len();
-            // After the end of a prompt, or after each token.
-            let rows = if answer.is_silent() { 1 } else { held - before };
-            let room = (self.shared.config.context_tokens + rows).saturating_sub(held + 1);
-            if answer.is_silent()
-                && let Err(fault) = self.keep_system(index, &answer.job.rendered)
-            {
-                return self.give_up(index, answer, &fault, scheduler);
-            }
-            if answer.first_token_is_late(now) {
-                note_miss(&self.shared);
-            }
-            let Taken { stand, finish } = answer.take(&mut logits, (rows, room), now);
-            self.keep(index, held - rows + stand, (rows - 1, stand - 1));
-            if let Some(finish) = finish {
+        let came = match self.read((index, held), &mut answer, &mut logits, now) {
+            Ok(Taken { stand, finish: None }) => stand,
+            Ok(Taken { stand, finish: Some(finish) }) => {
                 scheduler.remove(task);
-                return self.finish(answer, finish, now);
+                self.finish(answer, finish, now);
+                return stand;
             }
-            let room = self.shared.config.context_tokens.saturating_sub(held - rows + stand + 1);
-            answer.guess(&self.seats[index].held, self.drafts.min(room));
-        }
+            Err(fault) => {
+                self.give_up(index, answer, &fault, scheduler);
+                return 1;
+            }
+        };
         if answer.is_enough() || !answer.has_room(&self.waker) {
             scheduler.remove(task);
         } else if answer.owes_first_word() {
@@ -190,6 +180,37 @@ impl Desk {
             scheduler.add(task, index, now);
         }
         self.seats[index].answer = Some(answer);
+        came
+    }
+
+    /// Takes the logits of a step, before which the cache of `index` held `before` tokens, and guesses what follows.
+    fn read(
+        &mut self,
+        (index, before): (usize, usize),
+        answer: &mut Generation,
+        logits: &mut [f32],
+        now: MediaTime,
+    ) -> Result<Taken, EngineFault> {
+        if logits.is_empty() {
+            return Ok(Taken { stand: 1, finish: None });
+        }
+        let (held, context) = (self.seats[index].held.len(), self.shared.config.context_tokens);
+        // After the end of a prompt, or after each token.
+        let rows = if answer.is_silent() { 1 } else { held - before };
+        if answer.is_silent() {
+            self.keep_system(index, &answer.job.rendered)?;
+        }
+        if answer.first_token_is_late(now) {
+            note_miss(&self.shared);
+        }
+        let first = held + 1 - rows;
+        let taken = answer.take(logits, (rows, context.saturating_sub(first)), now);
+        let held = first + taken.stand - 1;
+        self.keep(index, held, (rows - 1, taken.stand - 1));
+        if taken.finish.is_none() {
+            answer.guess(&self.seats[index].held, self.drafts.min(context.saturating_sub(held + 1)));
+        }
+        Ok(taken)
     }
 
     /// Has the cache forget what was guessed and did not come. Of so many that were guessed so many came.
