@@ -45,6 +45,11 @@ fn resident_mib() -> u64 {
     kib.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
+/// So many tokens that a cut vocabulary has, too; `peers/llama_cpp_speed.py` runs the same.
+fn any_tokens(n: usize) -> Vec<u32> {
+    (0..n).map(|i| 100 + (i * 7919 % 20_000) as u32).collect()
+}
+
 fn rate(tokens: usize, took: Duration) -> f64 {
     tokens as f64 / took.as_secs_f64()
 }
@@ -148,7 +153,7 @@ fn engine(path: &Path, device: DeviceChoice) {
 /// Some tokens of one conversation of 300, with logits after each, in one step: what a guess costs that is checked beside the token before it.
 fn guessed(path: &Path, device: DeviceChoice) {
     let mut llm = Llm::load(path, device).expect("loads");
-    let tokens: Vec<u32> = (0..300).map(|i| 100 + (i * 7919 % 40_000) as u32).collect();
+    let tokens = any_tokens(300);
     llm.open(0, 512).expect("opens");
     llm.forward(0, &tokens, false).expect("runs");
     let mut step = |some: usize| {
@@ -171,7 +176,7 @@ fn guessed(path: &Path, device: DeviceChoice) {
 fn beside_each_other(path: &Path, device: DeviceChoice) {
     const MOST: usize = 8;
     let mut llm = Llm::load(path, device).expect("loads");
-    let tokens: Vec<u32> = (0..300).map(|i| 100 + (i * 7919 % 40_000) as u32).collect();
+    let tokens = any_tokens(300);
     for slot in 0..MOST {
         llm.open(slot, 512).expect("opens");
         llm.forward(slot, &tokens, false).expect("runs");
@@ -204,7 +209,7 @@ fn beside_each_other(path: &Path, device: DeviceChoice) {
 fn peer(path: &Path, prompt: usize, new: usize, device: DeviceChoice) {
     let mut llm = Llm::load(path, device).expect("loads");
     llm.open(0, prompt + new + 64).expect("opens");
-    let tokens: Vec<u32> = (0..prompt).map(|i| 100 + (i * 7919 % 40_000) as u32).collect();
+    let tokens = any_tokens(prompt);
     llm.forward(0, &tokens[..32.min(prompt)], true).expect("runs");
     llm.truncate(0, 0);
     let mut run = |tokens: &[u32]| {

@@ -34,7 +34,7 @@ def main() -> None:
         assert code == 0 and logits, f"llama_decode said {code}"
         return took
 
-    tokens = [100 + i * 7919 % 40_000 for i in range(prompt)]
+    tokens = [100 + i * 7919 % 20_000 for i in range(prompt)]
     run(tokens[:32])
     run([1000])
     llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)

@@ -8,8 +8,14 @@ use super::pack::{Bits, Line, Packed, ROWS, Strip, bytes_mut};
 use super::team::Team;
 use super::vector::swish;
 
-/// Tokens from which codes of 4 and 5 bits are unpacked once for all of them.
-const MANY: usize = 5;
+/// Tokens from which codes of 4 and 5 bits are unpacked once for all of them: sooner where a product is two instructions and more.
+const fn many(level: Level) -> usize {
+    match level.0 {
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx2 => 5,
+        _ => 8,
+    }
+}
 
 /// Parts of a job for each thread: enough that one that came late is not waited for.
 pub(super) const PARTS: usize = 8;
@@ -162,7 +168,7 @@ pub(super) fn strip(
     let strip = w.strip(s);
     let tokens = rows.scales.len() / strip.blocks;
     sums.resize(tokens, [0.0; ROWS]);
-    if tokens < MANY || w.bits() == Bits::Eight || level == Level::scalar() {
+    if tokens < many(level) || w.bits() == Bits::Eight || level == Level::scalar() {
         return run(level, &strip, w.bits(), rows, sums);
     }
     let lines = strip.blocks * 8;

@@ -100,7 +100,7 @@ impl LlmError {
     }
 }
 
-/// Guessed tokens that are checked with the one before them, see [`LanguageModel::drafts`].
+/// Guessed tokens that are checked with the one before them, see [`LanguageModel::drafts`]: with five a step takes twice as long as with none, with one hardly longer (`benches/engine.rs`).
 const DRAFTS: usize = 5;
 
 /// A loaded model with its caches.
