@@ -165,10 +165,9 @@ fn guessed(path: &Path, device: DeviceChoice) {
         })
     };
     println!("\n| tokens in a step, logits after each | time | by one |\n|---|---|---|");
-    let one = step(1).as_secs_f64();
-    for some in 1..8 {
-        let took = step(some).as_secs_f64();
-        println!("| {some} | {:.1} ms | {:.2} |", took * 1e3, took / one);
+    let times: Vec<f64> = (1..8).map(|some| step(some).as_secs_f64()).collect();
+    for (more, took) in times.iter().enumerate() {
+        println!("| {} | {:.1} ms | {:.2} |", more + 1, took * 1e3, took / times[0]);
     }
 }
 

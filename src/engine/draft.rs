@@ -20,7 +20,8 @@ pub(super) fn guess(before: &[u32], last: u32, most: usize) -> &[u32] {
         let (ending, place) = (before.iter().rev(), before[..at].iter().rev());
         1 + ending.zip(place).take(ALIKE - 1).take_while(|(a, b)| a == b).count()
     };
-    let places = (0..before.len()).filter(|at| before[*at] == last && at + 1 < before.len());
+    // Behind the last of them nothing came yet.
+    let places = (0..before.len().saturating_sub(1)).filter(|at| before[*at] == last);
     let best = places.map(|at| (alike(at), at)).max();
     best.map_or(&[], |(alike, at)| {
         let most = if alike == 1 { most.min(1) } else { most };
@@ -45,7 +46,7 @@ impl Trust {
     pub(super) fn learn(&mut self, guessed: usize, came: usize) {
         match guessed {
             0 => {}
-            _ if came == guessed => self.0 = self.0.max(guessed).saturating_mul(2).min(MOST),
+            _ if came == guessed => self.0 = (2 * self.0).min(MOST),
             _ => self.0 = came.max(1),
         }
     }

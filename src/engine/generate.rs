@@ -54,9 +54,10 @@ pub(super) struct Generation {
     first_token: Option<MediaTime>,
     /// The token chosen last, not yet run, and behind it what was guessed to follow. Empty before the first.
     pending: Vec<u32>,
-    trust: Trust,
-    /// When it was chosen.
+    /// When the token chosen last was.
     newest: Option<MediaTime>,
+    /// What guesses came to so far.
+    trust: Trust,
     output_tokens: usize,
     /// Tokens since the last delta.
     unsent_tokens: usize,
@@ -94,8 +95,8 @@ impl Generation {
             started: None,
             first_token: None,
             pending: Vec::new(),
-            trust: Trust::NEW,
             newest: None,
+            trust: Trust::NEW,
             output_tokens: 0,
             unsent_tokens: 0,
             drained: None,
@@ -163,7 +164,7 @@ impl Generation {
     /// Takes the logits of a step, `[rows, vocabulary]`: after the prompt, or after the last token and what was guessed to follow. `room`: tokens that the cache can
     /// hold behind the one of the first row.
     pub(super) fn take(&mut self, logits: &mut [f32], (rows, room): (usize, usize), now: MediaTime) -> Taken {
-        let mut taken = Taken { stand: rows.min(1), finish: None };
+        let mut taken = Taken { stand: 1, finish: None };
         if self.first_token.is_none() {
             self.begin(now);
             if self.output_tokens >= self.job.max_tokens {
@@ -178,7 +179,7 @@ impl Generation {
                 break;
             }
         }
-        self.trust.learn(rows.saturating_sub(1), taken.stand.saturating_sub(1));
+        self.trust.learn(rows.saturating_sub(1), taken.stand - 1);
         self.newest = Some(now);
         self.send_delta(text);
         taken
@@ -208,7 +209,6 @@ impl Generation {
 
     /// Guesses what follows the token that was chosen last, behind those that the cache holds: `most` tokens at most.
     pub(super) fn guess(&mut self, held: &[u32], most: usize) {
-        self.pending.truncate(1);
         if let [last] = self.pending[..] {
             let most = most.min(self.job.max_tokens.saturating_sub(self.output_tokens + 1));
             self.pending.extend_from_slice(guess(held, last, self.trust.most(most)));

@@ -196,10 +196,12 @@ impl Desk {
         }
         let (held, context) = (self.seats[index].held.len(), self.shared.config.context_tokens);
         // After the end of a prompt, or after each token.
-        let rows = if answer.is_silent() { 1 } else { held - before };
-        if answer.is_silent() {
+        let rows = if answer.is_silent() {
             self.keep_system(index, &answer.job.rendered)?;
-        }
+            1
+        } else {
+            held - before
+        };
         if answer.first_token_is_late(now) {
             note_miss(&self.shared);
         }
