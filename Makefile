@@ -149,9 +149,12 @@ PEERS ?= llm ingest asr dialogue
 bench-peers: build models test-models benches/peers/.venv/.ready tests/browser/node_modules/.package-lock.json ## Sightline beside llama.cpp, aiortc, faster-whisper and Pipecat: same weights, same input, alternating, ratios (PEERS=llm for one row; needs espeak-ng, Chromium for one row, and an idle machine)
 	@for row in $(PEERS); do SIGHTLINE_BIN=$(CURDIR)/$(BIN) CANDLE_NUM_THREADS=1 benches/peers/.venv/bin/python -W ignore benches/peers/$$row.py --data $(abspath $(DATA)) || exit 1; done
 
+# gcc before 13 drops the stores of what `_tile_loadconfig` reads, so that llama.cpp's AMX kernels end with SIGILL.
+NO_AMX = $(shell grep -qs amx_tile /proc/cpuinfo && cc -dumpversion | awk -F. '$$1 < 13 { f = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"; print "-DCMAKE_C_FLAGS=\047" f "\047 -DCMAKE_CXX_FLAGS=\047" f "\047" }')
+
 benches/peers/.venv/.ready: benches/peers/requirements.txt
 	$(PYTHON) -m venv benches/peers/.venv
-	CMAKE_ARGS=-DGGML_NATIVE=ON benches/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	CMAKE_ARGS="-DGGML_NATIVE=ON $(NO_AMX)" benches/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 # What a machine carries, and what sessions cost each other. Each wants an idle machine and espeak-ng.

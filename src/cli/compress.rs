@@ -27,7 +27,8 @@ pub(super) struct Compress {
     /// A text like what the model will be asked (UTF-8, some 20,000 words are plenty): it says what matters, and a fifth of it judges the result
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
-    /// How the matrices are held: `q4_0`, the error weighed by what the text showed, `q8_0`, `at_most_5` (those of more bits as q5_0, likewise, the others as they are), or `as_is`
+    /// How the matrices are held: `q4_0`, errors made up for by what the text showed, `q8_0`, `at_most_5` (codes of more bits as q5_0, errors weighed likewise, the others as they are),
+    /// `at_most_4` (codes of more bits as q4_0, but keys, values and `ffn_down` as `at_most_5` has them), or `as_is`
     #[arg(long, default_value = "q4_0", value_parser = format)]
     format: Format,
     /// Leave out this many layers, those that change least
@@ -58,8 +59,9 @@ fn format(text: &str) -> Result<Format, String> {
         "q4_0" => Ok(Format::Q4_0),
         "q8_0" => Ok(Format::Q8_0),
         "at_most_5" => Ok(Format::AtMostFive),
+        "at_most_4" => Ok(Format::AtMostFour),
         "as_is" => Ok(Format::AsIs),
-        _ => Err("it is `q4_0`, `q8_0`, `at_most_5` or `as_is`".to_owned()),
+        _ => Err("it is `q4_0`, `q8_0`, `at_most_5`, `at_most_4` or `as_is`".to_owned()),
     }
 }
 
@@ -132,6 +134,7 @@ fn about(args: &Compress) -> String {
         Format::Q4_0 => "q4_0",
         Format::Q8_0 => "q8_0",
         Format::AtMostFive => "matrices of at most five bits",
+        Format::AtMostFour => "matrices of at most four bits, keys, values and the way down of at most five",
         Format::AsIs => "matrices as they are",
     };
     let mut about = format!("{} compressed: {format}", args.name);

@@ -6,6 +6,7 @@
 use candle_core::{D, Device, Result, Tensor};
 use candle_nn::ops::rms_norm;
 
+use super::carry::Carry;
 use crate::model::llm::LlmError;
 use crate::model::llm::gguf::{GgufFile, Shape};
 
@@ -20,6 +21,15 @@ pub(super) struct Columns {
     pub(super) down: Vec<f32>,
     /// 1 less the mean cosine between what goes in and what comes out.
     pub(super) influence: f32,
+    /// The mean of x xᵀ over the inputs x of q, k and v; of output; of gate and up: `[n, n]`. Empty where nobody asked for it. Not of the way down, which is five times as wide.
+    grams: [Vec<f32>; 3],
+}
+
+impl Columns {
+    /// How errors are carried on in those three.
+    pub(super) fn carries(&self) -> [Option<Carry>; 3] {
+        [0, 1, 2].map(|i| Carry::new(&self.grams[i], [&self.attention, &self.output, &self.feed][i].len()))
+    }
 }
 
 pub(super) fn failed(file: &GgufFile, e: &candle_core::Error) -> LlmError {
@@ -30,16 +40,28 @@ pub(super) fn failed(file: &GgufFile, e: &candle_core::Error) -> LlmError {
 #[derive(Default)]
 pub(super) struct Seen {
     squares: [Option<Tensor>; 4],
+    grams: Option<[Option<Tensor>; 3]>,
     cosines: f64,
     tokens: usize,
 }
 
 impl Seen {
+    /// `grams`: whether how inputs vary together is wanted, too.
+    pub(super) fn new(grams: bool) -> Self {
+        Self { grams: grams.then(Default::default), ..Self::default() }
+    }
+
     /// What the matrices were multiplied with.
     pub(super) fn inputs(&mut self, columns: [&Tensor; 4]) -> Result<()> {
+        let add = |sum: &mut Option<Tensor>, more: Tensor| -> Result<()> {
+            *sum = Some(if let Some(sum) = sum.take() { (sum + more)? } else { more });
+            Ok(())
+        };
         for (sum, column) in self.squares.iter_mut().zip(columns) {
-            let squares = column.sqr()?.sum(0)?;
-            *sum = Some(if let Some(sum) = sum.take() { (sum + squares)? } else { squares });
+            add(sum, column.sqr()?.sum(0)?)?;
+        }
+        for (sum, column) in self.grams.iter_mut().flatten().zip(columns) {
+            add(sum, column.t()?.matmul(column)?)?;
         }
         Ok(())
     }
@@ -56,17 +78,18 @@ impl Seen {
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a mean")]
     pub(super) fn columns(self) -> Result<Columns> {
         let n = self.tokens.max(1) as f64;
-        let means = self.squares.map(|sum| match sum {
-            Some(sum) => (sum / n)?.to_vec1(),
-            None => Ok(Vec::new()),
-        });
-        let [attention, output, feed, down] = means;
+        let mean = |sum: Option<Tensor>| -> Result<Vec<f32>> {
+            sum.map_or(Ok(Vec::new()), |sum| (sum / n)?.flatten_all()?.to_vec1())
+        };
+        let [attention, output, feed, down] = self.squares.map(mean);
+        let [a, b, c] = self.grams.unwrap_or_default().map(mean);
         Ok(Columns {
             attention: attention?,
             output: output?,
             feed: feed?,
             down: down?,
             influence: (1.0 - self.cosines / n) as f32,
+            grams: [a?, b?, c?],
         })
     }
 }

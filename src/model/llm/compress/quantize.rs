@@ -25,18 +25,23 @@ pub fn to_q5_0(row: &[f32], weights: &[f32], out: &mut Vec<u8>) {
 fn blocks(row: &[f32], weights: &[f32], half: u8, out: &mut Vec<u8>) {
     for (x, w) in row.chunks_exact(BLOCK).zip(weights.chunks_exact(BLOCK)) {
         let (scale, q) = best(x, w, half);
-        out.extend_from_slice(&scale.to_le_bytes());
-        if half == 16 {
-            let fifth = q.iter().enumerate().fold(0u32, |all, (j, q)| all | u32::from(q >> 4) << j);
-            out.extend_from_slice(&fifth.to_le_bytes());
-        }
-        // The formats keep four bits of value j and of value j + 16 in one byte.
-        out.extend((0..BLOCK / 2).map(|j| (q[j] & 15) | q[j + BLOCK / 2] << 4));
+        pack(scale, &q, half, out);
     }
 }
 
+/// Appends one block.
+pub(super) fn pack(scale: f16, q: &[u8; BLOCK], half: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(&scale.to_le_bytes());
+    if half == 16 {
+        let fifth = q.iter().enumerate().fold(0u32, |all, (j, q)| all | u32::from(q >> 4) << j);
+        out.extend_from_slice(&fifth.to_le_bytes());
+    }
+    // The formats keep four bits of value j and of value j + 16 in one byte.
+    out.extend((0..BLOCK / 2).map(|j| (q[j] & 15) | q[j + BLOCK / 2] << 4));
+}
+
 /// Scale and the values as codes, of which `half` stands for zero and twice as many there are.
-fn best(x: &[f32], w: &[f32], half: u8) -> (f16, [u8; BLOCK]) {
+pub(super) fn best(x: &[f32], w: &[f32], half: u8) -> (f16, [u8; BLOCK]) {
     let largest = x.iter().copied().fold(0.0_f32, |m, v| if v.abs() > m.abs() { v } else { m });
     let mut best = (f16::ZERO, [half; BLOCK], weighed(x, w, 0.0, &[half; BLOCK], half));
     if largest == 0.0 || !largest.is_finite() {
@@ -61,14 +66,20 @@ fn best(x: &[f32], w: &[f32], half: u8) -> (f16, [u8; BLOCK]) {
     (best.0, best.1)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before the cast")]
 fn rounded(x: &[f32], scale: f32, half: u8) -> [u8; BLOCK] {
-    let half = f32::from(half);
     let mut q = [0; BLOCK];
-    for (q, x) in q.iter_mut().zip(x) {
-        *q = (x / scale + half).round().clamp(0.0, 2.0 * half - 1.0) as u8;
-    }
+    q.iter_mut().zip(x).for_each(|(q, x)| *q = code(*x, scale, half));
     q
+}
+
+/// The code next to `x`. A scale of zero has but one.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before the cast")]
+pub(super) fn code(x: f32, scale: f32, half: u8) -> u8 {
+    if scale == 0.0 {
+        return half;
+    }
+    let half = f32::from(half);
+    (x / scale + half).round().clamp(0.0, 2.0 * half - 1.0) as u8
 }
 
 fn weighed(x: &[f32], w: &[f32], scale: f32, q: &[u8], half: u8) -> f32 {

@@ -54,6 +54,9 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
     // Of four bits all: there is nothing that has more than five.
     let five = run(Format::AtMostFive, 0, 0.0, 0, None);
     assert!(five.agreement > 0.999 && five.after.bytes.abs_diff(five.before.bytes) < 10_000, "{five:?}");
+    // Nor of more than four: but codes of 4 bits with an offset stay, too.
+    let mixed = run(Format::AtMostFour, 0, 0.0, 0, None);
+    assert!(mixed.agreement > 0.999 && mixed.after.bytes.abs_diff(mixed.before.bytes) < 10_000, "{mixed:?}");
     let less = run(Format::Q8_0, 2, 0.2, 1, Some(8_000));
     assert_eq!((less.dropped.len(), less.channels, less.heads), (2, (1536, 1536 - 256), (9, 6)), "{less:?}");
     assert_eq!((eight.tokens, eight.longer), ((49_152, 49_152), 1.0), "{eight:?}");

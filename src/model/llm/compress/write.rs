@@ -9,6 +9,7 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 
+use super::carry::Carry;
 use super::layers::failed;
 use super::quantize::{BLOCK, to_q4_0, to_q5_0, to_q8_0};
 use super::{Format, GgufFile, LlmError, Made, Plan, Shape, Tell};
@@ -63,7 +64,7 @@ fn metadata(file: &GgufFile, shape: &Shape, plan: &Plan, layers: usize) -> Resul
     let file_type = match plan.wanted.format {
         Format::Q4_0 => Some(2),
         Format::Q8_0 => Some(7),
-        Format::AtMostFive | Format::AsIs => None,
+        Format::AtMostFive | Format::AtMostFour | Format::AsIs => None,
     };
     let changed = [
         (format!("{arch}.block_count"), count(layers)),
@@ -112,41 +113,52 @@ fn layer(
     let of = |columns: &[f32], stay: &[usize]| stay.iter().map(|c| columns[*c]).collect::<Vec<f32>>();
     let (output, down) = (of(&columns.output, &queries), of(&columns.down, channels));
     let (wide, kv, width) = (shape.feed_forward, shape.kv_heads * w, shape.width);
-    let parts: [(&str, [usize; 2], &[f32], Cut<'_>); 7] = [
-        ("attn_q.weight", [shape.queries(), width], &columns.attention, Some((&queries, 0))),
-        ("attn_k.weight", [kv, width], &columns.attention, None),
-        ("attn_v.weight", [kv, width], &columns.attention, None),
-        ("attn_output.weight", [width, shape.queries()], &output, Some((&queries, 1))),
-        ("ffn_gate.weight", [wide, width], &columns.feed, Some((channels, 0))),
-        ("ffn_up.weight", [wide, width], &columns.feed, Some((channels, 0))),
-        ("ffn_down.weight", [width, wide], &down, Some((channels, 1))),
+    let [attention, mixed, feed] = columns.carries();
+    // Columns that go cannot make up for others.
+    let mixed = mixed.filter(|_| queries.len() == shape.queries());
+    let (attention, mixed, feed) = (attention.as_ref(), mixed.as_ref(), feed.as_ref());
+    let parts: [Part<'_>; 7] = [
+        ("attn_q.weight", [shape.queries(), width], &columns.attention, Some((&queries, 0)), attention),
+        ("attn_k.weight", [kv, width], &columns.attention, None, attention),
+        ("attn_v.weight", [kv, width], &columns.attention, None, attention),
+        ("attn_output.weight", [width, shape.queries()], &output, Some((&queries, 1)), mixed),
+        ("ffn_gate.weight", [wide, width], &columns.feed, Some((channels, 0)), feed),
+        ("ffn_up.weight", [wide, width], &columns.feed, Some((channels, 0)), feed),
+        ("ffn_down.weight", [width, wide], &down, Some((channels, 1)), None),
     ];
-    for (part, dims, weights, cut) in parts {
+    for (part, dims, weights, cut, carry) in parts {
         let whole = file.tensor(&from(part), &dims, &Device::Cpu)?;
-        let Some(dtype) = plan.wanted.format.dtype(whole.dtype()) else {
+        // All query heads look at the same few keys and values, and the way down is nobody's to make up for.
+        let fine = matches!(part, "attn_k.weight" | "attn_v.weight" | "ffn_down.weight");
+        let Some(dtype) = plan.wanted.format.dtype(whole.dtype(), fine) else {
             out.push((to(part), whole));
             continue;
         };
         let whole = whole.dequantize(&Device::Cpu).map_err(|e| failed(file, &e))?;
         let cut = cut.map_or(Ok(whole.clone()), |(stay, side)| at(&whole, stay, side));
-        let made = cut.and_then(|t| rounded(&t, weights, dtype));
+        let made = cut.and_then(|t| rounded(&t, weights, dtype, carry));
         out.push((to(part), made.map_err(|e| failed(file, &e))?));
     }
     Ok(())
 }
 
 impl Format {
-    /// What a matrix that is held so is rounded to; `None`: it stays as it is.
-    const fn dtype(self, held: GgmlDType) -> Option<GgmlDType> {
+    /// What a matrix that is held so is rounded to, one that wants to be held `fine` or not; `None`: it stays as it is.
+    const fn dtype(self, held: GgmlDType, fine: bool) -> Option<GgmlDType> {
         use GgmlDType::{Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q8_0};
         match (self, held) {
             (Self::Q4_0, _) => Some(Q4_0),
             (Self::Q8_0, _) => Some(Q8_0),
-            (Self::AsIs, _) | (Self::AtMostFive, Q2K | Q3K | Q4_0 | Q4_1 | Q4K | Q5_0 | Q5_1 | Q5K) => None,
-            (Self::AtMostFive, _) => Some(Q5_0),
+            (Self::AsIs, _) | (Self::AtMostFive | Self::AtMostFour, Q2K | Q3K | Q4_0 | Q4_1 | Q4K) => None,
+            (Self::AtMostFour, _) if !fine => Some(Q4_0),
+            (Self::AtMostFive | Self::AtMostFour, Q5_0 | Q5_1 | Q5K) => None,
+            (Self::AtMostFive | Self::AtMostFour, _) => Some(Q5_0),
         }
     }
 }
+
+/// A matrix: its name, its shape, how much each column matters, what stays of it, and how errors are carried on.
+type Part<'a> = (&'a str, [usize; 2], &'a [f32], Cut<'a>, Option<&'a Carry>);
 
 /// What stays of a matrix, and whether that are rows (0) or columns (1); `None`: all of it.
 type Cut<'a> = Option<(&'a [usize], usize)>;
@@ -156,8 +168,8 @@ fn at(whole: &Tensor, stay: &[usize], side: usize) -> Made {
     whole.index_select(&Tensor::new(ids, &Device::Cpu)?, side)
 }
 
-/// `weights`: how much each column matters.
-fn rounded(matrix: &Tensor, weights: &[f32], dtype: GgmlDType) -> candle_core::Result<QTensor> {
+/// `weights`: how much each column matters, where errors are not carried on.
+fn rounded(matrix: &Tensor, weights: &[f32], dtype: GgmlDType, carry: Option<&Carry>) -> candle_core::Result<QTensor> {
     let (rows, columns) = matrix.dims2()?;
     if columns % BLOCK != 0 {
         candle_core::bail!("rows of {columns} values do not come out even in blocks of {BLOCK}");
@@ -167,9 +179,10 @@ fn rounded(matrix: &Tensor, weights: &[f32], dtype: GgmlDType) -> candle_core::R
     let weights: Vec<f32> = weights.iter().map(|w| w + 1e-3 * mean + f32::MIN_POSITIVE).collect();
     let mut bytes = Vec::new();
     for row in matrix.to_vec2::<f32>()? {
-        match dtype {
-            GgmlDType::Q4_0 => to_q4_0(&row, &weights, &mut bytes),
-            GgmlDType::Q5_0 => to_q5_0(&row, &weights, &mut bytes),
+        match (dtype, carry) {
+            (GgmlDType::Q4_0, Some(carry)) => carry.to_q4_0(&row, &mut bytes),
+            (GgmlDType::Q4_0, None) => to_q4_0(&row, &weights, &mut bytes),
+            (GgmlDType::Q5_0, _) => to_q5_0(&row, &weights, &mut bytes),
             _ => to_q8_0(&row, &mut bytes),
         }
     }
