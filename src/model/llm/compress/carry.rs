@@ -10,7 +10,7 @@ use super::quantize::{BLOCK, best, code, pack};
 const DAMPING: f64 = 0.01;
 
 /// U of the inputs of a matrix.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Carry {
     /// `[n, n]`, zero below the diagonal.
     upper: Vec<f32>,

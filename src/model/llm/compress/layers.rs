@@ -11,7 +11,7 @@ use crate::model::llm::LlmError;
 use crate::model::llm::gguf::{GgufFile, Shape};
 
 /// Mean squares of what the columns of a layer's matrices are multiplied with, over all tokens that ran through it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Columns {
     /// Of q, k and v.
     pub(super) attention: Vec<f32>,

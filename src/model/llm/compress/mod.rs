@@ -156,10 +156,10 @@ pub fn compress(
     let sequences = cut(&file, text)?;
     let (taught, held) = sequences.split_at(sequences.len() - held_out(sequences.len()));
     let told = |i: usize| tell("looking at the model", i, shape.layers);
-    let looked = look(&mut file, &shape, (taught, held, wanted.format.carries()), &told)?;
+    let mut looked = look(&mut file, &shape, (taught, held, wanted.format.carries()), &told)?;
     let used = taught.iter().flatten().copied();
     let vocabulary = wanted.tokens.map(|count| vocabulary::of_file(&file, used, count)).transpose()?;
-    let plan = Plan::make(&shape, &looked.seen, (wanted, vocabulary));
+    let plan = Plan::make(&shape, std::mem::take(&mut looked.seen), (wanted, vocabulary));
     write::write(&mut file, to, &shape, &plan, tell)?;
     let judged = (|| -> Result<_, LlmError> {
         let mut small = GgufFile::open(to)?;
@@ -324,7 +324,7 @@ struct Plan {
 impl Plan {
     fn make(
         shape: &Shape,
-        seen: &[(Columns, [Vec<f32>; 2])],
+        seen: Vec<(Columns, [Vec<f32>; 2])>,
         (wanted, vocabulary): (Wanted, Option<Vocabulary>),
     ) -> Self {
         let influence: Vec<f32> = seen.iter().map(|(c, _)| c.influence).collect();
@@ -339,7 +339,7 @@ impl Plan {
             dropped: prune::layers_to_drop(&influence, wanted.layers),
             channels: seen.iter().map(|(_, [_, energy])| prune::channels_to_keep(energy, keep)).collect(),
             heads: seen.iter().map(|(_, [energy, _])| heads(energy)).collect(),
-            columns: seen.iter().map(|(c, _)| c.clone()).collect(),
+            columns: seen.into_iter().map(|(columns, _)| columns).collect(),
         }
     }
 
