@@ -148,7 +148,7 @@ fn a_long_utterance_is_many_steps_between_which_others_are_recognised() {
     }
 }
 
-/// Prints what the README says: `cargo test --release --lib how_long -- --ignored --nocapture`.
+/// Prints what docs/performance.md says: `cargo test --release --lib how_long -- --ignored --nocapture`.
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #[test]
 #[ignore = "a measurement, not a check"]
