@@ -14,7 +14,8 @@ const DAMPING: f64 = 0.01;
 pub(super) struct Carry {
     /// `[n, n]`, zero below the diagonal.
     upper: Vec<f32>,
-    n: usize,
+    /// How much an error of each of the `n` values matters when those before it are rounded already: 1 / Uᵢᵢ².
+    weights: Vec<f32>,
 }
 
 impl Carry {
@@ -41,21 +42,18 @@ impl Carry {
             let diagonal = root[i * n + i];
             row[i..].iter_mut().for_each(|u| *u /= diagonal);
         }
-        Some(Self { upper: upper.iter().map(|u| *u as f32).collect(), n })
+        let weights = (0..n).map(|i| upper[i * n + i].powi(-2) as f32).collect();
+        Some(Self { upper: upper.iter().map(|u| *u as f32).collect(), weights })
     }
 
     /// Appends `row`, `n` values, as blocks of `Q4_0`.
     pub(super) fn to_q4_0(&self, row: &[f32], out: &mut Vec<u8>) {
         const HALF: u8 = 8;
-        let mut row = row.to_vec();
-        for at in (0..self.n).step_by(BLOCK) {
-            let mut weights = [0.0; BLOCK];
-            for (i, w) in weights.iter_mut().enumerate() {
-                *w = self.upper[(at + i) * self.n + at + i].powi(-2);
-            }
-            let (scale, mut codes) = best(&row[at..at + BLOCK], &weights, HALF);
+        let (mut row, n) = (row.to_vec(), self.weights.len());
+        for at in (0..n).step_by(BLOCK) {
+            let (scale, mut codes) = best(&row[at..at + BLOCK], &self.weights[at..at + BLOCK], HALF);
             for (i, c) in codes.iter_mut().enumerate() {
-                let u = &self.upper[(at + i) * self.n..][at + i..self.n];
+                let u = &self.upper[(at + i) * n..][at + i..n];
                 let (value, rest) = (row[at + i], &mut row[at + i..]);
                 *c = code(value, scale.to_f32(), HALF);
                 let error = (value - scale.to_f32() * (f32::from(*c) - f32::from(HALF))) / u[0];
@@ -88,28 +86,26 @@ fn root(gram: &[f32], n: usize, damping: f64) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::Carry;
+    use crate::model::llm::compress::quantize::tests::{Q4_0_BYTES, from_q4_0};
     use crate::model::llm::compress::quantize::{BLOCK, to_q4_0};
-    use half::f16;
+    use crate::model::llm::compress::task::Draw;
 
     const N: usize = 2 * BLOCK;
 
-    /// xorshift, `-1.0..1.0`.
-    fn draw(state: &mut u64) -> f32 {
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
-        (*state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    /// `-1.0..1.0`.
+    fn one(draw: &mut Draw) -> f32 {
+        draw.below(1 << 24) as f32 / (1 << 23) as f32 - 1.0
     }
 
     /// Inputs of which many vary together, as those of a network do: each is a mixture of a few, and some of its own.
-    fn inputs(state: &mut u64, count: usize) -> Vec<Vec<f32>> {
-        let mixture: Vec<f32> = (0..N * 6).map(|_| draw(state)).collect();
-        let one = |state: &mut u64| {
-            let few: Vec<f32> = (0..6).map(|_| draw(state)).collect();
+    fn inputs(draw: &mut Draw, count: usize) -> Vec<Vec<f32>> {
+        let mixture: Vec<f32> = (0..N * 6).map(|_| one(draw)).collect();
+        let input = |draw: &mut Draw| {
+            let few: Vec<f32> = (0..6).map(|_| one(draw)).collect();
             let mixed = |i: usize| few.iter().zip(&mixture[i * 6..]).map(|(f, m)| f * m).sum::<f32>();
-            (0..N).map(|i| mixed(i) + 0.3 * draw(state)).collect()
+            (0..N).map(|i| mixed(i) + 0.3 * one(draw)).collect()
         };
-        (0..count).map(|_| one(state)).collect()
+        (0..count).map(|_| input(draw)).collect()
     }
 
     fn gram(inputs: &[Vec<f32>]) -> Vec<f32> {
@@ -123,12 +119,7 @@ mod tests {
     }
 
     fn floats(bytes: &[u8]) -> Vec<f32> {
-        let block = |b: &[u8]| {
-            let scale = f16::from_le_bytes([b[0], b[1]]).to_f32();
-            let codes: Vec<u8> = b[2..].iter().map(|q| q & 15).chain(b[2..].iter().map(|q| q >> 4)).collect();
-            codes.into_iter().map(move |q| scale * (f32::from(q) - 8.0))
-        };
-        bytes.chunks_exact(18).flat_map(block).collect()
+        bytes.chunks_exact(Q4_0_BYTES).flat_map(from_q4_0).collect()
     }
 
     /// Mean square of what the rounding changes in the product with what a matrix is really multiplied with.
@@ -141,15 +132,15 @@ mod tests {
 
     #[test]
     fn products_are_off_by_half_of_what_they_are_without() {
-        let mut state = 0x2545_f491_4f6c_dd1d;
-        let mut seen = inputs(&mut state, 1200);
+        let mut draw = Draw(0x2545_f491_4f6c_dd1d);
+        let mut seen = inputs(&mut draw, 1200);
         let unseen = seen.split_off(800);
         let gram = gram(&seen);
         let carry = Carry::new(&gram, N).unwrap();
         let weights: Vec<f32> = (0..N).map(|i| gram[i * N + i]).collect();
         let (mut with, mut without) = (0.0, 0.0);
         for _ in 0..64 {
-            let row: Vec<f32> = (0..N).map(|_| draw(&mut state)).collect();
+            let row: Vec<f32> = (0..N).map(|_| one(&mut draw)).collect();
             let (mut carried, mut weighed) = (Vec::new(), Vec::new());
             carry.to_q4_0(&row, &mut carried);
             to_q4_0(&row, &weights, &mut weighed);
@@ -163,8 +154,8 @@ mod tests {
     fn inputs_that_have_nothing_to_do_with_each_other_change_nothing_but_the_last_bit() {
         let mut gram = vec![0.0; N * N];
         (0..N).for_each(|i| gram[i * N + i] = 1.0);
-        let mut state = 7;
-        let row: Vec<f32> = (0..N).map(|_| draw(&mut state)).collect();
+        let mut draw = Draw(7);
+        let row: Vec<f32> = (0..N).map(|_| one(&mut draw)).collect();
         let (mut carried, mut weighed) = (Vec::new(), Vec::new());
         Carry::new(&gram, N).unwrap().to_q4_0(&row, &mut carried);
         to_q4_0(&row, &[1.0; N], &mut weighed);

@@ -1,7 +1,7 @@
 //! Rows of floats → `Q4_0`, `Q5_0` and `Q8_0` blocks, the error of each value weighed by how much it matters.
 //!
 //! Pure. Source: the block formats of ggml (docs/gguf.md, `block_q4_0`, `block_q5_0`, `block_q8_0`); the idea of weighing by the mean square of what a column is multiplied with is llama.cpp's
-//! "importance matrix" (examples/imatrix), which has it for its k-quants only. Ours: for each block of 32 several scales are tried, each is put where the weighed
+//! "importance matrix" (examples/imatrix), which has it for its k-quants only. Ours: for each block of 32 several scales are tried, each also put where the weighed
 //! error of its rounding is least, and the best is kept.
 
 use half::f16;
@@ -49,18 +49,21 @@ pub(super) fn best(x: &[f32], w: &[f32], half: u8) -> (f16, [u8; BLOCK]) {
     }
     let most = largest / -f32::from(half);
     for share in TRIED {
-        let q = rounded(x, most * share, half);
-        // With these roundings the weighed error is least at this scale.
+        let tried = f16::from_f32(most * share);
+        let q = rounded(x, tried.to_f32(), half);
+        // With these roundings the weighed error is least at another scale, but for what f16 takes off it.
         let (mut xq, mut qq) = (0.0, 0.0);
         for ((x, w), q) in x.iter().zip(w).zip(&q) {
             let q = f32::from(*q) - f32::from(half);
             xq += w * x * q;
             qq += w * q * q;
         }
-        let scale = f16::from_f32(if qq > 0.0 { xq / qq } else { most * share });
-        let error = weighed(x, w, scale.to_f32(), &q, half);
-        if error < best.2 {
-            best = (scale, q, error);
+        let fitted = if qq > 0.0 { f16::from_f32(xq / qq) } else { tried };
+        for scale in [tried, fitted] {
+            let error = weighed(x, w, scale.to_f32(), &q, half);
+            if error < best.2 {
+                best = (scale, q, error);
+            }
         }
     }
     (best.0, best.1)
@@ -99,18 +102,18 @@ pub fn to_q8_0(row: &[f32], out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::{BLOCK, to_q4_0, to_q5_0, to_q8_0};
     use half::f16;
 
     /// A scale and 32 nibbles; those and 32 bits; a scale and 32 bytes.
-    const Q4_0_BYTES: usize = 18;
+    pub(in crate::model::llm::compress) const Q4_0_BYTES: usize = 18;
     const Q5_0_BYTES: usize = 22;
     const Q8_0_BYTES: usize = 34;
 
-    fn from_q4_0(bytes: &[u8]) -> Vec<f32> {
+    pub(in crate::model::llm::compress) fn from_q4_0(bytes: &[u8]) -> Vec<f32> {
         let scale = f16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
         let low = bytes[2..].iter().map(|b| b & 15);
         low.chain(bytes[2..].iter().map(|b| b >> 4)).map(|q| scale * (f32::from(q) - 8.0)).collect()
