@@ -262,7 +262,6 @@ fn every_command_the_docs_name_is_there() {
         ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "PROTOCOL.md", "docs/performance.md", "docs/quality.md"]
     {
         let text = read(page);
-        let beside = root.join(page).parent().map(Path::to_path_buf).unwrap_or_default();
         // Commands stand in backticks or in indented blocks.
         let quoted = text.split('`').skip(1).step_by(2).chain(text.lines().filter_map(|l| l.strip_prefix("    ")));
         for command in quoted {
@@ -279,7 +278,7 @@ fn every_command_the_docs_name_is_there() {
             }
         }
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if !link.contains("://") && !link.starts_with('#') && !beside.join(link).exists() {
+            if !link.contains("://") && !link.starts_with('#') && !root.join(page).with_file_name(link).exists() {
                 broken.push(format!("{page}: link to {link}, which is not there"));
             }
         }
