@@ -35,6 +35,11 @@ CHATTER = "So I said to him that the train was late again, and he told me about 
 # What the others do.
 
 
+def come(server, number: int = 0):
+    """A session from an address of its own, as that of another machine: who comes back from there is known to have been there before."""
+    return Talk.open(server, **({"local_addr": (f"127.0.0.{2 + number % 250}", 0)} if sys.platform == "linux" else {}))
+
+
 async def drain(talk: Talk, done: asyncio.Event) -> None:
     async for raw in talk.socket:
         if json.loads(raw)["type"] in ("response.done", "error"):
@@ -47,7 +52,7 @@ async def flood(server, data: pathlib.Path) -> None:
     frames = [append(None, seen[i], seen[(i + 3) % 8]) for i in range(8)]
     images = [{"type": "input_image", "image_url": "data:image/jpeg;base64," + base64.b64encode(p).decode()} for p in seen[:4]]
     item = json.dumps({"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [*images, text("What is this? " + LONG)]}})
-    async with Talk.open(server) as talk:
+    async with come(server) as talk:
         done = asyncio.Event()
         listening = asyncio.create_task(drain(talk, done))
 
@@ -71,7 +76,7 @@ async def junk(server, chatter: pathlib.Path) -> None:
     sounds = [append(s) for s in (talk_, noise)]
 
     async def once() -> None:
-        async with Talk.open(server) as talk:
+        async with come(server) as talk:
             await talk.send("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": None}}})
             listening = asyncio.create_task(drain(talk, asyncio.Event()))
             for i in range(4):
@@ -97,10 +102,10 @@ async def newcomers(server, data: pathlib.Path) -> None:
     async def one(first: int) -> None:
         # Whoever is refused does not come.
         with contextlib.suppress(websockets.InvalidStatus):
-            await come(first)
+            await show(first)
 
-    async def come(first: int) -> None:
-        async with Talk.open(server) as talk:
+    async def show(first: int) -> None:
+        async with come(server, first) as talk:
             done = asyncio.Event()
             listening = asyncio.create_task(drain(talk, done))
             for i in range(20):

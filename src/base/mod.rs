@@ -13,7 +13,7 @@ pub mod time;
 pub use brake::Brake;
 pub use class::ErrorClass;
 pub use geometry::BBox;
-pub use id::{FrameId, SessionId};
+pub use id::{ClientId, FrameId, SessionId};
 pub use loss::LossReason;
 pub use media::{AccessUnit, Codec, Layer, Pcm, RgbFrame};
 pub use time::{Clock, ManualClock, MediaTime};

@@ -212,6 +212,11 @@ impl Desk {
         self.seats.iter().enumerate().filter_map(due).min()
     }
 
+    /// Whether the seat has an answer of which nothing is there yet.
+    pub(super) fn is_silent(&self, seat: usize) -> bool {
+        self.seats.get(seat).and_then(|seat| seat.answer.as_ref()).is_some_and(Generation::is_silent)
+    }
+
     /// How the seat's answer stands, if it has one.
     pub(super) fn standing(&self, seat: usize, costs: &CostModel, now: MediaTime) -> Option<Standing> {
         let seat = self.seats.get(seat)?;

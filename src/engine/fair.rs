@@ -2,13 +2,12 @@
 //!
 //! Device time is the one thing that sessions compete for, so it is what is counted, as Sheng et al., "Fairness in Serving Large Language Models"
 //! (OSDI 2024) count tokens. Differs: what was had fades, so nobody pays for long for having been alone, and nobody saves up; a session that
-//! comes new begins as the others stand on average, with half a part at most, and, where it comes right after the one before it in its seat, with
-//! what that one had: it is taken for the same, so that leaving and coming back pays nothing, and nobody else pays for who left long ago. So is who sits down
-//! elsewhere right before a seat is left: who comes back does so before the server has noticed that he had gone.
+//! comes new begins as the others stand on average, with half a part at most, and, where one of the same client has just left, with what that one had: so
+//! leaving and coming back pays nothing, and nobody pays for somebody else. The one that comes may be there before the one that goes is known to have gone.
 
 use std::time::Duration;
 
-use crate::base::MediaTime;
+use crate::base::{ClientId, MediaTime};
 
 /// What was had fades by 1/e in this time: long enough to tell a talker from a flood over the pause between two questions.
 const LATELY: Duration = Duration::from_secs(8);
@@ -21,45 +20,53 @@ const LEAST_PART: f64 = 3.0;
 /// Less is nothing, seconds.
 const NOTHING: f64 = 0.001;
 
-/// Who takes a seat so soon after it was left, or any so soon before, is taken for the one that left it.
+/// Who comes so soon after a session of his was left, or before, has left the one for the other.
 const RIGHT_BACK: Duration = Duration::from_secs(1);
 
 /// Device time of each seat.
 #[derive(Debug)]
-pub(super) struct Usage(Vec<Had>);
+pub(super) struct Usage {
+    seats: Vec<Had>,
+    /// What those had who have just left; no more than there are seats.
+    gone: Vec<Had>,
+}
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Had {
     /// Seconds, as of `at`.
     seconds: f64,
     at: MediaTime,
-    /// When the last one left.
-    left: Option<MediaTime>,
-    /// When who has it sat down, if he was not taken for somebody else since.
-    sat: Option<MediaTime>,
+    client: ClientId,
+    /// When he came, or left, if it is not known yet what for.
+    moved: Option<MediaTime>,
 }
 
 impl Had {
-    fn of(self, now: MediaTime) -> f64 {
+    fn of(&self, now: MediaTime) -> f64 {
         self.seconds * (-now.since(self.at).as_secs_f64() / LATELY.as_secs_f64()).exp()
+    }
+
+    /// When a session of this client came, or left, if that was just now.
+    fn moved(&self, client: &ClientId, now: MediaTime) -> Option<MediaTime> {
+        self.moved.filter(|at| self.client == *client && now.since(*at) < RIGHT_BACK)
     }
 }
 
 impl Usage {
     pub(super) fn new(seats: usize) -> Self {
-        Self(vec![Had::default(); seats])
+        Self { seats: vec![Had::default(); seats], gone: Vec::new() }
     }
 
     /// A seat had the device for so long, up to `now`.
     pub(super) fn note(&mut self, seat: usize, took: Duration, now: MediaTime) {
-        if let Some(had) = self.0.get_mut(seat) {
-            *had = Had { seconds: had.of(now) + took.as_secs_f64(), at: now, ..*had };
+        if let Some(had) = self.seats.get_mut(seat) {
+            (had.seconds, had.at) = (had.of(now) + took.as_secs_f64(), now);
         }
     }
 
     /// Seconds of the device that a seat had lately; of all seats together no more than the time that counts.
     pub(super) fn of(&self, seat: usize, now: MediaTime) -> f64 {
-        self.0.get(seat).map_or(0.0, |had| had.of(now))
+        self.seats.get(seat).map_or(0.0, |had| had.of(now))
     }
 
     /// Whether a seat had more than its part.
@@ -76,7 +83,7 @@ impl Usage {
 
     /// Seconds that are one session's part, of those that had the device lately.
     pub(super) fn part(&self, now: MediaTime) -> f64 {
-        let active = self.0.iter().filter(|had| had.of(now) > ACTIVE).count().max(2);
+        let active = self.seats.iter().filter(|had| had.of(now) > ACTIVE).count().max(2);
         #[expect(clippy::cast_precision_loss, reason = "a number of seats")]
         let part = LATELY.as_secs_f64() / active as f64;
         part.max(LEAST_PART)
@@ -84,30 +91,32 @@ impl Usage {
 
     /// Whoever had the seat has left it.
     pub(super) fn leave(&mut self, seat: usize, now: MediaTime) {
-        let came = |had: &Had| had.sat.filter(|sat| now.since(*sat) < RIGHT_BACK);
-        let others = self.0.iter().enumerate().filter(|(i, _)| *i != seat);
-        let newest = others.filter_map(|(i, had)| Some((came(had)?, i))).max().map(|(_, i)| i);
-        let Some(had) = self.0.get_mut(seat) else { return };
-        match newest {
-            Some(newest) => {
-                let all = std::mem::take(had).of(now);
-                let had = &mut self.0[newest];
-                *had = Had { seconds: had.of(now).max(all), at: now, left: None, sat: None };
-            }
-            None => (had.left, had.sat) = (Some(now), None),
+        let Some(left) = self.seats.get_mut(seat).map(std::mem::take) else { return };
+        let came = self.seats.iter_mut().filter_map(|had| Some((had.moved(&left.client, now)?, had)));
+        if let Some((_, had)) = came.max_by_key(|(at, _)| *at) {
+            (had.seconds, had.at, had.moved) = (had.of(now).max(left.of(now)), now, None);
+            return;
+        }
+        self.gone.retain(|had| had.moved.is_some_and(|at| now.since(at) < RIGHT_BACK));
+        self.gone.push(Had { moved: Some(now), ..left });
+        if self.gone.len() > self.seats.len() {
+            let least = self.gone.iter().enumerate().min_by(|(_, a), (_, b)| a.of(now).total_cmp(&b.of(now)));
+            least.map(|(i, _)| i).into_iter().for_each(|i| drop(self.gone.swap_remove(i)));
         }
     }
 
-    /// Somebody new sits down.
-    pub(super) fn seat(&mut self, seat: usize, now: MediaTime) {
+    /// A session of this client sits down.
+    pub(super) fn seat(&mut self, seat: usize, client: ClientId, now: MediaTime) {
+        let before = self.gone.iter().rposition(|had| had.moved(&client, now).is_some());
+        let own = before.map(|i| self.gone.remove(i).of(now));
         let most = self.part(now) / 2.0;
-        let others = self.0.iter().enumerate().filter(|(i, _)| *i != seat).map(|(_, had)| had.of(now));
+        let others = self.seats.iter().enumerate().filter(|(i, _)| *i != seat).map(|(_, had)| had.of(now));
         let others: Vec<f64> = others.filter(|seconds| *seconds > NOTHING).collect();
         #[expect(clippy::cast_precision_loss, reason = "a number of seats")]
         let average = others.iter().sum::<f64>() / others.len().max(1) as f64;
-        if let Some(had) = self.0.get_mut(seat) {
-            let own = had.left.filter(|left| now.since(*left) < RIGHT_BACK).map_or(0.0, |_| had.of(now));
-            *had = Had { seconds: own.max(average.min(most)), at: now, left: None, sat: Some(now) };
+        if let Some(had) = self.seats.get_mut(seat) {
+            let moved = own.is_none().then_some(now);
+            *had = Had { seconds: own.unwrap_or_default().max(average.min(most)), at: now, client, moved };
         }
     }
 }
@@ -118,6 +127,10 @@ mod tests {
 
     fn at(ms: u64) -> MediaTime {
         MediaTime::from_millis(ms)
+    }
+
+    fn client(number: u32) -> ClientId {
+        ClientId::new(&number.to_string(), None)
     }
 
     #[test]
@@ -157,45 +170,69 @@ mod tests {
     #[test]
     fn who_sits_down_elsewhere_right_before_leaving_takes_along_what_he_had_and_nobody_does_twice() {
         let mut usage = Usage::new(4);
-        usage.note(0, Duration::from_secs(5), at(0));
-        usage.note(1, Duration::from_millis(500), at(0));
-        usage.seat(2, at(100));
-        assert!(usage.of(2, at(100)) <= 2.0, "as anybody who comes new");
-        usage.leave(0, at(400));
-        assert!(usage.is_over(2, at(400)), "{}", usage.of(2, at(400)));
-        assert_eq!(usage.of(0, at(400)), 0.0, "and nobody pays for it a second time");
-        usage.leave(1, at(500));
-        usage.seat(1, at(600));
-        assert!(usage.of(1, at(600)) <= 2.0);
+        usage.seat(0, client(0), at(0));
+        usage.seat(1, client(1), at(0));
+        usage.note(0, Duration::from_secs(5), at(2_000));
+        usage.note(1, Duration::from_millis(500), at(2_000));
+        usage.seat(2, client(0), at(2_100));
+        usage.seat(3, client(2), at(2_200));
+        assert!(usage.of(2, at(2_200)) <= 2.0, "as anybody who comes new");
+        usage.leave(0, at(2_400));
+        assert!(usage.is_over(2, at(2_400)), "{}", usage.of(2, at(2_400)));
+        assert!(usage.of(3, at(2_400)) <= 2.0, "somebody else who came just then pays nothing for it");
+        assert_eq!(usage.of(0, at(2_400)), 0.0, "and nobody pays for it a second time");
+        usage.leave(1, at(2_500));
+        usage.seat(1, client(0), at(2_600));
+        assert!(usage.of(1, at(2_600)) <= 2.0);
         let mut apart = Usage::new(2);
+        apart.seat(0, client(0), at(0));
         apart.note(0, Duration::from_secs(5), at(0));
-        apart.seat(1, at(0));
+        apart.seat(1, client(0), at(0));
         apart.leave(0, at(1_500));
-        assert!(!apart.is_over(1, at(1_500)), "who came long before is somebody else");
+        assert!(!apart.is_over(1, at(1_500)), "who came long before has a session beside the other");
     }
 
     #[test]
     fn who_comes_new_begins_as_the_others_do_and_coming_back_pays_nothing() {
-        let mut usage = Usage::new(4);
-        usage.note(0, Duration::from_secs(1), at(0));
-        usage.note(1, Duration::from_secs(3), at(0));
-        usage.seat(2, at(0));
+        let two = || {
+            let mut usage = Usage::new(4);
+            usage.seat(0, client(0), at(0));
+            usage.seat(1, client(1), at(0));
+            usage.note(0, Duration::from_secs(1), at(0));
+            usage.note(1, Duration::from_secs(3), at(0));
+            usage
+        };
+        let mut usage = two();
+        usage.seat(2, client(2), at(0));
         assert_eq!(usage.of(2, at(0)), 2.0);
-        let mut usage = Usage::new(4);
-        usage.note(0, Duration::from_secs(1), at(0));
-        usage.note(1, Duration::from_secs(3), at(0));
-        usage.leave(1, at(0));
-        usage.seat(1, at(0));
-        assert_eq!(usage.of(1, at(0)), 3.0, "the seat of a flood is no better after a new start");
-        usage.leave(1, at(0));
-        usage.seat(1, at(2_000));
-        assert!(usage.of(1, at(2_000)) < 2.0, "but who comes later is somebody else");
+        let mut usage = two();
+        usage.leave(1, at(1_500));
+        usage.seat(1, client(2), at(1_500));
+        assert!(usage.of(1, at(1_500)) < 1.0, "nobody pays for who had the seat before him");
+        usage.seat(2, client(1), at(2_000));
+        assert!(usage.of(2, at(2_000)) > 2.0, "a flood is no better after a new start, whichever seat it gets");
+        usage.leave(2, at(2_000));
+        usage.seat(2, client(1), at(4_000));
+        assert!(usage.of(2, at(4_000)) < 1.0, "who comes later begins anew");
         let mut beside = Usage::new(2);
         beside.note(0, Duration::from_secs(7), at(0));
-        beside.seat(1, at(0));
+        beside.seat(1, client(1), at(0));
         assert_eq!(beside.of(1, at(0)), 2.0, "beside a flood nobody begins as one");
         let mut first = Usage::new(2);
-        first.seat(0, at(5));
+        first.seat(0, client(0), at(5));
         assert_eq!(first.of(0, at(5)), 0.0);
+    }
+
+    #[test]
+    fn of_those_who_have_gone_those_are_known_who_had_most() {
+        let mut usage = Usage::new(2);
+        for i in 0..40 {
+            usage.seat(1, client(i), at(0));
+            usage.note(1, Duration::from_millis(if i == 3 { 5_000 } else { 10 }), at(0));
+            usage.leave(1, at(0));
+        }
+        assert_eq!(usage.gone.len(), 2);
+        usage.seat(1, client(3), at(100));
+        assert!(usage.is_over(1, at(100)));
     }
 }

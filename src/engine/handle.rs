@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{Brake, Clock, MediaTime, RgbFrame, SessionId};
+use crate::base::{Brake, ClientId, Clock, MediaTime, RgbFrame, SessionId};
 use crate::budget::{CostModel, Ledger};
 use crate::dialogue::Prompt;
 use crate::model::TextCodec;
@@ -17,6 +17,7 @@ use super::EngineError;
 use super::fair::Usage;
 use super::generate::GenerateJob;
 use super::hearing::TranscribeJob;
+use super::lull::{Lull, Press};
 use super::requests::{
     EngineConfig, EngineParts, EngineStats, GenerateEvent, GenerateRequest, PerceiveRequest, Perceived, TranscribeDone,
 };
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     pub stopping: AtomicBool,
     /// Pulled when something urgent came, behind its command: work that can wait is broken off for it.
     pub brake: Brake,
+    /// For whom it computes what somebody waits for.
+    pub press: Press,
     codec: Option<Arc<dyn TextCodec>>,
     speech: bool,
     experts: Vec<&'static str>,
@@ -103,6 +106,7 @@ impl Engine {
             expected: Mutex::new(vec![None; config.slots]),
             stopping: AtomicBool::new(false),
             brake: Brake::default(),
+            press: Press::default(),
             codec: parts.language.as_ref().map(|l| l.codec()),
             speech: parts.transcriber.is_some(),
             experts: parts.experts.iter().map(|e| e.name()).collect(),
@@ -146,14 +150,22 @@ pub struct EngineHandle {
 }
 
 impl EngineHandle {
-    /// Reserves a slot, and the memory its cache may take, for a session.
+    /// Reserves a slot, and the memory its cache may take, for a session of nobody in particular.
+    ///
+    /// # Errors
+    /// As [`Self::attach_for`].
+    pub fn attach(&self, session: SessionId) -> Result<EngineSession, EngineError> {
+        self.attach_for(session, ClientId::default())
+    }
+
+    /// The same for a session of this client: who leaves and comes back has had what it had before.
     ///
     /// # Errors
     /// [`EngineError::Capacity`] when all are taken.
-    pub fn attach(&self, session: SessionId) -> Result<EngineSession, EngineError> {
+    pub fn attach_for(&self, session: SessionId, client: ClientId) -> Result<EngineSession, EngineError> {
         let mut slots = lock(&self.shared.slots);
         let slots_there = slots.len();
-        let key = slots.take(session).ok_or(EngineError::Capacity { slots: slots_there })?;
+        let key = slots.take(session, client).ok_or(EngineError::Capacity { slots: slots_there })?;
         Ok(EngineSession { engine: self.clone(), key })
     }
 
@@ -358,6 +370,12 @@ impl EngineSession {
         if let Some(expected) = lock(&self.engine.shared.expected).get_mut(self.key.index) {
             *expected = at;
         }
+    }
+
+    /// When nothing urgent is computed for others.
+    #[must_use]
+    pub fn lull(&self) -> Lull {
+        self.engine.shared.press.lull(self.key.index)
     }
 
     /// Whether this session lately had clearly more of the device than would be its part if one more came: where it is late, that is its own doing.

@@ -16,6 +16,7 @@ mod fair;
 mod generate;
 mod handle;
 mod hearing;
+mod lull;
 mod requests;
 mod schedule;
 mod senses;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use error::EngineError;
 pub use handle::{Engine, EngineHandle, EngineSession};
+pub use lull::Lull;
 pub use requests::{
     EngineConfig, EngineParts, EngineStats, Finish, GenerateEvent, GenerateRequest, Glimpse, PerceiveRequest,
     Perceived, TranscribeDone,

@@ -1,6 +1,6 @@
 //! Which session holds which slot. A slot's generation tells a session from the one that held the slot before it.
 
-use crate::base::SessionId;
+use crate::base::{ClientId, SessionId};
 
 /// A slot as one session holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,12 +12,12 @@ pub(super) struct SlotKey {
 }
 
 /// What happened to a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
     /// It was given back.
     Left(SlotKey),
-    /// Somebody took the slot of this index.
-    Taken(usize),
+    /// A session of this client took the slot of this index.
+    Taken(usize, ClientId),
 }
 
 /// All slots.
@@ -46,11 +46,11 @@ impl SlotTable {
     }
 
     /// Gives the free slot that was given back last to `session`.
-    pub(super) fn take(&mut self, session: SessionId) -> Option<SlotKey> {
+    pub(super) fn take(&mut self, session: SessionId, client: ClientId) -> Option<SlotKey> {
         let index = self.free.pop()?;
         self.holders[index] = Some(session);
         self.generations[index] += 1;
-        self.changes.push(Change::Taken(index));
+        self.changes.push(Change::Taken(index, client));
         Some(SlotKey { index, generation: self.generations[index] })
     }
 
@@ -76,31 +76,36 @@ impl SlotTable {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, SlotTable};
-    use crate::base::SessionId;
+    use super::{Change, SlotKey, SlotTable};
+    use crate::base::{ClientId, SessionId};
+
+    fn take(table: &mut SlotTable, name: &str) -> Option<SlotKey> {
+        table.take(SessionId::new(name), ClientId::default())
+    }
 
     #[test]
     fn an_old_holder_cannot_give_away_a_slot_of_the_new_one() {
         let mut table = SlotTable::new(1);
-        let first = table.take(SessionId::new("a")).unwrap();
-        assert!(table.take(SessionId::new("b")).is_none());
+        let first = take(&mut table, "a").unwrap();
+        assert!(take(&mut table, "b").is_none());
         table.release(first);
-        let second = table.take(SessionId::new("b")).unwrap();
+        let second = take(&mut table, "b").unwrap();
         table.release(first);
         assert!(table.is_current(second) && !table.is_current(first));
-        let changes = [Change::Taken(0), Change::Left(first), Change::Taken(0)];
+        let changes =
+            [Change::Taken(0, ClientId::default()), Change::Left(first), Change::Taken(0, ClientId::default())];
         assert_eq!((table.taken(), table.drain_changes()), (1, changes.to_vec()));
     }
 
     #[test]
     fn who_comes_right_back_gets_the_slot_it_had() {
         let mut table = SlotTable::new(4);
-        let keys: Vec<_> = ["a", "b", "c"].map(|name| table.take(SessionId::new(name)).unwrap()).into();
+        let keys: Vec<_> = ["a", "b", "c"].map(|name| take(&mut table, name).unwrap()).into();
         assert_eq!(keys.iter().map(|k| k.index).collect::<Vec<_>>(), [0, 1, 2]);
         table.release(keys[0]);
         table.release(keys[2]);
         table.release(keys[2]);
-        assert_eq!(["c again", "d", "e"].map(|name| table.take(SessionId::new(name)).unwrap().index), [2, 0, 3]);
-        assert!(table.take(SessionId::new("f")).is_none());
+        assert_eq!(["c again", "d", "e"].map(|name| take(&mut table, name).unwrap().index), [2, 0, 3]);
+        assert!(take(&mut table, "f").is_none());
     }
 }

@@ -167,6 +167,7 @@ impl Worker {
     fn gather(&mut self) -> bool {
         let idle = self.idle.take();
         if self.scheduler.is_empty() {
+            self.shared.press.set(None);
             match self.queue.blocking_recv() {
                 Some(command) => self.take(command),
                 None => return false,
@@ -206,7 +207,7 @@ impl Worker {
                         desk.release(key, &mut self.scheduler, now);
                     }
                 }
-                Change::Taken(seat) => lock(&self.shared.usage).seat(seat, now),
+                Change::Taken(seat, client) => lock(&self.shared.usage).seat(seat, client, now),
             }
         }
         self.ears.forget_unwanted(&mut self.scheduler);
@@ -253,9 +254,20 @@ impl Worker {
 
     fn step(&mut self) {
         let start = self.shared.clock.now();
-        if let Some(task) = self.next(start) {
+        let next = self.next(start);
+        self.shared.press.set(next.and_then(|task| self.pressing(task)));
+        if let Some(task) = next {
             self.run_step(task, start);
         }
+    }
+
+    /// Whose work it is, if somebody waits for it: of an answer, for its first word.
+    fn pressing(&self, task: Task) -> Option<usize> {
+        let waits = |seat: &usize| match task.0 {
+            Kind::Answer => self.desk.as_ref().is_some_and(|desk| desk.is_silent(*seat)),
+            kind => kind.is_urgent(),
+        };
+        self.seat_of(task).filter(waits)
     }
 
     fn run_step(&mut self, task: Task, start: MediaTime) {

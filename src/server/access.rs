@@ -14,8 +14,9 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::connections::Peer;
 use super::parts::clip;
-use super::secrets::{PREFIX, TokenSession};
+use super::secrets::PREFIX;
 use super::{HttpError, ServerConfig, ServerState};
 use crate::base::ErrorClass;
 use crate::session::{Grant, Restrictions};
@@ -44,19 +45,29 @@ impl KeyRing {
     }
 }
 
+/// What is known of whoever asks, besides the grant.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    /// The settings of the token that the request came with.
+    pub(super) session: Option<String>,
+    /// Where it came from. Loopback may be a proxy before us.
+    pub(super) address: Option<IpAddr>,
+}
+
 /// Refuses requests that may not come in, before anything is read or allocated for them; what the others may do goes with them.
 pub(super) async fn check(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
     match admitted(&state, &request) {
         Ok((grant, session)) => {
+            let address = request.extensions().get::<Peer>().map(|peer| peer.0);
             request.extensions_mut().insert(grant);
-            request.extensions_mut().insert(session);
+            request.extensions_mut().insert(Visitor { session, address });
             next.run(request).await
         }
         Err(refusal) => refusal,
     }
 }
 
-fn admitted(state: &ServerState, request: &Request) -> Result<(Arc<Grant>, TokenSession), Response> {
+fn admitted(state: &ServerState, request: &Request) -> Result<(Arc<Grant>, Option<String>), Response> {
     let headers = request.headers();
     let presented = presented(headers);
     let (grant, session) = if let Some(token) = presented.filter(|p| p.starts_with(PREFIX)) {
@@ -68,16 +79,16 @@ fn admitted(state: &ServerState, request: &Request) -> Result<(Arc<Grant>, Token
         if ["/client_secrets", "/realtime/sessions"].iter().any(|end| request.uri().path().ends_with(end)) {
             return Err(unauthorized("a client secret makes no client secrets: ask for one with a key of the server"));
         }
-        (pass.grant, TokenSession(pass.session))
+        (pass.grant, pass.session)
     } else if state.config.keys.0.is_empty() {
         let page = Page::of(headers, request.uri());
         page.may_come_without_key(&state.config).map_err(|why| forbidden("origin_not_allowed", &why))?;
-        (Arc::default(), TokenSession(None))
+        (Arc::default(), None)
     } else {
         let grant = presented.and_then(|p| state.config.keys.find(p)).ok_or_else(|| {
             unauthorized("a valid key is needed: send `Authorization: Bearer KEY`, or the WebSocket subprotocol `openai-insecure-api-key.KEY`")
         })?;
-        (grant, TokenSession(None))
+        (grant, None)
     };
     match text(headers, header::ORIGIN).filter(|origin| !grant.allows_origin(origin)) {
         Some(origin) => {

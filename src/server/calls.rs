@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::access::Visitor;
 use super::parts::read_offer;
-use super::secrets::TokenSession;
 use super::{HttpError, ServerState};
 use crate::base::ErrorClass;
 use crate::session::{Grant, OpenOptions};
@@ -38,11 +38,13 @@ pub(super) struct CallQuery {
 }
 
 impl CallQuery {
-    pub(super) fn options(self, session: Option<String>, grant: Arc<Grant>) -> OpenOptions {
+    /// `session`: settings that take the place of those of the token.
+    pub(super) fn options(self, session: Option<String>, grant: Arc<Grant>, visitor: Visitor) -> OpenOptions {
         let extensions = self.ext.unwrap_or_default();
         let extensions = extensions.split(',').map(str::trim).filter(|e| !e.is_empty()).map(String::from).collect();
         // From Baker Island to the Line Islands; anything else is nonsense and is passed over.
         let utc_offset_minutes = self.utc_offset.filter(|m| (-720..=840).contains(m)).unwrap_or(0);
+        let session = session.or(visitor.session);
         let session = match self.intent.as_deref() {
             Some("transcription") => session.or_else(|| Some(r#"{"type":"transcription"}"#.to_owned())),
             _ => session,
@@ -57,6 +59,7 @@ impl CallQuery {
             last_seq: self.last_seq.unwrap_or(0),
             call_name: None,
             grant,
+            address: visitor.address,
             older_names: false,
         }
     }
@@ -75,14 +78,14 @@ pub(super) async fn create(
     State(state): State<ServerState>,
     query: Result<Query<CallQuery>, QueryRejection>,
     Extension(grant): Extension<Arc<Grant>>,
-    Extension(token): Extension<TokenSession>,
+    Extension(visitor): Extension<Visitor>,
     request: Request,
 ) -> Result<Response, HttpError> {
     state.refuse_while_draining()?;
     let query = super::read_query(query)?;
     let older_names = wants_older_names(request.headers());
     let (offer, session) = read_offer(request).await?;
-    let options = OpenOptions { older_names, ..query.options(session.or(token.0), grant) };
+    let options = OpenOptions { older_names, ..query.options(session, grant, visitor) };
     let call = state.sessions.open_call(&offer, options).await?;
     Ok(answered(&state, format!("/v1/realtime/calls/{}", call.call_id), call.answer))
 }

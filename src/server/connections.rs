@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower_http::add_extension::AddExtension;
 
 /// Connections at one time; those that became WebSockets count as sessions instead. While so many are, nobody new is accepted and the system's own
 /// queue fills.
@@ -36,6 +37,10 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// Connections by address.
 #[derive(Default)]
 struct Addresses(Mutex<HashMap<IpAddr, usize>>);
+
+/// The address at the other end of the connection that a request came by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// One connection's place; given back when dropped.
 struct Place {
@@ -109,14 +114,15 @@ where
     open.wait().await;
 }
 
-async fn connection<I>(io: I, router: Router, stop: CancellationToken, _place: Place)
+async fn connection<I>(io: I, router: Router, stop: CancellationToken, place: Place)
 where
     I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     // HTTP/1.1 from the first byte on: a look at which version comes would have no end of its own.
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
-    let serving = builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(router)).with_upgrades();
+    let service = TowerToHyperService::new(AddExtension::new(router, Peer(place.ip)));
+    let serving = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         // What is wrong with a connection is its client's to know.
@@ -129,7 +135,7 @@ where
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::routing::post;
+    use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::sync::mpsc;
     use tokio::time::Instant;
@@ -161,6 +167,22 @@ mod tests {
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (io, _) = prompt(listener).accept().await;
         assert!(io.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_request_tells_from_which_address_it_came() {
+        let (dial, accept) = mpsc::channel(1);
+        let (mut ours, theirs) = tokio::io::duplex(1_024);
+        dial.send(theirs).await.expect("accepted");
+        let answer = |axum::Extension(peer): axum::Extension<Peer>| async move { format!("from {}", peer.0) };
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(Pipes(accept), Router::new().route("/", get(answer)), stop.clone()));
+        ours.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.expect("sent");
+        let mut answered = String::new();
+        ours.read_to_string(&mut answered).await.expect("answered");
+        assert!(answered.ends_with("from 127.0.0.1"), "{answered}");
+        stop.cancel();
+        server.await.expect("ends");
     }
 
     #[tokio::test]

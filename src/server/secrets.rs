@@ -52,10 +52,6 @@ pub(super) struct Pass {
     pub(super) grant: Arc<Grant>,
 }
 
-/// The settings of the token that a request came with.
-#[derive(Debug, Clone)]
-pub(super) struct TokenSession(pub(super) Option<String>);
-
 /// What a token is asked for.
 #[derive(Debug, Clone, PartialEq)]
 struct Asked {

@@ -11,8 +11,8 @@ use axum::response::Response;
 use tokio::time::{interval, timeout};
 use tracing::debug;
 
+use super::access::Visitor;
 use super::calls::{CallQuery, wants_older_names};
-use super::secrets::TokenSession;
 use super::{HttpError, ServerConfig, ServerState};
 use crate::session::{ClientPort, Grant, Outgoing};
 
@@ -25,7 +25,7 @@ pub(super) async fn upgrade(
     State(state): State<ServerState>,
     query: Result<Query<CallQuery>, QueryRejection>,
     Extension(grant): Extension<Arc<Grant>>,
-    Extension(token): Extension<TokenSession>,
+    Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
     ws: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
@@ -39,8 +39,10 @@ pub(super) async fn upgrade(
         HttpError::new(crate::base::ErrorClass::Invalid, "websocket_expected", text)
     })?;
     let port = match query.call_id.clone() {
-        Some(call_id) => state.sessions.attach(&call_id, query.options(None, grant)).await?,
-        None => state.sessions.open_socket(query.options(token.0, grant)).await?,
+        Some(call_id) => {
+            state.sessions.attach(&call_id, query.options(None, grant, Visitor { session: None, ..visitor })).await?
+        }
+        None => state.sessions.open_socket(query.options(None, grant, visitor)).await?,
     };
     let port = port.named_as_wanted(wants_older_names(&headers));
     let limit = state.config.max_message_bytes;

@@ -12,9 +12,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::access::Visitor;
 use super::calls::{CallQuery, answered};
 use super::parts::read_text;
-use super::secrets::TokenSession;
 use super::{HttpError, ServerState};
 use crate::base::ErrorClass;
 use crate::ingest::offer::{Fragment, IceCredentials, OfferLimits, fragment, ice_credentials};
@@ -66,10 +66,10 @@ pub(super) async fn create(
     name: Option<Path<String>>,
     query: Result<Query<CallQuery>, QueryRejection>,
     Extension(grant): Extension<Arc<Grant>>,
-    Extension(token): Extension<TokenSession>,
+    Extension(visitor): Extension<Visitor>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let options = super::read_query(query)?.options(token.0, grant);
+    let options = super::read_query(query)?.options(None, grant, visitor);
     let options = OpenOptions { call_name: name.map(|Path(name)| name), ..options };
     state.refuse_while_draining()?;
     expect_kind(request.headers(), SDP)?;

@@ -1,14 +1,18 @@
 //! The listening task: decoded sound, or sound from the wire, → voice activity → utterances.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use super::actor::Msg;
 use crate::base::{MediaTime, Pcm};
 use crate::decode::{Resampler, WireAudio};
+use crate::engine::Lull;
 use crate::flow::Rx;
 use crate::listen::{Cleaner, ListenConfig, ListenEvent, Listener};
 use crate::wire::{AudioFormat, WireError};
@@ -21,6 +25,9 @@ const STILL: u32 = 50;
 
 /// In so many goes a second of sound from the wire is heard: a client may send half a minute at once, and on the thread that hears it others are served, too.
 const PIECES_A_SECOND: u32 = 8;
+
+/// How long sound that comes at once lets pass, in all, what the device computes for others: some first words.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Whether nobody speaks and nobody waits for what is heard, so that sound may come two buffers at a time. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +78,8 @@ pub(super) struct Hearing {
     pub(super) calm: Calm,
     /// Buffers since a voice was heard last.
     pub(super) still: u32,
+    /// When the device computes nothing that others wait for.
+    pub(super) lull: Lull,
 }
 
 /// Sound that came over the wire, on its way to 16 kHz. Its clock is its own length: capture time goes on where the last buffer ended.
@@ -205,9 +214,17 @@ impl Hearing {
             }
         }
         let bytes = format.sample_bytes() * (format.rate_hz() / PIECES_A_SECOND) as usize;
+        let mut patience = pin!(sleep(PATIENCE));
         for (i, piece) in data.chunks(bytes).enumerate() {
             if i > 0 {
-                tokio::task::yield_now().await;
+                yield_now().await;
+            }
+            if i > 0 && !patience.is_elapsed() {
+                tokio::select! {
+                    biased;
+                    () = self.lull.comes() => {}
+                    () = &mut patience => {}
+                }
             }
             self.append_piece(piece, now).await;
         }
@@ -253,7 +270,8 @@ mod tests {
         let listener = Listener::new(Box::new(Written), ListenConfig::default()).unwrap();
         let (cleaner, calm) = (Cleaner::new(|| unreachable!("nothing is played")), Calm::default());
         let (wire, buffers, attends, still) = (None, 0, false, 0);
-        (Hearing { sound, played, cleaner, commands, out, listener, wire, buffers, attends, calm, still }, told)
+        let (_, lull) = Lull::told();
+        (Hearing { sound, played, cleaner, commands, out, listener, wire, buffers, attends, calm, still, lull }, told)
     }
 
     #[tokio::test]
@@ -267,7 +285,7 @@ mod tests {
         let other = tokio::spawn(async move {
             loop {
                 counted.fetch_add(1, Ordering::Relaxed);
-                tokio::task::yield_now().await;
+                yield_now().await;
             }
         });
         let (mut hearing, mut told) = hearing();
@@ -284,6 +302,47 @@ mod tests {
         let [one] = &utterances[..] else { panic!("{} utterances", utterances.len()) };
         let (start, length) = (one.start.as_millis(), one.end.since(one.start).as_millis());
         assert!((40_600..=41_000).contains(&start) && (26_000..=26_400).contains(&length), "{start} {length}");
+    }
+
+    #[tokio::test]
+    async fn sound_that_comes_at_once_waits_for_the_first_words_of_others_but_not_for_long() {
+        let format = AudioFormat::Pcm { rate: 16_000 };
+        let sound = vec![0; 10 * 32_000];
+        let now = MediaTime::from_millis(40_000);
+        let (mut hearing, _told) = hearing();
+        let (press, lull) = Lull::told();
+        hearing.lull = lull;
+        for (pressing, bytes, waits) in [
+            (None, sound.len(), false),
+            (Some(0), sound.len(), false),
+            // A microphone's sound.
+            (Some(1), 1_280, false),
+            (Some(1), sound.len(), true),
+        ] {
+            press(pressing);
+            let patience = sleep(PATIENCE);
+            let heard_first = tokio::select! {
+                biased;
+                () = hearing.append(&sound[..bytes], format, now) => true,
+                () = patience => false,
+            };
+            assert_eq!(heard_first, !waits, "{pressing:?} {bytes}");
+        }
+        let ended = AtomicBool::new(false);
+        let (release, heard) = (sleep(PATIENCE / 10), hearing.append(&sound, format, now));
+        let first_word = async {
+            release.await;
+            ended.store(true, Ordering::Relaxed);
+            press(None);
+        };
+        let told_by_then = async {
+            heard.await;
+            ended.load(Ordering::Relaxed)
+        };
+        let (told_by_then, ()) = tokio::join!(told_by_then, first_word);
+        assert!(told_by_then, "it goes on when the first word is there");
+        press(Some(1));
+        hearing.append(&sound, format, now).await;
     }
 
     #[tokio::test]

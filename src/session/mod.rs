@@ -33,6 +33,7 @@ mod work;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +51,7 @@ pub use trace::Exported;
 pub use watcher::WatchConfig;
 pub use wiring::{MediaIn, Recorded};
 
-use crate::base::Clock;
+use crate::base::{ClientId, Clock};
 use crate::budget::{AdmissionConfig, Deadlines, LadderConfig};
 use crate::decode::DecodeConfig;
 use crate::dialogue::{Limits, TokenCounter, patience};
@@ -144,11 +145,17 @@ pub struct OpenOptions {
     pub call_name: Option<String>,
     /// What whoever asks may do.
     pub grant: Arc<Grant>,
+    /// From which network address, where it is known.
+    pub address: Option<IpAddr>,
     /// The client of a call wants events under their names of before GA.
     pub older_names: bool,
 }
 
 impl OpenOptions {
+    fn client(&self) -> ClientId {
+        ClientId::new(self.grant.holder(), self.address)
+    }
+
     /// The extensions that this server has.
     fn wants(&self) -> Vec<Extension> {
         Extension::parse_list(&self.extensions.join(","))

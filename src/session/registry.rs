@@ -18,6 +18,7 @@ use super::stay::Away;
 use super::trace::Trace;
 use super::wiring::{self, Beginning};
 use super::{Call, ClientPort, MediaIn, OpenOptions, Recorded, Services, SessionError, call};
+use crate::base::ClientId;
 use crate::dialogue::VideoState;
 use crate::ingest::offer::IceCredentials;
 use crate::ingest::{IceAnswer, Peer};
@@ -95,6 +96,7 @@ pub(super) struct Admission {
     /// What the device is taken to do for it.
     pub(super) assumed: Option<Assumed>,
     pub(super) grant: Arc<Grant>,
+    pub(super) client: ClientId,
     pub(super) ended: CancellationToken,
     pub(super) tasks: TaskTracker,
     /// The step of the ladder on which the session stands.
@@ -129,7 +131,8 @@ impl Sessions {
         }))
     }
 
-    pub(super) async fn admit(&self, grant: &Arc<Grant>) -> Result<Admission, SessionError> {
+    pub(super) async fn admit(&self, options: &OpenOptions) -> Result<Admission, SessionError> {
+        let grant = &options.grant;
         let model = &self.0.services.names.model;
         if !grant.allows_model(model) {
             return Err(SessionError::ModelNotAllowed(model.clone()));
@@ -153,18 +156,19 @@ impl Sessions {
         let mut steps = lock(&self.0.steps);
         steps.retain(|s| s.strong_count() > 0);
         steps.push(Arc::downgrade(&step));
-        let grant = Arc::clone(grant);
+        let (grant, client) = (Arc::clone(grant), options.client());
         let (ended, tasks) = (self.0.stop.child_token(), self.0.tasks.clone());
-        Ok(Admission { permit, taken, assumed, grant, ended, tasks, step })
+        Ok(Admission { permit, taken, assumed, grant, client, ended, tasks, step })
     }
 
     /// As [`Self::admit`], for a session that begins: it counts as one use of a client secret that has few.
-    async fn admit_new(&self, grant: &Arc<Grant>) -> Result<(Admission, Use), SessionError> {
+    async fn admit_new(&self, options: &OpenOptions) -> Result<(Admission, Use), SessionError> {
+        let grant = &options.grant;
         if !grant.use_up() {
             return Err(SessionError::UsedUp);
         }
         let used = Use(Some(Arc::clone(grant)));
-        Ok((self.admit(grant).await?, used))
+        Ok((self.admit(options).await?, used))
     }
 
     pub(super) fn id(&self, kind: IdKind) -> String {
@@ -192,7 +196,7 @@ impl Sessions {
             return self.resume_call(token, offer, &options).await;
         }
         let call_id = self.call_id(options.call_name.as_deref())?;
-        let (admission, used) = self.admit_new(&options.grant).await?;
+        let (admission, used) = self.admit_new(&options).await?;
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         let (audio_track, has_video) = call::media_of(offer);
@@ -292,7 +296,7 @@ impl Sessions {
     }
 
     async fn open_wired(&self, options: OpenOptions, video: VideoState) -> Result<(ClientPort, MediaIn), SessionError> {
-        let (admission, used) = self.admit_new(&options.grant).await?;
+        let (admission, used) = self.admit_new(&options).await?;
         let Begun { setup: memory, identity } = self.begin_memory(&options).await?;
         let mut setup = wiring::setup(&self.0.services, self.id(IdKind::Session), &options, memory)?;
         setup.video = video;

@@ -111,7 +111,7 @@ impl Sessions {
         }
         let snapshot = kept.snapshot().ok_or_else(refused)?;
         let Begun { setup: memory, identity } = begun;
-        let admission = self.admit(&options.grant).await?;
+        let admission = self.admit(options).await?;
         // Its settings are those that it had.
         let options = OpenOptions { session: None, extensions: Vec::new(), ..options.clone() };
         let mut setup = wiring::setup(&self.0.services, snapshot.session_id().to_owned(), &options, memory)?;

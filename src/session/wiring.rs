@@ -142,8 +142,8 @@ pub(super) async fn open(
 ) -> Result<Opened, SessionError> {
     let Beginning { setup, identity, taken_up } = beginning;
     let id = SessionId::new(setup.session_id.clone());
-    let engine = Arc::new(services.engine.attach(id.clone())?);
-    let Admission { permit, taken, assumed, grant, ended, tasks, step } = admission;
+    let Admission { permit, taken, assumed, grant, client, ended, tasks, step } = admission;
+    let engine = Arc::new(services.engine.attach_for(id.clone(), client)?);
     let shelf = services.memories.shelf.clone().filter(|_| setup.memory.archived);
 
     let (clients, from_clients) = mpsc::channel(SOCKET_TO_SESSION.capacity);
@@ -191,6 +191,7 @@ pub(super) async fn open(
         wire: None,
         buffers: 0,
         attends: false,
+        lull: engine.lull(),
     };
     let keeper = shelf.map(|shelf| keeper(shelf, identity, inbox.clone()));
     let (keeper, writer) = keeper.map_or((None, None), |(handle, task)| (Some(handle), Some(task)));

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::{Bench, LATER, LONG, answer, ask, collect, frame};
 use crate::base::Clock as _;
 use crate::engine::{EngineConfig, EngineError, EngineSession, PerceiveRequest};
@@ -39,6 +41,22 @@ async fn nobody_waits_for_the_long_utterance_of_a_session_that_floods() {
     // What ran in the pauses is counted once: two utterances, a look, and the answer with its prompt.
     let busy = bench.handle.stats().busy - busy;
     assert!(busy > Duration::from_millis(250) && busy < Duration::from_millis(320), "{busy:?}");
+}
+
+#[tokio::test]
+async fn what_can_wait_on_other_threads_is_told_when_nobody_waits_for_the_device() {
+    let bench = Bench::new("Fine.", EngineConfig::default());
+    let (one, other) = (bench.session("one"), bench.session("other"));
+    let (mut its_own, mut of_the_other) = (one.lull(), other.lull());
+    let beside = async {
+        bench.until("begin").await;
+        let waits = (its_own.comes().now_or_never().is_none(), of_the_other.comes().now_or_never().is_none());
+        bench.log.lock().unwrap().push("enough".to_owned());
+        waits
+    };
+    let (heard, waits) = tokio::join!(one.transcribe(Arc::new([3.0]), LATER), beside);
+    assert_eq!((heard.unwrap().transcript.text.as_str(), waits), ("what is this", (false, true)));
+    of_the_other.comes().await;
 }
 
 #[tokio::test]
