@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use super::actor::Msg;
 use super::watcher::{State, WatchCommand, Watcher};
+use super::work::{FRAME_WAITS, Worker};
 use super::{ClientPort, Memories, OpenOptions, Services, SessionError, Sessions, WatchConfig};
 use crate::base::{Brake, Clock, ErrorClass, ManualClock, SessionId};
 use crate::budget::{AdmissionConfig, Deadlines, LadderConfig};
-use crate::decode::DecodeConfig;
+use crate::decode::{DecodeConfig, encode_jpeg};
 use crate::dialogue::{Limits, LookId};
 use crate::engine::scripted::{Act, Log, ScriptedEmbedder, ScriptedExpert, ScriptedLanguage, ScriptedTranscriber};
 use crate::engine::{Engine, EngineConfig, EngineParts};
+use crate::flow::{DECODE_TO_WATCH, Rx, Tx, WhenFull, queue};
 use crate::ingest::{IngestConfig, PortPool, Ports};
 use crate::listen::{EchoCancel, ListenConfig, SpeechProbability};
 use crate::model::llm::Sampling;
-use crate::watch::{SamplerConfig, SceneConfig};
+use crate::watch::{Picture, SamplerConfig, SceneConfig};
 use crate::wire::Names;
 
 mod silence;
@@ -194,12 +196,12 @@ async fn a_place_that_is_given_back_can_be_taken_at_once() {
     assert!((1..=2).contains(&again.len()) && refused.is_some(), "{} for two", again.len());
 }
 
-#[tokio::test]
-async fn what_a_session_was_reading_ends_with_it_and_its_seat_is_free() {
-    let house = House::new(None);
+/// Starts the tasks of a session; what they tell it, and the pictures that they decode.
+fn worker(house: &House) -> (Worker, tokio::sync::mpsc::Receiver<Msg>, Rx<Picture>) {
     let services = &house.sessions.0.services;
     let (out, inbox) = tokio::sync::mpsc::channel(1);
-    let worker = super::work::Worker {
+    let (frames, pictures) = queue(DECODE_TO_WATCH, WhenFull::DropOldest);
+    let worker = Worker {
         engine: Arc::new(services.engine.attach(SessionId::new("gone")).unwrap()),
         clock: Arc::clone(&services.clock),
         out,
@@ -207,9 +209,17 @@ async fn what_a_session_was_reading_ends_with_it_and_its_seat_is_free() {
         sampling: services.sampling,
         transcribe_budget: services.deadlines.asr,
         first_word_budget: services.deadlines.first_token,
-        frames: crate::flow::queue(crate::flow::DECODE_TO_WATCH, crate::flow::WhenFull::DropOldest).0,
+        frames,
         decoding: Arc::new(tokio::sync::Semaphore::new(1)),
     };
+    (worker, inbox, pictures)
+}
+
+#[tokio::test]
+async fn what_a_session_was_reading_ends_with_it_and_its_seat_is_free() {
+    let house = House::new(None);
+    let services = &house.sessions.0.services;
+    let (worker, inbox, _) = worker(&house);
     // One that never ends by itself, and that was kept, as if it had turned out to be the whole utterance.
     let _kept = worker.read_so_far("item".into(), vec![2.0; 16_000].into());
     while house.log.lock().unwrap().is_empty() {
@@ -219,6 +229,34 @@ async fn what_a_session_was_reading_ends_with_it_and_its_seat_is_free() {
     while services.engine.stats().attached > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+#[tokio::test]
+async fn a_picture_of_the_wire_waits_for_what_others_wait_for_but_not_for_long() {
+    let house = House::new(None);
+    let (worker, _inbox, mut pictures) = worker(&house);
+    let other = house.sessions.0.services.engine.attach(SessionId::new("other")).unwrap();
+    let jpeg = encode_jpeg(&crate::watch::testing::at(crate::watch::testing::blocks(1), 100), 640, 80).unwrap();
+    worker.frame(jpeg.clone());
+    assert!(pictures.recv().await.is_some(), "nobody waits for anything");
+    let later = crate::base::MediaTime::from_millis(1_000_000);
+    let shown = async {
+        while house.log.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let waits = tokio::time::sleep(FRAME_WAITS);
+        worker.frame(jpeg);
+        let at_once = tokio::select! {
+            biased;
+            _ = pictures.recv() => true,
+            () = waits => false,
+        };
+        let shown = pictures.recv().await.is_some();
+        house.log.lock().unwrap().push("enough".to_owned());
+        (at_once, shown)
+    };
+    let (heard, shown) = tokio::join!(other.transcribe(vec![3.0; 16_000].into(), later), shown);
+    assert_eq!((heard.is_ok(), shown), (true, (false, true)));
 }
 
 #[tokio::test]
@@ -294,7 +332,7 @@ async fn a_session_that_is_late_on_the_last_step_keeps_others_out_for_a_while_on
 
 /// A watcher by itself, with what goes in and what comes out.
 struct Watched {
-    frames: crate::flow::Tx<crate::watch::Picture>,
+    frames: Tx<Picture>,
     commands: tokio::sync::mpsc::Sender<WatchCommand>,
     news: tokio::sync::mpsc::Receiver<Msg>,
 }
@@ -303,7 +341,7 @@ impl Watched {
     fn new(house: &House) -> Self {
         let services = &house.sessions.0.services;
         let id = SessionId::new("watching");
-        let (frames, frames_out) = crate::flow::queue(crate::flow::DECODE_TO_WATCH, crate::flow::WhenFull::DropOldest);
+        let (frames, frames_out) = queue(DECODE_TO_WATCH, WhenFull::DropOldest);
         let ((commands, for_watcher), (out, news)) = (tokio::sync::mpsc::channel(8), tokio::sync::mpsc::channel(64));
         let watcher = Watcher {
             frames: frames_out,
@@ -324,7 +362,7 @@ impl Watched {
     async fn show(&self, tenths: std::ops::Range<u64>, picture: impl Fn(u64) -> u32) {
         for i in tenths {
             let frame = crate::watch::testing::at(crate::watch::testing::blocks(picture(i)), i * 100);
-            let _ = self.frames.push(crate::watch::Picture::of(frame));
+            let _ = self.frames.push(Picture::of(frame));
             while self.frames.depth() > 0 {
                 tokio::task::yield_now().await;
             }

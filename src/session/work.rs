@@ -70,6 +70,9 @@ pub(super) struct Worker {
 /// Pictures of the wire that are decoded at one time; at two a second and a few milliseconds each, more means that somebody floods.
 pub(super) const DECODING: usize = 4;
 
+/// How long a picture of the wire waits while the device computes what others wait for.
+pub(super) const FRAME_WAITS: Duration = Duration::from_millis(100);
+
 fn lost_frame(reason: LossReason) {
     count("sightline_frames_lost_total", reason);
 }
@@ -171,8 +174,8 @@ impl Worker {
         let Ok(place) = Arc::clone(&self.decoding).try_acquire_owned() else {
             return lost_frame(LossReason::DecoderBehind);
         };
-        let (frames, capture) = (self.frames.clone(), self.clock.now());
-        tokio::task::spawn_blocking(move || {
+        let (frames, capture, mut lull) = (self.frames.clone(), self.clock.now(), self.engine.lull());
+        let decode = move || {
             match decode_image(&data, &PictureLimits::default()) {
                 Ok(frame) => {
                     if let Pushed::Displaced(_) = frames.push(Picture::of(RgbFrame { capture, ..frame })) {
@@ -185,7 +188,12 @@ impl Worker {
                 }
             }
             drop(place);
-        });
+        };
+        let task = async move {
+            let _ = tokio::time::timeout(FRAME_WAITS, lull.comes()).await;
+            let _ = tokio::task::spawn_blocking(decode).await;
+        };
+        tokio::spawn(task);
     }
 
     async fn facts_of_image(&self, data: Bytes) -> Result<Arc<SceneFacts>, String> {
