@@ -174,29 +174,39 @@ impl Words {
         if ask != Ask::Chat && eyes::is_of_the_world(self, &ask) { Ask::General } else { ask }
     }
 
+    /// Where in `joined` a phrase begins that stands in it as whole words, the first time.
+    fn at(&self, phrase: &str) -> Option<usize> {
+        let spaces = self.joined.bytes().enumerate().filter(|(_, b)| *b == b' ');
+        spaces.map(|(at, _)| at).find(|at| self.follows(*at, phrase)).map(|at| at + 1)
+    }
+
+    /// Whether there is a space, and the words behind it are these.
+    fn follows(&self, space: usize, phrase: &str) -> bool {
+        let bytes = self.joined.as_bytes();
+        let rest = bytes[space..].strip_prefix(b" ").and_then(|rest| rest.strip_prefix(phrase.as_bytes()));
+        rest.is_some_and(|rest| rest.starts_with(b" "))
+    }
+
     /// Whether any of the phrases stands in it, as whole words.
     pub(crate) fn any(&self, phrases: &str) -> bool {
-        phrases.split('|').any(|p| self.joined.contains(&format!(" {p} ")))
+        phrases.split('|').any(|p| self.at(p).is_some())
     }
 
     /// Whether it begins with any of the phrases.
     pub(crate) fn begins(&self, phrases: &str) -> bool {
-        phrases.split('|').any(|p| self.joined.starts_with(&format!(" {p} ")))
+        phrases.split('|').any(|p| self.follows(0, p))
     }
 
     /// The words after the first of the phrases that stands in it.
     pub(crate) fn after(&self, phrases: &str) -> Option<&str> {
-        let found = phrases.split('|').filter_map(|p| {
-            let p = format!(" {p} ");
-            self.joined.find(&p).map(|at| (at, at + p.len() - 1))
-        });
+        let found = phrases.split('|').filter_map(|p| self.at(p).map(|at| (at, at + p.len())));
         let (_, end) = found.min_by_key(|(at, end)| (*at, usize::MAX - end))?;
         Some(self.joined[end..].trim())
     }
 
     /// The words before the first of the phrases that stands in it.
     pub(crate) fn before(&self, phrases: &str) -> Option<&str> {
-        let at = phrases.split('|').filter_map(|p| self.joined.find(&format!(" {p} "))).min()?;
+        let at = phrases.split('|').filter_map(|p| self.at(p)).min()?;
         Some(self.joined[..at].trim())
     }
 
@@ -255,4 +265,27 @@ pub(crate) fn colour_word(w: &str) -> Option<Colour> {
         "brown" => Colour::Brown,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Words;
+
+    proptest! {
+        #[test]
+        fn a_phrase_is_found_where_its_words_stand(
+            words in proptest::collection::vec("[ab]{1,2}|é", 0..8),
+            phrase in proptest::collection::vec("[ab]{1,2}|é", 0..3),
+        ) {
+            let (joined, phrase) = (format!(" {} ", words.join(" ")), phrase.join(" "));
+            let at = joined.find(&format!(" {phrase} "));
+            let all = Words { joined: joined.clone(), words: Vec::new() };
+            prop_assert_eq!(all.any(&format!("no|{phrase}")), at.is_some());
+            prop_assert_eq!(all.begins(&phrase), at == Some(0));
+            prop_assert_eq!(all.before(&phrase), at.map(|at| joined[..=at].trim()));
+            prop_assert_eq!(all.after(&phrase), at.map(|at| joined[at + 1 + phrase.len()..].trim()));
+        }
+    }
 }

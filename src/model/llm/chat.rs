@@ -27,7 +27,7 @@ impl ChatMarks {
         }
     }
 
-    pub(super) fn render(&self, prompt: &Prompt, encode: impl Fn(&str) -> Vec<u32>) -> Rendered {
+    pub(super) fn render<T: AsRef<[u32]>>(&self, prompt: &Prompt, encode: impl Fn(&str) -> T) -> Rendered {
         let mut out = Rendered::default();
         for (i, message) in prompt.messages.iter().enumerate() {
             out.tokens.extend_from_slice(match message.role {
@@ -35,7 +35,7 @@ impl ChatMarks {
                 Role::User => &self.user,
                 Role::Assistant => &self.assistant,
             });
-            out.tokens.extend(encode(&message.content));
+            out.tokens.extend_from_slice(encode(&message.content).as_ref());
             out.tokens.extend_from_slice(&self.close);
             if i == 0 && message.role == Role::System {
                 out.system = out.tokens.len();
@@ -44,7 +44,7 @@ impl ChatMarks {
         out.messages = out.tokens.len();
         out.tokens.extend_from_slice(&self.assistant);
         if !prompt.answer_prefix.is_empty() {
-            out.tokens.extend(encode(&prompt.answer_prefix));
+            out.tokens.extend_from_slice(encode(&prompt.answer_prefix).as_ref());
         }
         out
     }

@@ -9,6 +9,7 @@ pub mod compress;
 mod decoder;
 mod gguf;
 mod head;
+mod known;
 mod linear;
 mod net;
 mod packing;

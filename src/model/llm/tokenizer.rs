@@ -21,6 +21,7 @@ use crate::model::language::{Rendered, TextCodec};
 use super::LlmError;
 use super::chat::ChatMarks;
 use super::gguf::GgufFile;
+use super::known::Known;
 
 /// Letters with the mark before them, single digits, punctuation, line ends, space: Qwen2's tokenizer.json.
 const QWEN2_WORDS: &str =
@@ -41,6 +42,7 @@ pub(super) struct GgufTokenizer {
     ends: Vec<u32>,
     /// Tokens of [`CALL_MARKS`] where the model has them.
     calls: [Option<u32>; 2],
+    known: Known,
 }
 
 impl GgufTokenizer {
@@ -71,7 +73,8 @@ impl GgufTokenizer {
         if file.text("tokenizer.ggml.pre").is_ok_and(|pre| pre == "qwen2") {
             encoder.with_normalizer(Some(NFC)).map_err(|e| file.corrupt(e.to_string()))?;
         }
-        let mut made = Self { encoder, bytes, starts, marks: ChatMarks::default(), ends, calls };
+        let mut made =
+            Self { encoder, bytes, starts, marks: ChatMarks::default(), ends, calls, known: Known::default() };
         made.marks = ChatMarks::new(open, close, |text| made.encode(text));
         Ok(made)
     }
@@ -108,11 +111,11 @@ impl GgufTokenizer {
 
 impl TextCodec for GgufTokenizer {
     fn count(&self, text: &str) -> usize {
-        self.encode(text).len()
+        self.known.tokens(text, |text| self.encode(text)).len()
     }
 
     fn render(&self, prompt: &Prompt) -> Rendered {
-        self.marks.render(prompt, |text| self.encode(text))
+        self.marks.render(prompt, |text| self.known.tokens(text, |text| self.encode(text)))
     }
 
     fn bytes(&self, token: u32) -> &[u8] {
