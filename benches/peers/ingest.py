@@ -260,6 +260,8 @@ def main() -> int:
             clip = pathlib.Path(folder) / "clip.mjpeg"
             film(str(clips[-1]) if clips else None, clip)
             senders["chromium"] = lambda: by_chromium(clip)
+        elif not args.senders:
+            print("ingest | nothing is sent from Chromium: that needs Node and tests/browser/node_modules, which `make bench-peers` installs", flush=True)
         for name in args.senders or senders:
             measure(name, senders[name], args, servers)
     for server in servers.values():
