@@ -211,6 +211,7 @@ fn worker(house: &House) -> (Worker, tokio::sync::mpsc::Receiver<Msg>, Rx<Pictur
         first_word_budget: services.deadlines.first_token,
         frames,
         decoding: Arc::new(tokio::sync::Semaphore::new(1)),
+        shown: Arc::default(),
     };
     (worker, inbox, pictures)
 }
@@ -257,6 +258,21 @@ async fn a_picture_of_the_wire_waits_for_what_others_wait_for_but_not_for_long()
     };
     let (heard, shown) = tokio::join!(other.transcribe(vec![3.0; 16_000].into(), later), shown);
     assert_eq!((heard.is_ok(), shown), (true, (false, true)));
+}
+
+#[tokio::test]
+async fn a_picture_never_takes_the_place_of_a_newer_one() {
+    let house = House::new(None);
+    let (worker, _inbox, mut pictures) = worker(&house);
+    let frame = |ms| crate::watch::testing::at(crate::watch::testing::blocks(1), ms);
+    for (shown, next) in [(100, 100), (50, 0), (200, 200), (200, 200)] {
+        worker.show(frame(shown));
+        let came = pictures.try_recv().map_or(0, |p| p.capture.as_millis());
+        assert_eq!(came, next, "{shown}");
+    }
+    worker.show(frame(300));
+    worker.show(frame(250));
+    assert_eq!(pictures.recv().await.map(|p| p.capture.as_millis()), Some(300));
 }
 
 #[tokio::test]

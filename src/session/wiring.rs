@@ -205,6 +205,7 @@ pub(super) async fn open(
         first_word_budget: services.deadlines.first_token,
         frames: frames.clone(),
         decoding: Arc::new(Semaphore::new(DECODING)),
+        shown: Arc::default(),
     };
     let actor = Actor {
         id,

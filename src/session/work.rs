@@ -1,6 +1,6 @@
 //! Work that a session hands out and whose result comes back as a [`Msg`]: transcripts, looks at pictures, answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use super::actor::Msg;
 use super::call::count;
 use super::hearing::wire_audio;
 use super::watcher::WatchConfig;
-use crate::base::{Clock, LossReason, RgbFrame};
+use crate::base::{Clock, LossReason, MediaTime, RgbFrame};
 use crate::budget::{Mark, Overrun, Stage, TurnTiming};
 use crate::decode::{PictureLimits, decode_image, decode_speech, encode_speech};
 use crate::dialogue::{
@@ -65,6 +65,8 @@ pub(super) struct Worker {
     pub(super) frames: Tx<Picture>,
     /// Places for those that are being decoded.
     pub(super) decoding: Arc<Semaphore>,
+    /// When the newest of them came.
+    pub(super) shown: Arc<Mutex<MediaTime>>,
 }
 
 /// Pictures of the wire that are decoded at one time; at two a second and a few milliseconds each, more means that somebody floods.
@@ -174,14 +176,10 @@ impl Worker {
         let Ok(place) = Arc::clone(&self.decoding).try_acquire_owned() else {
             return lost_frame(LossReason::DecoderBehind);
         };
-        let (frames, capture, mut lull) = (self.frames.clone(), self.clock.now(), self.engine.lull());
+        let (me, capture, mut lull) = (self.clone(), self.clock.now(), self.engine.lull());
         let decode = move || {
             match decode_image(&data, &PictureLimits::default()) {
-                Ok(frame) => {
-                    if let Pushed::Displaced(_) = frames.push(Picture::of(RgbFrame { capture, ..frame })) {
-                        lost_frame(LossReason::Superseded);
-                    }
-                }
+                Ok(frame) => me.show(RgbFrame { capture, ..frame }),
                 Err(e) => {
                     tracing::debug!(error = %e, "a picture of the wire cannot be decoded");
                     lost_frame(LossReason::Corrupt);
@@ -194,6 +192,18 @@ impl Worker {
             let _ = tokio::task::spawn_blocking(decode).await;
         };
         tokio::spawn(task);
+    }
+
+    /// Hands a picture on, unless a newer one was there first: those that waited together are decoded beside each other.
+    pub(super) fn show(&self, frame: RgbFrame) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if frame.capture < *shown {
+            return lost_frame(LossReason::Superseded);
+        }
+        *shown = frame.capture;
+        if let Pushed::Displaced(_) = self.frames.push(Picture::of(frame)) {
+            lost_frame(LossReason::Superseded);
+        }
     }
 
     async fn facts_of_image(&self, data: Bytes) -> Result<Arc<SceneFacts>, String> {
