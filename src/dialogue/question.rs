@@ -164,7 +164,12 @@ impl Words {
     /// `None` when there are none.
     fn of(text: &str) -> Option<Self> {
         let words = words(text);
-        (!words.is_empty()).then(|| Self { joined: format!(" {} ", words.join(" ")), words })
+        (!words.is_empty()).then(|| Self::joined(words))
+    }
+
+    /// These words, as [`words`] makes them.
+    pub(crate) fn joined(words: Vec<String>) -> Self {
+        Self { joined: format!(" {} ", words.join(" ")), words }
     }
 
     fn ask(&self) -> Ask {
@@ -279,9 +284,9 @@ mod tests {
             words in proptest::collection::vec("[ab]{1,2}|é", 0..8),
             phrase in proptest::collection::vec("[ab]{1,2}|é", 0..3),
         ) {
-            let (joined, phrase) = (format!(" {} ", words.join(" ")), phrase.join(" "));
+            let (all, phrase) = (Words::joined(words), phrase.join(" "));
+            let joined = &all.joined;
             let at = joined.find(&format!(" {phrase} "));
-            let all = Words { joined: joined.clone(), words: Vec::new() };
             prop_assert_eq!(all.any(&format!("no|{phrase}")), at.is_some());
             prop_assert_eq!(all.begins(&phrase), at == Some(0));
             prop_assert_eq!(all.before(&phrase), at.map(|at| joined[..=at].trim()));

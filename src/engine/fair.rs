@@ -100,8 +100,10 @@ impl Usage {
         self.gone.retain(|had| had.moved.is_some_and(|at| now.since(at) < RIGHT_BACK));
         self.gone.push(Had { moved: Some(now), ..left });
         if self.gone.len() > self.seats.len() {
-            let least = self.gone.iter().enumerate().min_by(|(_, a), (_, b)| a.of(now).total_cmp(&b.of(now)));
-            least.map(|(i, _)| i).into_iter().for_each(|i| drop(self.gone.swap_remove(i)));
+            let least = |a: &usize, b: &usize| self.gone[*a].of(now).total_cmp(&self.gone[*b].of(now));
+            if let Some(least) = (0..self.gone.len()).min_by(least) {
+                self.gone.remove(least);
+            }
         }
     }
 

@@ -254,25 +254,23 @@ impl Worker {
 
     fn step(&mut self) {
         let start = self.shared.clock.now();
-        let next = self.next(start);
-        self.shared.press.set(next.and_then(|task| self.pressing(task)));
-        if let Some(task) = next {
-            self.run_step(task, start);
+        let next = self.next(start).map(|task| (task, self.seat_of(task)));
+        self.shared.press.set(next.and_then(|((kind, _), seat)| seat.filter(|seat| self.is_waited_for(kind, *seat))));
+        if let Some((task, own)) = next {
+            self.run_step(task, own, start);
         }
     }
 
-    /// Whose work it is, if somebody waits for it: of an answer, for its first word.
-    fn pressing(&self, task: Task) -> Option<usize> {
-        let waits = |seat: &usize| match task.0 {
-            Kind::Answer => self.desk.as_ref().is_some_and(|desk| desk.is_silent(*seat)),
+    /// Whether somebody waits for what a seat's work of this kind does next: of an answer, for its first word.
+    fn is_waited_for(&self, kind: Kind, seat: usize) -> bool {
+        match kind {
+            Kind::Answer => self.desk.as_ref().is_some_and(|desk| desk.is_silent(seat)),
             kind => kind.is_urgent(),
-        };
-        self.seat_of(task).filter(waits)
+        }
     }
 
-    fn run_step(&mut self, task: Task, start: MediaTime) {
+    fn run_step(&mut self, task: Task, own: Option<usize>, start: MediaTime) {
         let (kind, id) = task;
-        let own = self.seat_of(task);
         let mut parts: Vec<Part> = own.map(|seat| (seat, 1)).into_iter().collect();
         match (kind, &mut self.desk) {
             (Kind::Speech | Kind::Partial, _) => self.ears.step(task, &mut self.scheduler, start),

@@ -38,11 +38,11 @@ pub(super) async fn upgrade(
         );
         HttpError::new(crate::base::ErrorClass::Invalid, "websocket_expected", text)
     })?;
-    let port = match query.call_id.clone() {
-        Some(call_id) => {
-            state.sessions.attach(&call_id, query.options(None, grant, Visitor { session: None, ..visitor })).await?
-        }
-        None => state.sessions.open_socket(query.options(None, grant, visitor)).await?,
+    let call_id = query.call_id.clone();
+    let options = query.options(None, grant, visitor);
+    let port = match call_id {
+        Some(call_id) => state.sessions.attach(&call_id, options).await?,
+        None => state.sessions.open_socket(options).await?,
     };
     let port = port.named_as_wanted(wants_older_names(&headers));
     let limit = state.config.max_message_bytes;

@@ -341,6 +341,7 @@ mod tests {
         };
         let (told_by_then, ()) = tokio::join!(told_by_then, first_word);
         assert!(told_by_then, "it goes on when the first word is there");
+        // And though no lull comes.
         press(Some(1));
         hearing.append(&sound, format, now).await;
     }

@@ -85,7 +85,7 @@ pub(super) fn tense(clause: &[String]) -> Tense {
 
 /// A present question may be about something that was shown: `where is the cup I showed you`. What is pointed at is here, though.
 fn relative(clause: &[String], verb: usize) -> Tense {
-    let q = Words { joined: format!(" {} ", clause.join(" ")), words: Vec::new() };
+    let q = Words::joined(clause.to_vec());
     let pointed = q.begins("is this|is that|are these|are those|is it|are they|what is this|what are these|who is this|can|could|do|does|will|would");
     let shown = q.any(
         "i showed|i had|i was|i held|you saw|we saw|i put|i have shown|you have seen|i just showed|i just held|i have put|you noticed|\

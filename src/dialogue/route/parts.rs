@@ -38,7 +38,7 @@ impl Parts {
         let (rest, again) = text::strip_lead(&rest);
         let clause = rest[kind::asking(rest)..].to_vec();
         let tense = if clause.is_empty() { Tense::Present } else { kind::tense(&clause) };
-        let q = Words { joined: format!(" {} ", clause.join(" ")), words: clause.clone() };
+        let q = Words::joined(clause.clone());
         let time = exact.or(vague).map(|f| f.time);
         Self { clause, q, time, anchor, anchor_read, hangs, remember: remember || again, tense }
     }
@@ -82,8 +82,7 @@ impl Parts {
 
     /// The route of a question that takes no memory.
     pub(super) fn present(&self, question: &str) -> Route {
-        let whole = text::tidy(question);
-        let whole = Words { joined: format!(" {} ", whole.join(" ")), words: whole };
+        let whole = Words::joined(text::tidy(question));
         let ask = analyse(question);
         let blind = match self.tense {
             // What is told takes no eyes, unless it points at something.

@@ -51,11 +51,12 @@ impl ChatMarks {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::ChatMarks;
     use crate::dialogue::{Message, Prompt, Role};
 
-    fn letters(text: &str) -> Vec<u32> {
+    /// A token for each.
+    pub(in crate::model::llm) fn letters(text: &str) -> Vec<u32> {
         text.chars().map(u32::from).collect()
     }
 

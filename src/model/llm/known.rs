@@ -73,10 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{BYTES, Known, LEAST_BYTES, MOST_BYTES};
-
-    fn letters(text: &str) -> Vec<u32> {
-        text.chars().map(u32::from).collect()
-    }
+    use crate::model::llm::chat::tests::letters;
 
     #[test]
     fn what_is_asked_for_again_is_not_encoded_again_while_it_is_asked_for_now_and_then() {
