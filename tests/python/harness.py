@@ -186,8 +186,18 @@ class Secure(Server):
 
 
 def holds(folder: pathlib.Path, words: str) -> list[str]:
-    """Files of an archive with these bytes in them."""
-    return [p.name for p in folder.rglob("*") if p.is_file() and words.encode() in p.read_bytes()]
+    """Files of an archive with these bytes in them.
+
+    The server may be removing files and folders meanwhile: what is gone holds nothing (`os.walk` passes by such folders,
+    `Path.rglob` fails at them).
+    """
+    found = []
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                if words.encode() in (pathlib.Path(parent) / name).read_bytes():
+                    found.append(name)
+    return found
 
 
 class Refused(AssertionError):
