@@ -39,13 +39,7 @@ impl Glance {
     /// is more: something new, or something gone.
     #[must_use]
     pub fn beyond(&self, other: &Self) -> Vec<f32> {
-        let (mut here, mut there) = (vec![0.0_f32; Thumb::PATCHES], vec![0.0_f32; Thumb::PATCHES]);
-        let outside = |v: f32, low: f32, high: f32| (v - high).max(low - v).max(0.0);
-        for (i, (a, b)) in self.thumb.cells().iter().zip(other.thumb.cells()).enumerate() {
-            let patch = i / Thumb::W / Thumb::PATCH * (Thumb::W / Thumb::PATCH) + i % Thumb::W / Thumb::PATCH;
-            here[patch] += outside(*a, other.low[i], other.high[i]);
-            there[patch] += outside(*b, self.low[i], self.high[i]);
-        }
+        let (here, there) = (outside(&self.thumb, other), outside(&other.thumb, self));
         let cells = length(Thumb::PATCH * Thumb::PATCH);
         here.into_iter().zip(there).map(|(a, b)| a.max(b) / cells).collect()
     }
@@ -65,16 +59,37 @@ impl Glance {
     }
 }
 
-/// Of each cell and those around it the one that `pick` takes: the least, or the greatest.
+/// By how much the cells of every patch lie outside what `other` has around them, added up.
+fn outside(thumb: &Thumb, other: &Glance) -> Vec<f32> {
+    let patches = thumb.cells().chunks_exact(Thumb::W * Thumb::PATCH);
+    let bounds = other.low.chunks_exact(Thumb::W * Thumb::PATCH).zip(other.high.chunks_exact(Thumb::W * Thumb::PATCH));
+    let mut sums = Vec::with_capacity(Thumb::PATCHES);
+    for (cells, (low, high)) in patches.zip(bounds) {
+        // Rows first, many cells at a time.
+        let mut line = [0.0_f32; Thumb::W];
+        let rows = low.chunks_exact(Thumb::W).zip(high.chunks_exact(Thumb::W));
+        for (cells, (low, high)) in cells.chunks_exact(Thumb::W).zip(rows) {
+            let bounds = low.iter().zip(high);
+            line.iter_mut()
+                .zip(cells.iter().zip(bounds))
+                .for_each(|(sum, (v, (low, high)))| *sum += (v - high).max(low - v).max(0.0));
+        }
+        sums.extend(line.chunks_exact(Thumb::PATCH).map(|cells| cells.iter().sum::<f32>()));
+    }
+    sums
+}
+
+/// Of each cell and those around it the one that `pick` takes: the least, or the greatest. Row by row, many cells at a time.
 fn around(cells: &[f32], pick: impl Fn(f32, f32) -> f32) -> Vec<f32> {
-    let (w, h) = (Thumb::W, Thumb::H);
-    let of_three = |cells: &[f32], i: usize, step: usize, at: usize, len: usize| {
-        let before = if at > 0 { cells[i - step] } else { cells[i] };
-        let after = if at + 1 < len { cells[i + step] } else { cells[i] };
-        pick(cells[i], pick(before, after))
-    };
-    let lines: Vec<f32> = (0..w * h).map(|i| of_three(cells, i, 1, i % w, w)).collect();
-    (0..w * h).map(|i| of_three(&lines, i, w, i / w, h)).collect()
+    let mut lines = cells.to_vec();
+    for (picked, row) in lines.chunks_exact_mut(Thumb::W).zip(cells.chunks_exact(Thumb::W)) {
+        picked[1..].iter_mut().zip(row).for_each(|(cell, before)| *cell = pick(*cell, *before));
+        picked.iter_mut().zip(&row[1..]).for_each(|(cell, after)| *cell = pick(*cell, *after));
+    }
+    let mut picked = lines.clone();
+    picked[Thumb::W..].iter_mut().zip(&lines).for_each(|(cell, above)| *cell = pick(*cell, *above));
+    picked.iter_mut().zip(&lines[Thumb::W..]).for_each(|(cell, below)| *cell = pick(*cell, *below));
+    picked
 }
 
 /// The displacement at which two profiles are most alike, in cells; parts of a cell by a parabola through the best and its neighbours.
@@ -132,6 +147,33 @@ mod tests {
         let hand = glance(&hand);
         assert!(hand.beyond(&still).iter().filter(|d| **d > 0.1).count() >= 2);
         assert_eq!(hand.beyond(&still), still.beyond(&hand), "come or gone is one difference");
+    }
+
+    #[test]
+    fn rows_at_a_time_come_to_what_cell_by_cell_does() {
+        let (a, b) = (glance(&scene(0.0, 0.0)), glance(&scene(37.0, -21.0)));
+        let around = |glance: &Glance, cell: usize| {
+            let (x, y) = (cell % Thumb::W, cell / Thumb::W);
+            let rows = y.saturating_sub(1)..=(y + 1).min(Thumb::H - 1);
+            let columns = x.saturating_sub(1)..=(x + 1).min(Thumb::W - 1);
+            let cells =
+                rows.flat_map(|y| columns.clone().map(move |x| y * Thumb::W + x)).map(|i| glance.thumb.cells()[i]);
+            cells.fold((f32::MAX, f32::MIN), |(low, high), v| (v.min(low), v.max(high)))
+        };
+        let mut sums = [(0.0_f32, 0.0_f32); Thumb::PATCHES];
+        for cell in 0..Thumb::W * Thumb::H {
+            let ((low, high), (v, w)) = (around(&b, cell), (a.thumb.cells()[cell], b.thumb.cells()[cell]));
+            assert_eq!((b.low[cell], b.high[cell]), (low, high), "cell {cell}");
+            let (other_low, other_high) = around(&a, cell);
+            let patch = cell / Thumb::W / Thumb::PATCH * (Thumb::W / Thumb::PATCH) + cell % Thumb::W / Thumb::PATCH;
+            sums[patch].0 += (v - high).max(low - v).max(0.0);
+            sums[patch].1 += (w - other_high).max(other_low - w).max(0.0);
+        }
+        let beyond = a.beyond(&b);
+        assert!(beyond.iter().any(|d| *d > 0.01), "something differs");
+        for (patch, (ours, (here, there))) in beyond.iter().zip(sums).enumerate() {
+            assert!((ours - here.max(there) / 16.0).abs() < 1e-6, "patch {patch}: {ours}");
+        }
     }
 
     #[test]

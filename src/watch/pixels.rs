@@ -85,7 +85,7 @@ impl Thumb {
     /// Averages the frame into cells.
     #[must_use]
     pub fn of(pixels: &Pixels<'_>) -> Self {
-        let of = |row: &[u8], x: usize| luma(&row[x * 3..x * 3 + 3]);
+        let of = |sums: &[u16], x: usize| luma([sums[x * 3], sums[x * 3 + 1], sums[x * 3 + 2]]);
         Self::averaged((pixels.width, pixels.height), (0.0, 65_280.0), |y| pixels.row(y), of)
     }
 
@@ -98,30 +98,30 @@ impl Thumb {
         let end = height.checked_sub(1)?.checked_mul(stride)?.checked_add(width)?;
         let fits = width > 0 && width <= stride && end <= plane.len() && white > black;
         let row = |y: usize| &plane[y * stride..][..width];
-        fits.then(|| Self::averaged(size, (black, white - black), row, |row, x| u32::from(row[x])))
+        fits.then(|| Self::averaged(size, (black, white - black), row, |sums, x| u32::from(sums[x])))
     }
 
-    /// The mean of what `at` finds in the rows of each cell, from `low` on, by `range`.
+    /// The mean of what `at` finds in each cell, from `low` on, by `range`. `at` is given the sums of a cell's rows, byte by byte, and a column: rows are added up
+    /// first, many bytes at a time, and only then columns are picked.
     fn averaged<'a>(
         (width, height): (usize, usize),
         (low, range): (f32, f32),
         row: impl Fn(usize) -> &'a [u8],
-        at: impl Fn(&[u8], usize) -> u32,
+        at: impl Fn(&[u16], usize) -> u32,
     ) -> Self {
-        let mut sums = vec![0_u32; Self::W * Self::H];
         let (columns, rows) = (ticks(width, Self::W), ticks(height, Self::H));
         let (across, down) = (columns.len() / Self::W, rows.len() / Self::H);
-        for (line, rows) in sums.chunks_exact_mut(Self::W).zip(rows.chunks_exact(down)) {
-            for &y in rows {
-                let row = row(y);
-                for (cell, columns) in line.iter_mut().zip(columns.chunks_exact(across)) {
-                    *cell += columns.iter().map(|x| at(row, *x)).sum::<u32>();
-                }
-            }
-        }
         #[expect(clippy::cast_precision_loss, reason = "at most 25 samples of at most 65,280")]
-        let mean = |sum: u32| sum as f32 / (across * down) as f32;
-        Self { cells: sums.into_iter().map(|sum| ((mean(sum) - low) / range).clamp(0.0, 1.0)).collect() }
+        let mean = |sum: u32| ((sum as f32 / (across * down) as f32 - low) / range).clamp(0.0, 1.0);
+        let (mut sums, mut cells) = (vec![0_u16; row(0).len()], Vec::with_capacity(Self::W * Self::H));
+        for rows in rows.chunks_exact(down) {
+            sums.fill(0);
+            for &y in rows {
+                sums.iter_mut().zip(row(y)).for_each(|(sum, byte)| *sum += u16::from(*byte));
+            }
+            cells.extend(columns.chunks_exact(across).map(|cell| mean(cell.iter().map(|x| at(&sums, *x)).sum())));
+        }
+        Self { cells }
     }
 
     /// All cells, row by row.
@@ -193,8 +193,8 @@ impl Thumb {
     }
 }
 
-/// Luma of one pixel in 1/256 steps (BT.601 weights), `0..=65_280`.
-fn luma(rgb: &[u8]) -> u32 {
+/// Luma in 1/256 steps (BT.601 weights): of one pixel `0..=65_280`, of sums of pixels their luma's sum.
+fn luma(rgb: [u16; 3]) -> u32 {
     u32::from(rgb[0]) * 77 + u32::from(rgb[1]) * 150 + u32::from(rgb[2]) * 29
 }
 
@@ -241,7 +241,7 @@ mod tests {
         let pixels = Pixels::of(&f).unwrap();
         let (stride, mut plane) = (324, vec![7_u8; 324 * 242]);
         for (i, rgb) in f.data.chunks_exact(3).enumerate() {
-            let y = 16.0 + super::luma(rgb) as f32 * 219.0 / 65_280.0;
+            let y = 16.0 + super::luma([rgb[0], rgb[1], rgb[2]].map(u16::from)) as f32 * 219.0 / 65_280.0;
             plane[i / 322 * stride + i % 322] = y.round() as u8;
         }
         let (of_colours, of_luma) =
