@@ -104,6 +104,14 @@ impl Pcm {
     pub const RATE_HZ: u32 = 16_000;
     /// Samples in one decoder buffer: 40 ms.
     pub const BUFFER_SAMPLES: usize = 640;
+    /// The most that is nothing to hear: what is left of a muted microphone's silence behind Opus, whose decoder rounds it up or down by a step of 16 bits.
+    pub const NOTHING: f32 = 1.0 / 32_768.0;
+
+    /// Whether there is nothing to hear.
+    #[must_use]
+    pub fn is_nothing(samples: &[f32]) -> bool {
+        samples.iter().all(|s| s.abs() <= Self::NOTHING)
+    }
 
     /// A sample as every stage may take it: what is no number is silence, what is too loud is cut at full scale.
     #[must_use]

@@ -4,11 +4,11 @@
 //! Packets of 20 ms are decoded two at a time, where the first would not fill a buffer: nothing comes out later, and the graph runs half as often. While nobody
 //! speaks, two buffers' worth are ([`AudioDecoder::be_patient`]): waking the graph and the listener costs more than the sound does.
 //! A sender that is asked to (`usedtx=1`) says that there will be silence, and then sends hardly anything (discontinuous transmission). What it leaves out
-//! is invented when something comes again, or, where somebody waits for it, as time goes on ([`AudioDecoder::fill`]).
+//! is invented when something comes again, or, where somebody waits for it, as time goes on ([`AudioDecoder::fill`]). What a muted microphone leaves out is nothing.
 //! Loses: `Corrupt` (a packet that breaks the format; its time is concealed), `AudioOverflow` (a defect of ours).
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use super::framer::Framer;
 use super::graph::{Graph, GraphName};
 use super::live::{Live, Polled, Recipe};
 use super::opus::{announces_silence, is_single, join, packet_duration};
-use super::timeline::{Before, MAX_UNSENT, Offsets, Timeline};
+use super::timeline::{Before, MAX_UNSENT, Mark, Offsets, Place, Timeline};
 use super::{DecodeConfig, DecodeError, init};
 
 /// What is decoded at once while nobody speaks.
@@ -73,6 +73,8 @@ struct Shared {
     out: Mutex<Out>,
     /// Samples that wait in the framer.
     level: AtomicUsize,
+    /// There was nothing to hear in what came out last: a microphone is muted.
+    muted: AtomicBool,
 }
 
 struct Out {
@@ -102,6 +104,7 @@ impl AudioDecoder {
             offsets: Mutex::default(),
             out: Mutex::new(Out { framer: Framer::of_packets(), sink: Box::new(sink) }),
             level: AtomicUsize::new(0),
+            muted: AtomicBool::new(false),
         });
         let on_sample = Arc::clone(&shared);
         let live = Live::start(Recipe {
@@ -149,9 +152,12 @@ impl AudioDecoder {
             self.silent = Some((unit.arrival + FILL + JITTER, unit.arrival + MAX_UNSENT));
         }
         let place = self.timeline.place(unit.capture, duration, before);
-        self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner).note(place.at, place.offset);
+        // Of nothing the decoder would make up nothing.
+        let missing = !place.conceal.is_zero();
+        let unsent = missing && before == Before::Silence && self.shared.muted.load(Ordering::Relaxed);
+        self.shared.note(&place, unsent);
         let packet = Packet { data: unit.data, at: place.at, duration };
-        if !place.conceal.is_zero() {
+        if missing && !unsent {
             let at = MediaTime::from_micros(place.at).saturating_sub(place.conceal);
             self.invent(at.as_micros(), place.conceal);
         }
@@ -193,7 +199,7 @@ impl AudioDecoder {
                 continue;
             }
             let Some(place) = self.timeline.fill(FILL, due) else { continue };
-            self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner).note(place.at, place.offset);
+            self.shared.note(&place, false);
             tracing::trace!(%due, "silence that was not sent");
             self.invent(place.at, place.conceal);
         }
@@ -268,17 +274,27 @@ impl Packet {
 }
 
 impl Shared {
+    fn note(&self, place: &Place, unsent: bool) {
+        let mark = Mark { at: place.at, offset: place.offset, unsent };
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner).note(mark);
+    }
+
     fn on_sample(&self, sample: &gst::Sample) -> Result<(), String> {
         let at = MediaTime::from_micros(frame::pts_ns(sample).ok_or("sound without a time")? / 1_000);
         let samples = frame::samples_f32(sample)?;
-        let offset = self.offsets.lock().unwrap_or_else(PoisonError::into_inner).of(at.as_micros());
+        let (offset, unsent) = self.offsets.lock().unwrap_or_else(PoisonError::into_inner).of(at.as_micros());
+        self.muted.store(Pcm::is_nothing(&samples), Ordering::Relaxed);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let Out { framer, sink } = &mut *out;
-        framer.push(&samples, at, &mut |pcm| {
+        let mut out = |pcm: Pcm| {
             self.counters.out();
             let start = MediaTime::from_micros(pcm.start.as_micros().saturating_add_signed(offset));
             sink(Pcm { start, ..pcm });
-        });
+        };
+        if unsent {
+            framer.silence(at, &mut out);
+        }
+        framer.push(&samples, at, &mut out);
         self.level.store(framer.level(), Ordering::Relaxed);
         Ok(())
     }

@@ -48,11 +48,16 @@ impl Framer {
             self.flush(out);
             return self.begin(samples, at, out);
         } else if hole > TOLERANCE {
-            let missing = hole.as_micros() * u128::from(Pcm::RATE_HZ) / 1_000_000;
-            let silence = vec![0.0; usize::try_from(missing).unwrap_or(0)];
-            self.append(&silence, out);
+            self.silence(at, out);
         }
         self.append(samples, out);
+    }
+
+    /// Fills up with silence to `until`, whatever is missing.
+    pub fn silence(&mut self, until: MediaTime, out: &mut dyn FnMut(Pcm)) {
+        let Some((anchor, passed)) = self.anchor else { return };
+        let missing = until.since(anchor + samples_time(passed)).as_micros() * u128::from(Pcm::RATE_HZ) / 1_000_000;
+        self.append(&vec![0.0; usize::try_from(missing).unwrap_or(0)], out);
     }
 
     /// The first samples, and those after a jump.

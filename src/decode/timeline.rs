@@ -86,32 +86,44 @@ impl Timeline {
 /// The offsets of the packets that are inside the decoder: sound comes out later than it went in, and gets the offset of its own packet.
 #[derive(Debug, Default)]
 pub(super) struct Offsets {
-    /// Stream time in microseconds and the offset from there on, in order.
-    ahead: VecDeque<(u64, i64)>,
+    ahead: VecDeque<Mark>,
     current: i64,
+}
+
+/// What a packet is known by when its sound comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Stream time in microseconds.
+    pub(super) at: u64,
+    /// From there on.
+    pub(super) offset: i64,
+    /// What is missing before it is nothing to hear, and need not be invented.
+    pub(super) unsent: bool,
 }
 
 /// More packets than the decoder's queue takes; a decoder that swallows packets does not make the list grow.
 const MOST_AHEAD: usize = 1_024;
 
 impl Offsets {
-    /// Notes the offset of the packet at stream time `at`.
-    pub(super) fn note(&mut self, at: u64, offset: i64) {
+    /// Notes the packet that goes in next.
+    pub(super) fn note(&mut self, mark: Mark) {
         if self.ahead.len() >= MOST_AHEAD
-            && let Some((_, oldest)) = self.ahead.pop_front()
+            && let Some(oldest) = self.ahead.pop_front()
         {
-            self.current = oldest;
+            self.current = oldest.offset;
         }
-        self.ahead.push_back((at, offset));
+        self.ahead.push_back(mark);
     }
 
-    /// The offset of the sound at stream time `at`. Times that are asked for never go back by more than a packet.
-    pub(super) fn of(&mut self, at: u64) -> i64 {
-        while let Some((_, offset)) = self.ahead.pop_front_if(|(from, _)| *from <= at) {
-            self.current = offset;
+    /// The offset of the sound at stream time `at`, and whether nothing was sent right before it. Times that are asked for never go back by more than a packet.
+    pub(super) fn of(&mut self, at: u64) -> (i64, bool) {
+        let mut unsent = false;
+        while let Some(mark) = self.ahead.pop_front_if(|mark| mark.at <= at) {
+            self.current = mark.offset;
+            unsent |= mark.unsent;
         }
         // Before the first packet, by the delay of a resampler, its own offset is the best there is.
-        self.current
+        (self.current, unsent)
     }
 }
 
@@ -127,7 +139,7 @@ fn micros(t: MediaTime) -> i64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{Before, MOST_AHEAD, MediaTime, Offsets, Timeline};
+    use super::{Before, MOST_AHEAD, Mark, MediaTime, Offsets, Timeline};
 
     const PACKET: Duration = Duration::from_millis(20);
 
@@ -187,12 +199,13 @@ mod tests {
     fn sound_gets_the_offset_of_its_own_packet_however_far_ahead_the_next_ones_are() {
         let mut offsets = Offsets::default();
         for i in 0..100 {
-            offsets.note(20_000 * i, i as i64);
+            offsets.note(Mark { at: 20_000 * i, offset: i as i64, unsent: i == 3 });
         }
-        assert_eq!((offsets.of(0), offsets.of(39_999), offsets.of(40_000)), (0, 1, 2));
-        assert_eq!(offsets.of(10_000_000), 99);
+        assert_eq!((offsets.of(0), offsets.of(39_999), offsets.of(40_000)), ((0, false), (1, false), (2, false)));
+        assert_eq!((offsets.of(60_000), offsets.of(60_000)), ((3, true), (3, false)), "told once");
+        assert_eq!(offsets.of(10_000_000), (99, false));
         for i in 0..5_000 {
-            offsets.note(20_000 * (100 + i), 7);
+            offsets.note(Mark { at: 20_000 * (100 + i), offset: 7, unsent: false });
         }
         assert!(offsets.ahead.len() <= MOST_AHEAD);
     }

@@ -10,12 +10,17 @@ const BEGIN: MediaTime = MediaTime::from_millis(5_000);
 
 /// A second of a tone, so many packets of silence, and another second.
 fn sent(silent: u32) -> Vec<AccessUnit> {
+    around("wave=silence", silent)
+}
+
+/// The same around something else.
+fn around(what: &str, packets: u32) -> Vec<AccessUnit> {
     let part = |what: &str, packets: u32| {
         let caps = "audio/x-raw,rate=48000,channels=1";
         format!("audiotestsrc num-buffers={packets} samplesperbuffer=960 {what} ! {caps} ! all. ")
     };
-    let (tone, nothing) = (part("freq=440 volume=0.5", 50), part("wave=silence", silent));
-    as_sent(&format!("{tone}{nothing}{tone}"), true)
+    let (tone, between) = (part("freq=440 volume=0.5", 50), part(what, packets));
+    as_sent(&format!("{tone}{between}{tone}"), true)
 }
 
 /// Packets of what these graphs play into `all.` one after the other, as a browser sends them; with `dtx`, as one that was asked for discontinuous
@@ -81,6 +86,17 @@ fn what_is_left_out_is_filled_in_whether_anybody_waits_for_it_or_not() {
         assert!(share(&sound[3_200..14_400], 440.0) > 0.99);
         assert_eq!(loudest(&sound[16 * 1_300..16 * 2_900]), 0.0, "{waits}: of nothing nothing is made");
         assert!(share(&sound[16 * 3_200..16 * 3_900], 440.0) > 0.99);
+    }
+}
+
+#[test]
+fn what_is_left_out_of_a_quiet_room_is_not_made_nothing() {
+    let units = around("wave=white-noise volume=0.003", 101);
+    assert!(units.len() < 180, "{} packets for four seconds", units.len());
+    let (all, _) = play(&units, false);
+    let sound: Vec<f32> = all.iter().flat_map(|p| p.samples.iter().copied()).collect();
+    for room in sound[16 * 1_300..16 * 2_900].chunks_exact(1_600) {
+        assert!(loudest(room) > 2.0 * Pcm::NOTHING, "{}", loudest(room));
     }
 }
 

@@ -4,6 +4,7 @@
 
 use earshot::Detector;
 
+use crate::base::Pcm;
 use crate::listen::SpeechProbability;
 
 /// Samples in one frame: 16 ms.
@@ -11,9 +12,6 @@ const FRAME_SAMPLES: usize = 256;
 
 /// So many frames of nothing at all, and the detector remembers next to nothing else (its state fades, by a thousandth of a probability that is left): four seconds.
 const SETTLED: u32 = 250;
-
-/// The most that is nothing: what is left of a muted microphone's silence behind Opus, whose decoder rounds it up or down by one step of 16 bits.
-const NOTHING: f32 = 1.0 / 32_768.0;
 
 /// One speaker's voice detector. It remembers some frames, so every stream needs its own. Of a microphone that is muted only the beginning is looked at.
 pub struct EarshotVad {
@@ -43,7 +41,7 @@ impl SpeechProbability for EarshotVad {
     }
 
     fn probability(&mut self, frame: &[f32]) -> f32 {
-        let empty = frame.iter().all(|s| s.abs() <= NOTHING);
+        let empty = Pcm::is_nothing(frame);
         if empty && self.empty >= SETTLED {
             return self.of_nothing;
         }

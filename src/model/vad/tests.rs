@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{EarshotVad, NOTHING};
+use super::EarshotVad;
 use crate::base::{MediaTime, Pcm};
 use crate::listen::{ListenConfig, ListenEvent, Listener, SpeechProbability};
 use crate::model::testing::{espeak, roughly_16_khz};
@@ -30,7 +30,7 @@ fn share_voiced(sound: &[f32]) -> f32 {
 fn what_follows_a_muted_microphone_is_judged_as_if_all_of_it_had_been_heard() {
     let (mut ours, mut all) = (EarshotVad::new(), EarshotVad::new());
     let mut judge = |frame: &[f32]| (ours.probability(frame), all.detector.predict_f32(frame).clamp(0.0, 1.0));
-    for (seconds, step) in [(1, 0.0), (7, 0.0), (1, NOTHING), (9, NOTHING)] {
+    for (seconds, step) in [(1, 0.0), (7, 0.0), (1, Pcm::NOTHING), (9, Pcm::NOTHING)] {
         let muted = noise(16_128 * seconds, 1.5).into_iter().map(|v| v.clamp(-1.0, 1.0).round() * step).collect();
         let sound = [noise(8_192, 0.1), muted, noise(8_192, 0.02)].concat();
         // Steps up and down are noise, of which a detector thinks a little more or less from frame to frame.
