@@ -292,7 +292,7 @@ impl Shared {
             sink(Pcm { start, ..pcm });
         };
         if unsent {
-            framer.silence(at, &mut out);
+            framer.silence(at, 2 * MAX_UNSENT, &mut out);
         }
         framer.push(&samples, at, &mut out);
         self.level.store(framer.level(), Ordering::Relaxed);

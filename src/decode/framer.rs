@@ -48,16 +48,19 @@ impl Framer {
             self.flush(out);
             return self.begin(samples, at, out);
         } else if hole > TOLERANCE {
-            self.silence(at, out);
+            self.silence(at, MAX_SILENCE, out);
         }
         self.append(samples, out);
     }
 
-    /// Fills up with silence to `until`, whatever is missing.
-    pub fn silence(&mut self, until: MediaTime, out: &mut dyn FnMut(Pcm)) {
+    /// Fills up with silence to `until`, where no more than `most` is missing.
+    pub fn silence(&mut self, until: MediaTime, most: Duration, out: &mut dyn FnMut(Pcm)) {
         let Some((anchor, passed)) = self.anchor else { return };
-        let missing = until.since(anchor + samples_time(passed)).as_micros() * u128::from(Pcm::RATE_HZ) / 1_000_000;
-        self.append(&vec![0.0; usize::try_from(missing).unwrap_or(0)], out);
+        let hole = until.since(anchor + samples_time(passed));
+        if hole <= most {
+            let missing = hole.as_micros() * u128::from(Pcm::RATE_HZ) / 1_000_000;
+            self.append(&vec![0.0; usize::try_from(missing).unwrap_or(0)], out);
+        }
     }
 
     /// The first samples, and those after a jump.
@@ -103,7 +106,7 @@ const fn samples_time(n: u64) -> Duration {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Framer, MediaTime, Pcm};
+    use super::{Duration, Framer, MediaTime, Pcm};
 
     fn run(chunks: &[(usize, u64)]) -> Vec<Pcm> {
         let (mut framer, mut all) = (Framer::default(), Vec::new());
@@ -128,6 +131,23 @@ mod tests {
         let out = run(&[(320, 1000), (640, 2000)]);
         assert_eq!(out.iter().map(|p| p.start.as_millis()).collect::<Vec<_>>(), [1000, 2000]);
         assert!(out[0].samples[320..].iter().all(|s| *s == 0.0));
+    }
+
+    #[test]
+    fn silence_that_is_known_to_be_one_is_filled_in_and_no_more_of_it_than_is_said() {
+        let (mut framer, mut all) = (Framer::of_packets(), Vec::new());
+        let second = Duration::from_secs(1);
+        framer.silence(MediaTime::from_millis(500), second, &mut |p| all.push(p));
+        for at in [1_000, 1_480, 3_000] {
+            let at = MediaTime::from_millis(at);
+            framer.silence(at, second, &mut |p| all.push(p));
+            framer.push(&[0.5; 640], at, &mut |p| all.push(p));
+        }
+        let starts: Vec<u64> = all.iter().map(|p| p.start.as_millis()).collect();
+        let expected: Vec<u64> = (1_000..1_520).step_by(40).chain([3_000]).collect();
+        assert_eq!(starts, expected, "nothing before the first sound, and a jump where too much is missing");
+        let loud = all.iter().filter(|p| p.samples.iter().all(|s| *s == 0.5)).count();
+        assert_eq!((loud, all.iter().filter(|p| Pcm::is_nothing(&p.samples)).count()), (3, 11));
     }
 
     #[test]
