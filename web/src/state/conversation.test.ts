@@ -45,7 +45,7 @@ describe("Conversation", () => {
     const c = run(...answered("r1", "A red", " mug."), { type: "response.latency", response_id: "r1", total_ms: 640, budget_ms: 1000 });
     expect(c.active?.id).toBe("r1");
     apply(c, { type: "response.done", response: { id: "r1", status: "completed" } });
-    expect(c.turns).toMatchObject([{ text: "A red mug.", state: "done", totalMs: 640 }]);
+    expect(c.turns).toMatchObject([{ text: "A red mug.", state: "done", firstWordsMs: 640 }]);
     expect(c.active).toBeNull();
   });
 

@@ -21,7 +21,7 @@ export interface AnswerTurn {
   /** Why it did not end by itself. */
   note: string | null;
   /** From the end of the question to the first words. */
-  totalMs: number | null;
+  firstWordsMs: number | null;
   /** What it stands on. */
   citations: readonly Citation[];
   /** It was not asked for: this was looked out for, and came. */
@@ -193,7 +193,7 @@ export class Conversation {
   private response(id: string): AnswerTurn {
     const known = this.list.find((t): t is AnswerTurn => t.kind === "answer" && t.id === id);
     if (known) return known;
-    const turn: AnswerTurn = { kind: "answer", id, text: "", state: "thinking", note: null, totalMs: null, citations: [], watch: null };
+    const turn: AnswerTurn = { kind: "answer", id, text: "", state: "thinking", note: null, firstWordsMs: null, citations: [], watch: null };
     this.add(turn);
     return turn;
   }
@@ -233,7 +233,7 @@ export class Conversation {
       event.response_id === undefined
         ? this.list.findLast((t): t is AnswerTurn => t.kind === "answer")
         : this.list.find((t): t is AnswerTurn => t.kind === "answer" && t.id === event.response_id);
-    if (turn) turn.totalMs = event.first_words_ms ?? event.total_ms;
+    if (turn) turn.firstWordsMs = event.first_words_ms ?? event.total_ms;
     return turn !== undefined;
   }
 

@@ -29,7 +29,7 @@ function makeTurn(turn: Turn): HTMLElement {
 }
 
 function answerAside(turn: AnswerTurn): string {
-  const time = turn.totalMs === null ? "" : `first word after ${formatMs(turn.totalMs)}`;
+  const time = turn.firstWordsMs === null ? "" : `first word after ${formatMs(turn.firstWordsMs)}`;
   const note = turn.note === null ? "" : turn.state === "cancelled" ? `Stopped: ${turn.note}` : turn.note;
   return [note.replace("Stopped: stopped", "Stopped"), time].filter((t) => t !== "").join(" · ");
 }
