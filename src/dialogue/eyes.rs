@@ -31,6 +31,8 @@ const MOST: &str = "largest|biggest|smallest|tallest|highest|longest|shortest|fa
 const COLOUR: &str = "what colour|what color|which colour|which color|what colours|what colors";
 const DEFINES: &str = "the difference between|the opposite of|the plural of|the past tense of|the meaning of|the currency of|the capital of|the language of|\
      the population of|the speed of|the boiling point|the freezing point|the name of a|the name of an|percent of|the square root";
+/// What comes of things put together, whoever does it.
+const MIXED: &str = "do you get|do we get|do i get|you mix|we mix|i mix|from mixing|by mixing";
 const MAKERS: &str = "who invented|who wrote|who painted|who discovered|who composed|who founded|who built|who was the first|when is|when does|when do|\
      how long is|how far away";
 
@@ -42,6 +44,7 @@ pub(crate) fn is_of_the_world(q: &Words, ask: &Ask) -> bool {
     q.begins(ADVICE)
         || q.begins(MAKERS)
         || q.any(DEFINES)
+        || q.any(MIXED)
         || is_told_of_any(q)
         || is_of_a_kind(q)
         || (q.any(MOST) && q.begins("what is the|which country|which animal|who is the")
@@ -117,7 +120,7 @@ fn is_of_a_kind(q: &Words) -> bool {
     }
     let words: Vec<&str> = q.words.iter().map(String::as_str).collect();
     let Some(at) = words.iter().take(5).position(|w| ["do", "does", "can", "is", "are"].contains(w)) else {
-        return (q.begins("which") && q.any("has|have|contains|contain")) || q.begins("what happens");
+        return (q.begins("which") && q.any("has|have|contains|contain|make|makes")) || q.begins("what happens");
     };
     let rest = &words[at + 1..];
     let Some(&first) = rest.first() else { return false };
