@@ -19,7 +19,7 @@ use crate::base::{AccessUnit, Clock, Codec, LossReason, MediaTime, Pcm};
 
 use super::counters::{Counters, DecodeStats};
 use super::frame;
-use super::framer::Framer;
+use super::framer::{Framer, MAX_SILENCE};
 use super::graph::{Graph, GraphName};
 use super::live::{Live, Polled, Recipe};
 use super::opus::{announces_silence, is_single, join, packet_duration};
@@ -286,15 +286,12 @@ impl Shared {
         self.muted.store(Pcm::is_nothing(&samples), Ordering::Relaxed);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let Out { framer, sink } = &mut *out;
-        let mut out = |pcm: Pcm| {
+        let most = if unsent { 2 * MAX_UNSENT } else { MAX_SILENCE };
+        framer.push_after(most, &samples, at, &mut |pcm| {
             self.counters.out();
             let start = MediaTime::from_micros(pcm.start.as_micros().saturating_add_signed(offset));
             sink(Pcm { start, ..pcm });
-        };
-        if unsent {
-            framer.silence(at, 2 * MAX_UNSENT, &mut out);
-        }
-        framer.push(&samples, at, &mut out);
+        });
         self.level.store(framer.level(), Ordering::Relaxed);
         Ok(())
     }

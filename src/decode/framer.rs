@@ -1,6 +1,6 @@
 //! Sound of any chunk size → 40 ms buffers with continuous start times.
 //!
-//! Pure: samples and times in, [`Pcm`] out. Loses nothing: a hole of up to [`MAX_SILENCE`] is filled with silence, a longer one ends the
+//! Pure: samples and times in, [`Pcm`] out. Loses nothing: a hole of up to [`MAX_SILENCE`], or as much as is known to be silence, is filled with it, a longer one ends the
 //! buffer begun (padded with silence) and the times jump.
 
 use std::time::Duration;
@@ -41,26 +41,23 @@ impl Framer {
     /// Takes samples at 16 kHz, the first of them captured at `at`, and gives every buffer that is now full to `out`.
     /// Samples that overlap what is already there are appended: sound is never dropped.
     pub fn push(&mut self, samples: &[f32], at: MediaTime, out: &mut dyn FnMut(Pcm)) {
+        self.push_after(MAX_SILENCE, samples, at, out);
+    }
+
+    /// The same of samples before which a hole of up to `most` is filled with silence.
+    pub fn push_after(&mut self, most: Duration, samples: &[f32], at: MediaTime, out: &mut dyn FnMut(Pcm)) {
         let Some((anchor, passed)) = self.anchor else { return self.begin(samples, at, out) };
         let expected = anchor + samples_time(passed);
         let hole = at.since(expected);
-        if hole > MAX_SILENCE {
+        if hole > most {
             self.flush(out);
             return self.begin(samples, at, out);
         } else if hole > TOLERANCE {
-            self.silence(at, MAX_SILENCE, out);
+            let missing = hole.as_micros() * u128::from(Pcm::RATE_HZ) / 1_000_000;
+            let silence = vec![0.0; usize::try_from(missing).unwrap_or(0)];
+            self.append(&silence, out);
         }
         self.append(samples, out);
-    }
-
-    /// Fills up with silence to `until`, where no more than `most` is missing.
-    pub fn silence(&mut self, until: MediaTime, most: Duration, out: &mut dyn FnMut(Pcm)) {
-        let Some((anchor, passed)) = self.anchor else { return };
-        let hole = until.since(anchor + samples_time(passed));
-        if hole <= most {
-            let missing = hole.as_micros() * u128::from(Pcm::RATE_HZ) / 1_000_000;
-            self.append(&vec![0.0; usize::try_from(missing).unwrap_or(0)], out);
-        }
     }
 
     /// The first samples, and those after a jump.
@@ -136,12 +133,9 @@ mod tests {
     #[test]
     fn silence_that_is_known_to_be_one_is_filled_in_and_no_more_of_it_than_is_said() {
         let (mut framer, mut all) = (Framer::of_packets(), Vec::new());
-        let second = Duration::from_secs(1);
-        framer.silence(MediaTime::from_millis(500), second, &mut |p| all.push(p));
         for at in [1_000, 1_480, 3_000] {
             let at = MediaTime::from_millis(at);
-            framer.silence(at, second, &mut |p| all.push(p));
-            framer.push(&[0.5; 640], at, &mut |p| all.push(p));
+            framer.push_after(Duration::from_secs(1), &[0.5; 640], at, &mut |p| all.push(p));
         }
         let starts: Vec<u64> = all.iter().map(|p| p.start.as_millis()).collect();
         let expected: Vec<u64> = (1_000..1_520).step_by(40).chain([3_000]).collect();
