@@ -2,7 +2,7 @@
 //!
 //! `SIGHTLINE_MODELS=models cargo bench --bench engine [-- MODEL [DEVICE]]` prints prefill and decode in tokens per second and the memory the weights take; then,
 //! the tokens per second of several answers in one step and one after the other; what guessed tokens cost in a step; through the engine, the time to the first token of a question after warmed facts. `-- MODEL.gguf PROMPT NEW [DEVICE]` prints one JSON line with the tokens per
-//! second of a prompt of so many tokens and of as many new ones: what `make bench-peers` compares.
+//! second of a prompt of so many tokens and of as many new ones: what `make bench-peers` compares; with `--sixteen` of the same weights in f16.
 
 #![allow(
     clippy::expect_used,
@@ -205,8 +205,7 @@ fn beside_each_other(path: &Path, device: DeviceChoice) {
 }
 
 /// The tokens that `benches/peers/llama_cpp_speed.py` takes too.
-fn peer(path: &Path, prompt: usize, new: usize, device: DeviceChoice) {
-    let mut llm = Llm::load(path, device).expect("loads");
+fn peer(mut llm: Llm, prompt: usize, new: usize) {
     llm.open(0, prompt + new + 64).expect("opens");
     let tokens = any_tokens(prompt);
     llm.forward(0, &tokens[..32.min(prompt)], true).expect("runs");
@@ -228,7 +227,10 @@ fn main() {
     let device = named.unwrap_or_default();
     if let [path, prompt, new] = words.as_slice() {
         let count = |word: &String| word.parse().expect("a count of tokens");
-        return peer(Path::new(path), count(prompt), count(new), device);
+        let path = Path::new(path);
+        let sixteen = std::env::args().any(|a| a == "--sixteen");
+        let llm = if sixteen { Llm::load_sixteen(path) } else { Llm::load(path, device) };
+        return peer(llm.expect("loads"), count(prompt), count(new));
     }
     let name = words.first().map_or("qwen2.5-coder-0.5b-instruct", String::as_str);
     let dir = std::env::var("SIGHTLINE_MODELS").map_or_else(|_| PathBuf::from("models"), PathBuf::from);

@@ -27,29 +27,37 @@ fn fastest(mut run: impl FnMut()) -> f64 {
     times.fold(f64::MAX, f64::min)
 }
 
-fn products(p: &mut Product<'_>, (bits, offsets): (Bits, bool)) {
+/// `format`: bits, and whether there are offsets; `None`: f16.
+fn products(p: &mut Product<'_>, format: Option<(Bits, bool)>) {
     let block = |row: usize, n: usize| Block {
         codes: [((row * 7 + n) % 15) as u8; 32],
         scale: f16::from_f32(0.01),
         offset: f16::from_f32(0.1),
     };
-    let matrices: Vec<Packed> =
-        (0..MATRICES).map(|_| Packed::new((ROWS, COLUMNS), bits, offsets, block).expect("is even")).collect();
+    let matrix = || match format {
+        Some((bits, offsets)) => Packed::new((ROWS, COLUMNS), bits, offsets, block),
+        None => Packed::sixteen((ROWS, COLUMNS), &vec![0.01; ROWS * COLUMNS]),
+    };
+    let matrices: Vec<Packed> = (0..MATRICES).map(|_| matrix().expect("is even")).collect();
+    let name = match format {
+        Some((bits, true)) => format!("{bits:?} with offsets"),
+        Some((bits, false)) => format!("{bits:?}"),
+        None => "f16".to_owned(),
+    };
     let size: usize = matrices.iter().map(Packed::size).sum();
     for tokens in [1, 8, 32] {
         if p.level == Level::scalar() && tokens > 1 {
             continue;
         }
         let x: Vec<f32> = (0..tokens * COLUMNS).map(|i| (i % 13) as f32 - 6.0).collect();
-        let mut inputs = Activations::default();
+        let mut inputs = if format.is_none() { Activations::whole() } else { Activations::default() };
         inputs.round(p, &x, COLUMNS);
         let mut out = vec![0.0; tokens * ROWS];
         let took = fastest(|| matrices.iter().for_each(|m| multiply(p, &[(m, None)], &inputs, &mut out)));
         let products = (ROWS * COLUMNS * MATRICES * tokens) as f64;
         println!(
-            "| {} | {bits:?}{} | {tokens} | {:.1} | {:.1} |",
+            "| {} | {name} | {tokens} | {:.1} | {:.1} |",
             p.level.name(),
-            if offsets { " with offsets" } else { "" },
             products / took / 1e9,
             size as f64 / took / 1e9
         );
@@ -78,8 +86,9 @@ fn main() {
     for level in Level::all() {
         let mut p = Product { level, team: &mut team };
         for format in [(Bits::Four, true), (Bits::Five, false), (Bits::Eight, false)] {
-            products(&mut p, format);
+            products(&mut p, Some(format));
         }
+        products(&mut p, None);
     }
     for level in Level::all() {
         attention(&mut Product { level, team: &mut team });

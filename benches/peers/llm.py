@@ -3,7 +3,7 @@
 
 A prompt in one piece, then tokens one by one, each time in a fresh process; llama.cpp through llama-cpp-python's C interface, compiled for this machine. Prints
 tokens per second, median (least to most), and our median by theirs; then the milliseconds of both together, and by how much less that is with ours. `--unquantized MODEL.gguf` sets beside it, in the same turns, what quantizing began with: those weights
-in 16 bits, in llama.cpp. They are dequantized from the file, so only their speed says something.
+in 16 bits, in ours and in llama.cpp. They are dequantized from the file, so only their speed says something.
 """
 from __future__ import annotations
 
@@ -63,22 +63,26 @@ def less(ours: list[float], theirs: list[float]) -> str:
 
 def compare(options: argparse.Namespace, binary: str, model: str, threads: int, unquantized: str | None) -> set[str]:
     """Prints the rows of one model; the versions that ran."""
-    ours, theirs, whole = [], [], []
+    ours, theirs, own_whole, whole = [], [], [], []
     count = [str(options.prompt), str(options.new)]
     for _ in range(options.rounds):
-        ours.append(last_line([binary, model, *count], RAYON_NUM_THREADS=str(threads), CANDLE_NUM_THREADS="1"))
+        own = dict(RAYON_NUM_THREADS=str(threads), CANDLE_NUM_THREADS="1")
+        ours.append(last_line([binary, model, *count], **own))
         theirs.append(last_line([sys.executable, str(THEIRS), model, str(threads), *count]))
         if unquantized:
+            own_whole.append(last_line([binary, "--sixteen", unquantized, *count], **own))
             whole.append(last_line([sys.executable, str(THEIRS), unquantized, str(threads), *count]))
     for what, of, beside in [
         ("prefill", lambda r: r["prefill"], ratio),
         ("decode", lambda r: r["decode"], ratio),
         ("both, ms", lambda r: 1e3 * (options.prompt / r["prefill"] + options.new / r["decode"]), less),
     ]:
-        a, b, c = ([of(r) for r in runs] for runs in (ours, theirs, whole))
-        cells = [cell(a), cell(b), beside(a, b)]
-        if c:
-            cells += [cell(c), beside(a, c)]
+        a = [of(r) for r in ours]
+        cells = [cell(a)]
+        for runs in (theirs, own_whole, whole):
+            if runs:
+                b = [of(r) for r in runs]
+                cells += [cell(b), beside(a, b)]
         print(f"| {pathlib.Path(model).parent.name} | {threads} | {what} | {' | '.join(cells)} |", flush=True)
     return {f"sightline's kernels: {ours[-1]['level']}", f"{theirs[-1]['version']}, {theirs[-1]['built_for']}"}
 
@@ -103,7 +107,7 @@ def main() -> None:
         if options.unquantized:
             unquantized = str(pathlib.Path(folder, "f16.gguf"))
             subprocess.run([sys.executable, "-c", TO_F16, options.unquantized, unquantized], check=True, capture_output=True)
-            columns += ["llama.cpp, 16 bits", "ours by that"]
+            columns += ["sightline, 16 bits", "by that", "llama.cpp, 16 bits", "by that"]
         print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
         versions = set()
         for model in options.models:

@@ -10,11 +10,11 @@ use clap::Args;
 
 use super::Failure;
 use super::progress::{for_stderr, human};
-use crate::app::SystemClock;
+use crate::app::{SystemClock, memory_left};
 use crate::base::ErrorClass;
 use crate::config::Config;
 use crate::model::llm::LlmError;
-use crate::model::llm::compress::{Format, Report, Wanted, compress};
+use crate::model::llm::compress::{Format, Report, Tried, Wanted, compress};
 use crate::weights::{Digest, Manifest, Role, Store, WeightsError, entry};
 
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ pub(super) struct Compress {
     /// Leave out all but so many tokens of the vocabulary, the commonest, and those that the text uses: words without a token are spelt with shorter ones
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1_024..))]
     keep_tokens: Option<u32>,
-    /// Ask both this many questions about facts in the prompt, of which chance answers a quarter
+    /// Ask them this many questions about facts in the prompt, of which chance answers a quarter
     #[arg(long, default_value_t = 240, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     questions: u16,
 }
@@ -90,6 +90,7 @@ pub(super) fn run(config: &Config, manifest: &Manifest, store: &Store, args: &Co
         heads: args.drop_heads,
         tokens: args.keep_tokens.map(|n| n as usize),
         questions: args.questions.into(),
+        memory: memory_left().unwrap_or(u64::MAX),
     };
     if wanted.cuts_what_is_kept() {
         let cut = "--drop-channels and --drop-heads cut matrices, which are rounded anew then";
@@ -155,21 +156,38 @@ fn about(args: &Compress) -> String {
 
 fn table(args: &Compress, r: &Report) -> String {
     let (from, to) = (args.name.as_str(), args.to.as_str());
-    let mut out = format!("{:<26} {:>14} {:>14} {:>8}\n", "", short(from), short(to), "ratio");
-    let mut row = |what: &str, before: f64, after: f64, text: &dyn Fn(f64) -> String| {
-        let _ = writeln!(out, "{what:<26} {:>14} {:>14} {:>8.3}", text(before), text(after), after / before);
+    let mut out = format!(
+        "{:<26} {:>14} {:>14} {:>14} {:>8} {:>11}\n",
+        "",
+        "in 16 bits",
+        short(from),
+        short(to),
+        "ratio",
+        "by 16 bits"
+    );
+    let mut row = |what: &str, sixteen: Option<f64>, [before, after]: [f64; 2], text: &dyn Fn(f64) -> String| {
+        let by = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), |of| format!("{:.3}", after / of));
+        let (first, last) = (sixteen.map_or_else(|| "-".to_owned(), text), by(sixteen));
+        let (before_text, after_text, ratio) = (text(before), text(after), by(Some(before)));
+        let _ = writeln!(out, "{what:<26} {first:>14} {before_text:>14} {after_text:>14} {ratio:>8} {last:>11}");
     };
+    let (sixteen, both) = (r.sixteen.1, [r.before, r.after]);
     #[expect(clippy::cast_precision_loss, reason = "for a ratio")]
-    let (before, after) = (r.before.bytes as f64, r.after.bytes as f64);
+    let size = |bytes: u64| bytes as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a count of bytes")]
-    let bytes = |n: f64| human(n as u64);
-    row("size", before, after, &bytes);
-    row("perplexity, held out", r.before.perplexity, r.after.perplexity, &|x| format!("{x:.3}"));
+    row("size", Some(size(r.sixteen.0)), both.map(|m| size(m.bytes)), &|n| human(n as u64));
+    // The same weights: they are judged in floats.
+    row("perplexity, held out", Some(r.before.perplexity), both.map(|m| m.perplexity), &|x| format!("{x:.3}"));
     #[expect(clippy::cast_precision_loss, reason = "a share of some hundred questions")]
-    let percent = |right: usize| 100.0 * right as f64 / f64::from(args.questions);
-    row("facts read right", percent(r.before.right), percent(r.after.right), &|x| format!("{x:.1} %"));
-    row("prompt, tokens a second", r.before.prefill, r.after.prefill, &|x| format!("{x:.0}"));
-    row("answer, tokens a second", r.before.decode, r.after.decode, &|x| format!("{x:.1}"));
+    let percent = |tried: Tried| 100.0 * tried.right as f64 / f64::from(args.questions);
+    let mut tried = |what: &str, of: &dyn Fn(Tried) -> f64, text: &dyn Fn(f64) -> String| {
+        row(what, sixteen.map(of), both.map(|m| of(m.tried)), text);
+    };
+    tried("facts read right", &percent, &|x| format!("{x:.1} %"));
+    tried("prompt, tokens a second", &|t| t.speed.prefill, &|x| format!("{x:.0}"));
+    tried("answer, tokens a second", &|t| t.speed.decode, &|x| format!("{x:.1}"));
+    tried("question and short answer", &|t| t.speed.answer_ms, &|x| format!("{x:.0} ms"));
+    out += &faster(r);
     let _ = writeln!(out, "same next word at {:.1} % of {} held-out tokens", 100.0 * r.agreement, r.judged);
     if !r.dropped.is_empty() {
         let _ = writeln!(out, "layers left out: {:?}", r.dropped);
@@ -190,6 +208,23 @@ fn table(args: &Compress, r: &Report) -> String {
     }
     let _ = writeln!(out, "use it with `--set models.llm={to}`");
     out
+}
+
+/// In words what matters most.
+fn faster(r: &Report) -> String {
+    let new = r.after.tried.speed.answer_ms;
+    let less = |than: f64| format!("{:.1} %", 100.0 * (1.0 - new / than));
+    let before = less(r.before.tried.speed.answer_ms);
+    let what = "a question of 32 tokens and 16 of its answer take";
+    match r.sixteen.1 {
+        Some(sixteen) => {
+            format!("{what} {} less time than in 16 bits, {before} less than before\n", less(sixteen.speed.answer_ms))
+        }
+        None => format!(
+            "{what} {before} less time than before; in 16 bits it was not run: that needs {} of memory\n",
+            human(r.needed)
+        ),
+    }
 }
 
 /// The last characters, which tell names apart.

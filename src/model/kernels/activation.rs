@@ -25,6 +25,9 @@ pub struct Activations {
     scales: Vec<f32>,
     /// Minus the sum of a block's codes.
     less: Vec<i32>,
+    /// The values as they are, where they are kept.
+    whole: Vec<f32>,
+    keeps: bool,
 }
 
 /// Some consecutive tokens, as a kernel takes them.
@@ -36,9 +39,17 @@ pub(super) struct Rows<'a> {
     pub scales: &'a [f32],
     /// `[tokens, blocks]`.
     pub less: &'a [i32],
+    /// `[tokens, columns]` as they are; empty where they are not kept.
+    pub whole: &'a [f32],
 }
 
 impl Activations {
+    /// Keeps the values as they are, too: matrices of f16 ([`Packed::sixteen`](super::Packed::sixteen)) are multiplied with those.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self { keeps: true, ..Self::default() }
+    }
+
     /// Makes room for `tokens` of `columns` values, and of zeros up to a multiple of 32.
     pub(super) fn prepare(&mut self, tokens: usize, columns: usize) {
         (self.tokens, self.columns) = (tokens, columns.next_multiple_of(BLOCK));
@@ -46,6 +57,7 @@ impl Activations {
         self.codes.resize(blocks * BLOCK, 0);
         self.scales.resize(blocks, 0.0);
         self.less.resize(blocks, 0);
+        self.whole.resize(if self.keeps { blocks * BLOCK } else { 0 }, 0.0);
     }
 
     /// Rounds `x`, `[tokens, columns]`.
@@ -55,6 +67,9 @@ impl Activations {
             return self.fill(p, (tokens, columns), |t, token| token.copy_from_slice(&x[t * columns..][..columns]));
         }
         self.prepare(tokens, columns);
+        if self.keeps {
+            self.whole.copy_from_slice(&x[..tokens * columns]);
+        }
         let level = p.level;
         self.each(p, |t, codes, scales, less| round(level, &x[t * columns..][..columns], codes, scales, less));
     }
@@ -91,15 +106,21 @@ impl Activations {
         work: impl Fn(usize, &mut [f32]) + Sync,
     ) {
         self.prepare(tokens, columns);
-        let level = p.level;
+        let (level, mut whole) = (p.level, std::mem::take(&mut self.whole));
+        let kept = (!whole.is_empty()).then(|| Pieces::new(&mut whole, self.columns));
         self.each(p, |t, codes, scales, less| {
             TOKEN.with_borrow_mut(|token| {
                 token.clear();
                 token.resize(codes.len(), 0.0);
                 work(t, &mut token[..columns]);
                 round(level, token, codes, scales, less);
+                if let Some(kept) = &kept {
+                    // SAFETY: each token is one part of the job.
+                    unsafe { kept.get(t) }.copy_from_slice(token);
+                }
             });
         });
+        self.whole = whole;
     }
 
     /// Adds `more` to `x` (both `[tokens, weight.len()]`), where there is any, and rounds what RMSNorm makes of it.
@@ -153,6 +174,7 @@ impl Activations {
             codes: &self.codes[from * self.columns..][..tokens * self.columns],
             scales: &self.scales[from * blocks..][..tokens * blocks],
             less: &self.less[from * blocks..][..tokens * blocks],
+            whole: if self.keeps { &self.whole[from * self.columns..][..tokens * self.columns] } else { &[] },
         }
     }
 }

@@ -10,6 +10,7 @@ use half::f16;
 
 use super::level::{Kind, Level, by_level};
 use super::product::Product;
+use super::sixteen::widen_all;
 use super::team::Pieces;
 use super::vector::{exp, madd};
 
@@ -288,38 +289,13 @@ fn narrow<const FMA: bool>(x: &[f32; LANES / 2]) -> [u16; LANES / 2] {
     #[cfg(target_arch = "x86_64")]
     if FMA {
         use std::arch::x86_64::{__m128i, _MM_FROUND_TO_NEAREST_INT, _mm256_cvtps_ph, _mm256_loadu_ps};
-        // SAFETY: as in `widen_all`; eight values are one vector.
+        // SAFETY: on this architecture `FMA` is set for levels with F16C only; eight values are one vector.
         return unsafe {
             let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_loadu_ps(x.as_ptr()));
             std::mem::transmute::<__m128i, [u16; LANES / 2]>(halves)
         };
     }
     x.map(|x| f16::from_f32(x).to_bits())
-}
-
-/// From f16, which is finite. The exponent of an f16 is 112 less than that of the f32 with the same bits in place.
-#[inline(always)]
-fn widen(bits: u16) -> f32 {
-    let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
-    f32::from_bits(magnitude.to_bits() | u32::from(bits & 0x8000) << 16)
-}
-
-/// As [`widen`]. An instruction of its own, and vectors kept whole: the compiler's own way through `widen` took twice as long.
-#[inline(always)]
-fn widen_all<const FMA: bool>(bits: &[u16; LANES]) -> [f32; LANES] {
-    #[cfg(target_arch = "x86_64")]
-    if FMA {
-        use std::arch::x86_64::{__m128i, __m256, _mm_loadu_si128, _mm256_cvtph_ps};
-        // SAFETY: on this architecture `FMA` is set for levels with F16C only; 16 values of two bytes are two vectors of 16 bytes.
-        return unsafe {
-            let halves = bits.as_ptr().cast::<__m128i>();
-            std::mem::transmute::<[__m256; 2], [f32; LANES]>([
-                _mm256_cvtph_ps(_mm_loadu_si128(halves)),
-                _mm256_cvtph_ps(_mm_loadu_si128(halves.add(1))),
-            ])
-        };
-    }
-    bits.map(widen)
 }
 
 /// Replaces scores by e to their distance from the largest; returns the sum of those.

@@ -5,6 +5,8 @@
 //! - 8 bits: column `4 v + i`, v < 8;
 //! - 4 bits: column `4 v + i` (low half) and `16 + 4 v + i` (high half), v < 4;
 //! - 5 bits: as 4 bits, and a fifth vector whose bit `j` is the highest bit of column `4 j + i`.
+//!
+//! Or a weight is an f16: then a strip holds the 16 of each column, column by column, and nothing else.
 
 use half::f16;
 use rayon::prelude::*;
@@ -73,12 +75,19 @@ pub(super) fn bytes_mut(lines: &mut [Line]) -> &mut [u8] {
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 64) }
 }
 
+/// The f16 of some lines.
+fn halves(lines: &[Line]) -> &[[u16; ROWS]] {
+    // SAFETY: a `Line` is two times 16 numbers of two bytes without padding, is aligned to more than those need, and any bits are a number.
+    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * (64 / (2 * ROWS))) }
+}
+
 /// A packed matrix.
 #[derive(Debug)]
 pub struct Packed {
     rows: usize,
     columns: usize,
-    bits: Bits,
+    /// Of a code; `None`: weights are f16.
+    bits: Option<Bits>,
     /// Whether there are offsets; else `zero` is half the range of a code.
     offsets: bool,
     lines: Vec<Line>,
@@ -111,8 +120,7 @@ impl Packed {
         if !columns.is_multiple_of(BLOCK) || columns == 0 || rows == 0 || (offsets && bits == Bits::Eight) {
             return None;
         }
-        let mut packed = Self { rows, columns, bits, offsets, lines: Vec::new() };
-        packed.lines = vec![Line([0; 64]); packed.strips() * packed.lines_of_strip()];
+        let mut packed = Self::empty((rows, columns), Some(bits), offsets);
         let per_strip = packed.lines_of_strip();
         let (blocks, code_bytes) = (columns / BLOCK, bits.bytes());
         packed.lines.par_chunks_mut(per_strip).enumerate().for_each(|(s, lines)| {
@@ -130,6 +138,31 @@ impl Packed {
                     }
                 }
                 put(out, bits, &of_rows);
+            }
+        });
+        Some(packed)
+    }
+
+    fn empty((rows, columns): (usize, usize), bits: Option<Bits>, offsets: bool) -> Self {
+        let mut packed = Self { rows, columns, bits, offsets, lines: Vec::new() };
+        packed.lines = vec![Line([0; 64]); packed.strips() * packed.lines_of_strip()];
+        packed
+    }
+
+    /// Keeps weights as f16; what is too large for it becomes the largest that fits. Its products need [`Activations::whole`](super::Activations::whole). None as for
+    /// [`Packed::new`], or when `weights` are too few.
+    pub fn sixteen((rows, columns): (usize, usize), weights: &[f32]) -> Option<Self> {
+        if !columns.is_multiple_of(BLOCK) || columns == 0 || rows == 0 || weights.len() != rows * columns {
+            return None;
+        }
+        let mut packed = Self::empty((rows, columns), None, false);
+        let (per_strip, most) = (packed.lines_of_strip(), f16::MAX.to_f32());
+        packed.lines.par_chunks_mut(per_strip).zip(weights.par_chunks(ROWS * columns)).for_each(|(lines, weights)| {
+            let to = bytes_mut(lines).as_chunks_mut::<{ 2 * ROWS }>().0;
+            for (r, row) in weights.chunks_exact(columns).enumerate() {
+                for (to, w) in to.iter_mut().zip(row) {
+                    to[2 * r..][..2].copy_from_slice(&f16::from_f32(w.clamp(-most, most)).to_ne_bytes());
+                }
             }
         });
         Some(packed)
@@ -170,7 +203,8 @@ impl Packed {
         self.lines.len() * 64
     }
 
-    pub(super) fn bits(&self) -> Bits {
+    /// Of a code; `None`: weights are f16.
+    pub(super) fn bits(&self) -> Option<Bits> {
         self.bits
     }
 
@@ -180,18 +214,26 @@ impl Packed {
 
     fn lines_of_strip(&self) -> usize {
         let sides = if self.offsets { 2 } else { 1 };
-        (self.columns / BLOCK * (self.bits.bytes() + sides * 2 * ROWS)).div_ceil(64)
+        let of_block = self.bits.map_or(BLOCK * 2 * ROWS, |bits| bits.bytes() + sides * 2 * ROWS);
+        (self.columns / BLOCK * of_block).div_ceil(64)
     }
 
-    pub(super) fn strip(&self, s: usize) -> Strip<'_> {
+    /// Strip `s` of weights that are f16: the rows of each column.
+    pub(super) fn columns_of(&self, s: usize) -> &[[u16; ROWS]] {
+        let lines = self.lines_of_strip();
+        halves(&self.lines[s * lines..][..lines])
+    }
+
+    /// Strip `s` of weights that have codes of `bits`.
+    pub(super) fn strip(&self, s: usize, bits: Bits) -> Strip<'_> {
         let lines = self.lines_of_strip();
         let (all, behind) = bytes(&self.lines[s * lines..]).split_at(lines * 64);
         let next = &behind[..behind.len().min(lines * 64)];
         let blocks = self.columns / BLOCK;
-        let (codes, rest) = all.split_at(blocks * self.bits.bytes());
+        let (codes, rest) = all.split_at(blocks * bits.bytes());
         let (scales, rest) = rest.split_at(blocks * 2 * ROWS);
         let offsets = if self.offsets { &rest[..blocks * 2 * ROWS] } else { &[] };
-        Strip { codes, scales, offsets, next, blocks, zero: self.bits.zero() }
+        Strip { codes, scales, offsets, next, blocks, zero: bits.zero() }
     }
 
     /// The weights of one row, in f32: an embedding, and what tests compare with. Panics when there is no such row: this is a bug.
@@ -202,7 +244,12 @@ impl Packed {
             self.rows,
             out.len()
         );
-        let (strip, r) = (self.strip(row / ROWS), row % ROWS);
+        let r = row % ROWS;
+        let Some(bits) = self.bits else {
+            let columns = self.columns_of(row / ROWS).iter();
+            return out.iter_mut().zip(columns).for_each(|(to, w)| *to = f16::from_bits(w[r]).to_f32());
+        };
+        let strip = self.strip(row / ROWS, bits);
         let half = |of: &[u8], b: usize| {
             let at = (b * ROWS + r) * 2;
             f16::from_le_bytes([of[at], of[at + 1]]).to_f32()
@@ -211,9 +258,9 @@ impl Packed {
         for (b, values) in out.chunks_exact_mut(BLOCK).enumerate() {
             let (scale, offset) =
                 (half(strip.scales, b), if strip.offsets.is_empty() { 0.0 } else { half(strip.offsets, b) });
-            let codes = &strip.codes[b * self.bits.bytes()..][..self.bits.bytes()];
+            let codes = &strip.codes[b * bits.bytes()..][..bits.bytes()];
             for (c, v) in values.iter_mut().enumerate() {
-                *v = scale * (f32::from(code(codes, self.bits, r, c)) - zero) + offset;
+                *v = scale * (f32::from(code(codes, bits, r, c)) - zero) + offset;
             }
         }
     }

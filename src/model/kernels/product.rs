@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::activation::{Activations, Rows};
 use super::level::{Kind, Level};
-use super::pack::{Bits, Line, Packed, ROWS, Strip, bytes_mut};
+use super::pack::{BLOCK, Bits, Line, Packed, ROWS, Strip, bytes_mut};
 use super::team::Team;
 use super::vector::swish;
 
@@ -165,11 +165,12 @@ pub(super) fn strip(
     rows: &Rows<'_>,
     (wide, sums): (&mut Vec<Line>, &mut Vec<[f32; ROWS]>),
 ) {
-    let strip = w.strip(s);
-    let tokens = rows.scales.len() / strip.blocks;
+    let tokens = rows.scales.len() * BLOCK / w.columns();
     sums.resize(tokens, [0.0; ROWS]);
-    if tokens < many(level) || w.bits() == Bits::Eight || level == Level::scalar() {
-        return run(level, &strip, w.bits(), rows, sums);
+    let Some(bits) = w.bits() else { return super::sixteen::strip(level, w.columns_of(s), rows, sums) };
+    let strip = w.strip(s, bits);
+    if tokens < many(level) || bits == Bits::Eight || level == Level::scalar() {
+        return run(level, &strip, bits, rows, sums);
     }
     let lines = strip.blocks * 8;
     if wide.len() < lines {
@@ -180,10 +181,10 @@ pub(super) fn strip(
         Kind::Scalar => {}
         // SAFETY: the level says what the processor has; there are 512 bytes for every block.
         #[cfg(target_arch = "x86_64")]
-        Kind::Avx2 | Kind::AvxVnni => unsafe { super::avx2::widen(&strip, w.bits(), codes) },
+        Kind::Avx2 | Kind::AvxVnni => unsafe { super::avx2::widen(&strip, bits, codes) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Kind::Avx512 => unsafe { super::avx512::widen(&strip, w.bits(), codes) },
+        Kind::Avx512 => unsafe { super::avx512::widen(&strip, bits, codes) },
     }
     run(level, &Strip { codes, ..strip }, Bits::Eight, rows, sums);
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::vector::rms_norm;
 use super::*;
 
+mod sixteen;
 mod sound;
 
 /// A repeatable stream of numbers: xorshift.

@@ -9,7 +9,7 @@ use candle_core::Device;
 use super::LlmError;
 use super::gguf::{Family, GgufFile, Shape};
 use super::head::Head;
-use super::packing::pack;
+use super::packing::{Held, pack};
 use crate::base::Brake;
 use crate::model::ModelError;
 use crate::model::kernels::{Activations, Heads, KeyValues, Level, Packed, Product, Side, Team, gated, multiply, turn};
@@ -135,11 +135,16 @@ impl Cache {
 }
 
 impl Decoder {
-    /// Reads all weights.
-    pub(super) fn load(file: &mut GgufFile, shape: Shape, level: Level, threads: usize) -> Result<Self, LlmError> {
+    /// Reads all weights, to be multiplied by the kernels of `level` on so many threads.
+    pub(super) fn load(
+        file: &mut GgufFile,
+        shape: Shape,
+        held: Held,
+        (level, threads): (Level, usize),
+    ) -> Result<Self, LlmError> {
         let team = Team::new(threads).map_err(|e| LlmError::Threads(e.to_string()))?;
         let heads = Heads { heads: shape.heads, shared: shape.kv_heads, width: shape.head_width };
-        let mut weights = Weights { file };
+        let mut weights = Weights { file, held };
         let embedding = Arc::new(weights.matrix("token_embd.weight", shape.vocabulary, shape.width)?);
         let layers = (0..shape.layers).map(|i| weights.layer(i, &shape)).collect::<Result<_, _>>()?;
         let final_norm = weights.vector("output_norm.weight", shape.width)?;
@@ -150,7 +155,8 @@ impl Decoder {
             Arc::clone(&embedding)
         };
         let head = Head::new(head, &embedding);
-        let (buffers, brake) = (Buffers::default(), Brake::default());
+        let rounded = if held == Held::Sixteen { Activations::whole() } else { Activations::default() };
+        let (buffers, brake) = (Buffers { rounded, ..Buffers::default() }, Brake::default());
         Ok(Self { shape, heads, embedding, layers, final_norm, head, level, team, buffers, brake })
     }
 
@@ -290,12 +296,13 @@ impl Layer {
 /// Reads weights by name.
 struct Weights<'a> {
     file: &'a mut GgufFile,
+    held: Held,
 }
 
 impl Weights<'_> {
     fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Packed, LlmError> {
         let read = self.file.tensor(name, &[rows, columns], &Device::Cpu)?;
-        pack(&read).map_err(|e| self.file.corrupt(format!("tensor {name:?}: {e}")))
+        pack(&read, self.held).map_err(|e| self.file.corrupt(format!("tensor {name:?}: {e}")))
     }
 
     fn vector(&mut self, name: &str, n: usize) -> Result<Vec<f32>, LlmError> {

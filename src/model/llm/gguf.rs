@@ -164,6 +164,13 @@ impl GgufFile {
         self.content.metadata.iter()
     }
 
+    /// Bytes of all tensors in 16 bits, and of the memory that reading them so takes: the largest is in floats meanwhile.
+    pub(super) fn bytes_in_16_bits(&self) -> (u64, u64) {
+        let counts = self.content.tensor_infos.values().map(|info| info.shape.elem_count() as u64);
+        let (all, largest) = counts.fold((0, 0), |(all, largest): (u64, u64), n| (all + n, largest.max(n)));
+        (2 * all, 2 * all + 4 * largest)
+    }
+
     /// One tensor as it is.
     pub(super) fn whole(&mut self, name: &str) -> Result<QTensor, LlmError> {
         self.read(name, &Device::Cpu)

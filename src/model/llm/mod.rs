@@ -119,19 +119,32 @@ impl Llm {
     /// [`LlmError`], which names the file; a truncated or hostile file is an error, never a panic.
     pub fn load(path: &Path, device: DeviceChoice) -> Result<Self, LlmError> {
         let device = device.open()?;
-        // The reader below checks lengths against the file, but a foreign parser over hostile bytes is still worth a net.
-        let loaded = catch_unwind(AssertUnwindSafe(|| Self::read(path, &device)));
-        loaded.unwrap_or_else(|_| {
-            Err(LlmError::Corrupt { path: path.to_owned(), reason: "the reader gave up on its header".to_owned() })
-        })
+        Self::read(path, |file, shape| Net::load(file, shape, &device))
     }
 
-    fn read(path: &Path, device: &candle_core::Device) -> Result<Self, LlmError> {
-        let mut file = gguf::GgufFile::open(path)?;
-        let shape = file.shape()?;
-        let codec = Arc::new(GgufTokenizer::from_gguf(&file)?);
-        let net = Net::load(&mut file, shape, device)?;
-        Ok(Self { name: file.name(), codec, net, slots: HashMap::new() })
+    /// As [`Self::load`], on the processor and with all matrices in f16, whatever the file holds: what quantizing begins with, slower and twice to four times as large. To compare with.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_sixteen(path: &Path) -> Result<Self, LlmError> {
+        Self::read(path, |file, shape| Net::load_held(file, shape, packing::Held::Sixteen))
+    }
+
+    fn read(
+        path: &Path,
+        net: impl FnOnce(&mut gguf::GgufFile, gguf::Shape) -> Result<Net, LlmError>,
+    ) -> Result<Self, LlmError> {
+        let read = || {
+            let mut file = gguf::GgufFile::open(path)?;
+            let shape = file.shape()?;
+            let codec = Arc::new(GgufTokenizer::from_gguf(&file)?);
+            let net = net(&mut file, shape)?;
+            Ok(Self { name: file.name(), codec, net, slots: HashMap::new() })
+        };
+        // The reader checks lengths against the file, but a foreign parser over hostile bytes is still worth a net.
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+            Err(LlmError::Corrupt { path: path.to_owned(), reason: "the reader gave up on its header".to_owned() })
+        })
     }
 
     fn slot(&self, slot: usize) -> Result<&Past, ModelError> {

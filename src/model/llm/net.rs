@@ -4,6 +4,7 @@ use super::LlmError;
 use super::decoder::{Cache, Decoder, Part};
 use super::device_failed;
 use super::gguf::{GgufFile, Shape};
+use super::packing::Held;
 use super::transformer::{KvCache, Transformer};
 use crate::base::Brake;
 use crate::model::ModelError;
@@ -31,10 +32,15 @@ impl Net {
     /// Reads all weights.
     pub(super) fn load(file: &mut GgufFile, shape: Shape, device: &Device) -> std::result::Result<Self, LlmError> {
         if device.is_cpu() {
-            let decoder = Decoder::load(file, shape, Level::best(), crate::model::device::threads())?;
-            return Ok(Self::Processor(Box::new(decoder)));
+            return Self::load_held(file, shape, Held::Packed);
         }
         Ok(Self::Candle(Box::new(Transformer::load(file, shape, device, false)?)))
+    }
+
+    /// Reads all weights, for the processor.
+    pub(super) fn load_held(file: &mut GgufFile, shape: Shape, held: Held) -> std::result::Result<Self, LlmError> {
+        let decoder = Decoder::load(file, shape, held, (Level::best(), crate::model::device::threads()))?;
+        Ok(Self::Processor(Box::new(decoder)))
     }
 
     pub(super) fn shape(&self) -> &Shape {

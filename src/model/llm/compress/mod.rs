@@ -11,6 +11,7 @@ mod layers;
 mod prune;
 mod quantize;
 mod task;
+mod trial;
 mod vocabulary;
 mod write;
 
@@ -20,11 +21,13 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 
 use self::layers::{Columns, Head, Seen, embed, failed};
+use self::trial::{Held, Subject, trial};
+pub use self::trial::{Speed, Tried};
 use self::vocabulary::Vocabulary;
+use super::LlmError;
 use super::gguf::{GgufFile, Shape};
 use super::tokenizer::GgufTokenizer;
 use super::transformer::{KvCache, Layer};
-use super::{DeviceChoice, LanguageModel, Llm, LlmError};
 use crate::base::Clock;
 use crate::model::language::TextCodec;
 
@@ -35,8 +38,6 @@ const MOST: usize = 64;
 const LEAST: usize = 5;
 /// Feed-forward channels go in steps of this: kernels take rows in blocks of 256.
 const STEP: usize = 256;
-/// Tokens of the measurement of speed.
-const NEW: usize = 24;
 
 /// How the matrices of the layers are held in the new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +68,10 @@ pub struct Wanted {
     pub heads: usize,
     /// About how many tokens stay, beside those that the text uses; `None`: all.
     pub tokens: Option<usize>,
-    /// How many questions both models are asked, see `task`.
+    /// How many questions the models are asked, see `task`.
     pub questions: usize,
+    /// Bytes of memory that may be taken: the file that is read is run with its weights in 16 bits, too, if they suffice.
+    pub memory: u64,
 }
 
 impl Format {
@@ -104,12 +107,8 @@ pub struct Measured {
     pub bytes: u64,
     /// On the text that was held out, for each token of the file that was read.
     pub perplexity: f64,
-    /// Right answers to [`Wanted::questions`] about facts that stand in the prompt (`task`).
-    pub right: usize,
-    /// Tokens a second, of a prompt and one by one.
-    pub prefill: f64,
-    /// See there.
-    pub decode: f64,
+    /// What it answered, and how fast.
+    pub tried: Tried,
 }
 
 /// What became of it.
@@ -117,8 +116,13 @@ pub struct Measured {
 pub struct Report {
     /// The file that was read.
     pub before: Measured,
-    /// The file that was written.
+    /// The file that was written. A question with its answer is as much text as for the other.
     pub after: Measured,
+    /// The file that was read, its weights in 16 bits, as before anything was quantized: its size without what else is in a file, and what it did, if [`Wanted::memory`] sufficed. Its
+    /// perplexity is that of the file: the same weights are judged in floats.
+    pub sixteen: (u64, Option<Tried>),
+    /// Bytes of memory that running it so needs.
+    pub needed: u64,
     /// Share of the held-out tokens at which both think the same token the likeliest next.
     pub agreement: f64,
     /// Tokens that were held out.
@@ -153,6 +157,8 @@ pub fn compress(
     let mut file = GgufFile::open(from)?;
     let shape = file.shape()?;
     wanted.check(&file, &shape)?;
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
+    let needed = file.bytes_in_16_bits().1 + 2 * length(from);
     let sequences = cut(&file, text)?;
     let (taught, held) = sequences.split_at(sequences.len() - held_out(sequences.len()));
     let told = |i: usize| tell("looking at the model", i, shape.layers);
@@ -168,7 +174,11 @@ pub fn compress(
         let told = |i: usize| tell("judging the new one", i, smaller.layers);
         let again = look(&mut small, &smaller, (&[], &held_again, false), &told)?;
         let first = plan.spell((&codecs.0, &codecs.1), &sequences[..1]);
-        let tried = trial((from, to), ([&sequences[0], &first[0]], wanted.questions), clock, tell)?;
+        let mut subjects = vec![Subject(from, Held::AsServed, &sequences[0]), Subject(to, Held::AsServed, &first[0])];
+        if needed <= wanted.memory {
+            subjects.push(Subject(from, Held::Sixteen, &sequences[0]));
+        }
+        let tried = trial(&subjects, wanted.questions, clock, tell)?;
         let before = Foreseen::new(&codecs.0, held, &looked, Some);
         let after = Foreseen::new(&codecs.1, &held_again, &again, |token| plan.number_before(token));
         Ok((before, after, tried, smaller.vocabulary))
@@ -179,21 +189,24 @@ pub fn compress(
     let judged = before.words.range(..=after.all).count();
     let same = before.words.iter().filter(|(at, word)| after.words.get(at) == Some(word)).count();
     let measured = |path: &Path, foreseen: &Foreseen, tried: Tried| Measured {
-        bytes: std::fs::metadata(path).map_or(0, |m| m.len()),
+        bytes: length(path),
         perplexity: (foreseen.nats_per_byte * before.bytes as f64 / before.words.len() as f64).exp(),
-        right: tried.right,
-        prefill: tried.prefill,
-        decode: tried.decode,
+        tried,
     };
+    let longer = after.tokens_per_byte() / before.tokens_per_byte();
+    let mut new = measured(to, &after, tried[1]);
+    new.tried.speed.answer_ms *= longer;
     Ok(Report {
         before: measured(from, &before, tried[0]),
-        after: measured(to, &after, tried[1]),
+        after: new,
+        sixteen: (file.bytes_in_16_bits().0, tried.get(2).copied()),
+        needed,
         agreement: same as f64 / judged.max(1) as f64,
         judged,
         channels: (shape.feed_forward, plan.channels.first().map_or(shape.feed_forward, Vec::len)),
         heads: (shape.heads, plan.heads.first().map_or(shape.heads, Vec::len)),
         tokens: (shape.vocabulary, tokens),
-        longer: after.tokens_per_byte() / before.tokens_per_byte(),
+        longer,
         dropped: plan.dropped,
     })
 }
@@ -362,51 +375,6 @@ impl Plan {
             None => Some(token),
         }
     }
-}
-
-/// What a model did: questions that it answered right, tokens a second of a prompt and one by one.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tried {
-    right: usize,
-    prefill: f64,
-    decode: f64,
-}
-
-/// Of both. Speeds are the better of two runs, in turn, so that a machine with other work slows both alike.
-fn trial(
-    (from, to): (&Path, &Path),
-    (tokens, questions): ([&Vec<u32>; 2], usize),
-    clock: &dyn Clock,
-    tell: Tell<'_>,
-) -> Result<[Tried; 2], LlmError> {
-    let load = |path: &Path| Llm::load(path, DeviceChoice::Cpu);
-    let (mut before, mut after) = (load(from)?, load(to)?);
-    let mut tried = [Tried::default(); 2];
-    for round in 0..2 {
-        let both = [(from, &mut before, tokens[0]), (to, &mut after, tokens[1])];
-        for ((path, llm, tokens), tried) in both.into_iter().zip(&mut tried) {
-            let wrong = |e: super::ModelError| LlmError::Corrupt { path: path.to_owned(), reason: e.to_string() };
-            if round == 0 {
-                tried.right = task::right(llm, questions, &|i| tell("asking both", i, questions)).map_err(wrong)?;
-            }
-            let (prefill, decode) = speed(llm, tokens, clock).map_err(wrong)?;
-            (tried.prefill, tried.decode) = (tried.prefill.max(prefill), tried.decode.max(decode));
-        }
-    }
-    Ok(tried)
-}
-
-fn speed(llm: &mut Llm, tokens: &[u32], clock: &dyn Clock) -> Result<(f64, f64), super::ModelError> {
-    llm.open(0, tokens.len() + NEW)?;
-    let took = |began| clock.now().since(began).as_secs_f64().max(1e-6);
-    let began = clock.now();
-    llm.forward(0, tokens, true)?;
-    let prefill = tokens.len() as f64 / took(began);
-    let began = clock.now();
-    for token in &tokens[..NEW] {
-        llm.forward(0, &[*token], true)?;
-    }
-    Ok((prefill, NEW as f64 / took(began)))
 }
 
 /// What [`Tensor`] operations give.
