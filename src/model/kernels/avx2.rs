@@ -6,6 +6,7 @@
 use std::arch::x86_64::*;
 
 use super::activation::Rows;
+use super::ahead::{Ask, ahead};
 use super::pack::{BLOCK, Bits, ROWS, Strip};
 
 /// What the codes are: see [`Bits`]. `SMALL` are codes of 4 or 5 bits, one a byte.
@@ -13,9 +14,6 @@ const FOUR: u8 = 4;
 const FIVE: u8 = 5;
 const SMALL: u8 = 6;
 const EIGHT: u8 = 8;
-
-/// Bytes by which weights are asked for ahead of their use: 1024 to 3072 were alike, 512 less good.
-const AHEAD: usize = 1536;
 
 /// Sums of one strip for each token of `a`: `out[t][r]`.
 ///
@@ -44,7 +42,7 @@ unsafe fn all<const VNNI: bool>(s: &Strip<'_>, bits: Bits, a: &Rows<'_>, out: &m
     let small = bits == Bits::Eight && (s.zero < 7 || !s.offsets.is_empty());
     while from < out.len() {
         let left = out.len() - from;
-        let ask = Ask::new(s, &mut asked);
+        let ask = Ask::new(s, &mut asked, 2);
         // SAFETY: the caller's promise, for tokens `from` and following; each call takes no more than are left.
         from += unsafe {
             match (bits, s.offsets.is_empty()) {
@@ -101,7 +99,7 @@ unsafe fn tile<const CODE: u8, const OFFSETS: bool, const VNNI: bool, const T: u
         let mut sums = [[_mm256_setzero_ps(); 2]; T];
         for b in 0..s.blocks {
             for half in 0..2 {
-                ahead(s.codes.as_ptr().wrapping_add(b * bytes), (half, bytes / 64));
+                ahead(s.codes.as_ptr().wrapping_add(b * bytes), half_of(half, bytes / 64));
                 let w = unpack::<CODE>(s.codes.as_ptr().add(b * bytes + 32 * half));
                 let scale = eight(s.scales, b, half);
                 for (t, sum) in sums.iter_mut().enumerate() {
@@ -142,7 +140,7 @@ unsafe fn wide<const CODE: u8, const OFFSETS: bool, const T: usize>(
         for half in 0..2 {
             let mut sums = [_mm256_setzero_ps(); T];
             for b in 0..s.blocks {
-                ask.line(half * s.blocks + b);
+                ask.lines(half * s.blocks + b, 1);
                 let codes = s.codes.as_ptr().add(b * 512 + 32 * half);
                 let dots = dots::<CODE, T>(codes, a.codes.as_ptr().add(from * columns + b * BLOCK), columns);
                 let scale = eight(s.scales, b, half);
@@ -167,42 +165,10 @@ unsafe fn wide<const CODE: u8, const OFFSETS: bool, const T: usize>(
     T
 }
 
-/// Lines of the next strip, asked for one with each half block that is multiplied. Else nothing is read while a strip is multiplied with many tokens, and nothing
-/// multiplied while the next one is read.
-#[derive(Clone, Copy)]
-struct Ask {
-    from: *const u8,
-    /// From one line to the next: 0 where all were asked for.
-    step: usize,
-}
-
-impl Ask {
-    /// For some tokens; `asked`: bytes of the next strip that were asked for with those before them.
-    #[inline(always)]
-    fn new(s: &Strip<'_>, asked: &mut usize) -> Self {
-        let from = *asked;
-        *asked += 2 * s.blocks * 64;
-        match s.next.get(from..) {
-            Some(rest) if !rest.is_empty() => Self { from: rest.as_ptr(), step: 64 },
-            _ => Self { from: s.codes.as_ptr(), step: 0 },
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn line(self, n: usize) {
-        // SAFETY: asking for memory that is not there does nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(self.from.wrapping_add(self.step * n).cast()) };
-    }
-}
-
-/// Asks for half of the lines of a block that comes later. One token makes so little of a byte of weights that memory is what it waits for, and it waits for all
-/// of them at once where they were asked for before. Behind the last block of a strip are its scales and the next strip.
+/// The lines of a block that are asked for with each half.
 #[inline(always)]
-unsafe fn ahead(block: *const u8, (half, lines): (usize, usize)) {
-    for line in (half * lines).div_ceil(2)..((half + 1) * lines).div_ceil(2) {
-        // SAFETY: asking for memory that is not there does nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD + 64 * line).cast()) };
-    }
+const fn half_of(half: usize, lines: usize) -> std::ops::Range<usize> {
+    (half * lines).div_ceil(2)..((half + 1) * lines).div_ceil(2)
 }
 
 /// The scales or offsets of half a strip's rows in block `b`.

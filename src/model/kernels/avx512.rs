@@ -5,6 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::activation::Rows;
+use super::ahead::{Ask, ahead};
 use super::pack::{BLOCK, Bits, ROWS, Strip};
 
 /// What the codes are: see [`Bits`].
@@ -12,15 +13,20 @@ const FOUR: u8 = 4;
 const FIVE: u8 = 5;
 const EIGHT: u8 = 8;
 
+/// Tokens that are taken at once where there are so many.
+const MANY: usize = 8;
+/// Lines of the next strip that are asked for with each block of so many tokens.
+const LINES: usize = 3;
+
 /// Sums of one strip for each token of `a`: `out[t][r]`.
 ///
 /// # Safety
 /// The processor has AVX-512 F, BW, VL and VNNI; `a` holds `out.len()` tokens of `s.blocks` blocks.
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) unsafe fn strip(s: &Strip<'_>, bits: Bits, a: &Rows<'_>, out: &mut [[f32; ROWS]]) {
-    let mut from = 0;
+    let (mut from, mut asked) = (0, 0);
     while from < out.len() {
-        let left = out.len() - from;
+        let left = (out.len() - from, Ask::new(s, &mut asked, LINES));
         // SAFETY: the caller's promise, for tokens `from` and following; each call takes no more than are left.
         from += unsafe {
             match (bits, s.offsets.is_empty()) {
@@ -41,16 +47,16 @@ unsafe fn some<const CODE: u8, const OFFSETS: bool>(
     s: &Strip<'_>,
     a: &Rows<'_>,
     from: usize,
-    left: usize,
+    (left, ask): (usize, Ask),
     out: &mut [[f32; ROWS]],
 ) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
         match left {
-            8.. => tile::<CODE, OFFSETS, 8>(s, a, from, out),
-            4.. => tile::<CODE, OFFSETS, 4>(s, a, from, out),
-            2.. => tile::<CODE, OFFSETS, 2>(s, a, from, out),
-            _ => tile::<CODE, OFFSETS, 1>(s, a, from, out),
+            MANY.. => tile::<CODE, OFFSETS, MANY>(s, a, (from, ask), out),
+            4.. => tile::<CODE, OFFSETS, 4>(s, a, (from, ask), out),
+            2.. => tile::<CODE, OFFSETS, 2>(s, a, (from, ask), out),
+            _ => tile::<CODE, OFFSETS, 1>(s, a, (from, ask), out),
         }
     }
 }
@@ -60,7 +66,7 @@ unsafe fn some<const CODE: u8, const OFFSETS: bool>(
 unsafe fn tile<const CODE: u8, const OFFSETS: bool, const T: usize>(
     s: &Strip<'_>,
     a: &Rows<'_>,
-    from: usize,
+    (from, ask): (usize, Ask),
     out: &mut [[f32; ROWS]],
 ) -> usize {
     let columns = s.blocks * BLOCK;
@@ -68,6 +74,11 @@ unsafe fn tile<const CODE: u8, const OFFSETS: bool, const T: usize>(
     let shift = _mm_cvtsi32_si128(s.zero as i32);
     let bytes = if CODE == EIGHT { 512 } else { 64 * CODE as usize };
     for b in 0..s.blocks {
+        if T < MANY {
+            ahead(s.codes.as_ptr().wrapping_add(b * bytes), 0..bytes / 64);
+        } else {
+            ask.lines(b * LINES, LINES);
+        }
         // SAFETY: `b` is less than the strip's blocks and `from + t` less than the tokens, so all reads are within the slices.
         unsafe {
             let w = unpack::<CODE>(s.codes.as_ptr().add(b * bytes));

@@ -7,13 +7,15 @@
 //! of a multiple of 256, and its threads spin. `docs/performance.md` has the figures.
 //!
 //! - `level`: what this processor can do, asked once at run time. `pack`: how weights lie. `activation`: how inputs are rounded.
-//! - `scalar`, `avx2`, `avx512`: one strip of 16 rows times some tokens; `sixteen`: the same for weights in f16. `product`: whole matrices.
+//! - `scalar`, `avx2`, `avx512`: one strip of 16 rows times some tokens; `sixteen`: the same for weights in f16; `ahead`: what is read next. `product`: whole matrices.
 //! - `tiles`: many pixels times several matrices, and the curve that follows (`curve`).
 //! - `vector`, `smooth`: what stands between products. `dense`: products in f32. `attention`: keys, values, softmax. `team`: threads that sleep.
 
 #![allow(unsafe_code, reason = "vector instructions and threads that share a buffer; each block says why it is sound")]
 
 mod activation;
+#[cfg(target_arch = "x86_64")]
+mod ahead;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -55,8 +55,10 @@ fn tile<const FMA: bool, const N: usize>(weights: &[[u16; ROWS]], x: &[f32], out
     assert!(x.len() >= N * columns, "too few inputs: this is a bug");
     let mut sums = [[0.0f32; ROWS]; N];
     for (c, w) in weights.iter().enumerate() {
+        // Two columns are a line.
+        #[cfg(target_arch = "x86_64")]
         if N == 1 && c % 2 == 0 {
-            ahead(w);
+            super::ahead::ahead(w.as_ptr().cast(), 0..1);
         }
         let w = widen_all::<FMA>(w);
         for (t, sums) in sums.iter_mut().enumerate() {
@@ -67,18 +69,6 @@ fn tile<const FMA: bool, const N: usize>(weights: &[[u16; ROWS]], x: &[f32], out
     }
     out[..N].copy_from_slice(&sums);
     N
-}
-
-/// Asks for the line of weights that is some way behind these: one token makes so little of them that memory is what it waits for.
-#[inline(always)]
-fn ahead(weights: &[u16; ROWS]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        const AHEAD: usize = 2048;
-        // SAFETY: SSE is part of x86-64; asking for memory that is not there does nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(weights.as_ptr().cast::<i8>().wrapping_add(AHEAD)) };
-    }
 }
 
 /// From f16, which is finite. The exponent of an f16 is 112 less than that of the f32 with the same bits in place.
