@@ -27,17 +27,18 @@ fn text() -> String {
 fn eight_bits_change_next_to_nothing_and_four_bits_little() {
     let Some(from) = weights(SMOL) else { return };
     let dir = tempfile::tempdir().unwrap();
-    let run = |format, layers, channels, heads, tokens| {
+    let run_with = |memory, format, layers, channels, heads, tokens| {
         let to = dir.path().join("model.gguf");
         compress(
             (&from, &to),
             &text(),
-            Wanted { format, layers, channels, heads, tokens, questions: ASKED, memory: u64::MAX },
+            Wanted { format, layers, channels, heads, tokens, questions: ASKED, memory },
             &ManualClock::default(),
             &|_, _, _| {},
         )
         .unwrap()
     };
+    let run = |format, layers, channels, heads, tokens| run_with(u64::MAX, format, layers, channels, heads, tokens);
     let eight = run(Format::Q8_0, 0, 0.0, 0, None);
     assert!(eight.agreement > 0.97, "{eight:?}");
     // It reads facts, and reads them as well as before; by chance it would be a quarter.
@@ -46,6 +47,11 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
         "{eight:?}"
     );
     assert!((eight.after.perplexity / eight.before.perplexity - 1.0).abs() < 0.01, "{eight:?}");
+    // Before anything was quantized it took more and read facts as well.
+    let (bytes, sixteen) = eight.sixteen;
+    let sixteen = sixteen.unwrap();
+    assert!(bytes > 2 * eight.before.bytes && eight.needed > bytes, "{eight:?}");
+    assert!(sixteen.right.abs_diff(eight.before.tried.right) <= 2, "{eight:?}");
     let four = run(Format::Q4_0, 0, 0.0, 0, None);
     assert!(four.agreement > 0.8 && four.after.bytes < eight.after.bytes, "{four:?}");
     assert!(four.after.perplexity / four.before.perplexity < 1.25, "{four:?}");
@@ -60,7 +66,9 @@ fn eight_bits_change_next_to_nothing_and_four_bits_little() {
     // Nor of more than four: but codes of 4 bits with an offset stay, too.
     let mixed = run(Format::AtMostFour, 0, 0.0, 0, None);
     assert!(mixed.agreement > 0.999 && mixed.after.bytes.abs_diff(mixed.before.bytes) < 10_000, "{mixed:?}");
-    let less = run(Format::Q8_0, 2, 0.2, 1, Some(8_000));
+    let less = run_with(1 << 20, Format::Q8_0, 2, 0.2, 1, Some(8_000));
+    // One with a mebibyte of memory left is not run in 16 bits, and the rest is told.
+    assert!(less.sixteen.1.is_none() && less.sixteen.0 == bytes && less.needed == eight.needed, "{less:?}");
     assert_eq!((less.dropped.len(), less.channels, less.heads), (2, (1536, 1536 - 256), (9, 6)), "{less:?}");
     assert_eq!((eight.tokens, eight.longer), ((49_152, 49_152), 1.0), "{eight:?}");
     // Common words, and those of the text, are spelt as before.
