@@ -21,7 +21,7 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 
 use self::layers::{Columns, Head, Seen, embed, failed};
-use self::trial::{Held, Subject, trial};
+use self::trial::trial;
 pub use self::trial::{Speed, Tried};
 use self::vocabulary::Vocabulary;
 use super::LlmError;
@@ -143,7 +143,7 @@ pub struct Report {
 pub type Tell<'a> = &'a dyn Fn(&str, usize, usize);
 
 /// Reads `from`, writes `to`. Takes minutes; memory for one layer in floats, the embedding in floats, the new file, and with four bits three matrices of the network's width a layer in floats (0.23 GB for
-/// one of 896 and 24 layers).
+/// one of 896 and 24 layers); at the end both files and, if there is as much ([`Wanted::memory`]), the first one in 16 bits.
 ///
 /// # Errors
 /// [`LlmError`]: a file that cannot be used, a text that is too short, a file that cannot be written. Then there is no `to`.
@@ -174,20 +174,15 @@ pub fn compress(
         let told = |i: usize| tell("judging the new one", i, smaller.layers);
         let again = look(&mut small, &smaller, (&[], &held_again, false), &told)?;
         let first = plan.spell((&codecs.0, &codecs.1), &sequences[..1]);
-        let mut subjects = vec![Subject(from, Held::AsServed, &sequences[0]), Subject(to, Held::AsServed, &first[0])];
-        if needed <= wanted.memory {
-            subjects.push(Subject(from, Held::Sixteen, &sequences[0]));
-        }
-        let tried = trial(&subjects, wanted.questions, clock, tell)?;
+        let tokens = [sequences[0].as_slice(), &first[0]];
+        let tried = trial((from, to), needed <= wanted.memory, (tokens, wanted.questions), clock, tell)?;
         let before = Foreseen::new(&codecs.0, held, &looked, Some);
         let after = Foreseen::new(&codecs.1, &held_again, &again, |token| plan.number_before(token));
         Ok((before, after, tried, smaller.vocabulary))
     })();
     // A file that cannot be read again is not left behind.
     let (before, after, tried, tokens) = judged.inspect_err(|_| drop(std::fs::remove_file(to)))?;
-    // The last tokens that make no whole sequence are not judged.
-    let judged = before.words.range(..=after.all).count();
-    let same = before.words.iter().filter(|(at, word)| after.words.get(at) == Some(word)).count();
+    let (judged, agreement) = before.agreement(&after);
     let measured = |path: &Path, foreseen: &Foreseen, tried: Tried| Measured {
         bytes: length(path),
         perplexity: (foreseen.nats_per_byte * before.bytes as f64 / before.words.len() as f64).exp(),
@@ -201,7 +196,7 @@ pub fn compress(
         after: new,
         sixteen: (file.bytes_in_16_bits().0, tried.get(2).copied()),
         needed,
-        agreement: same as f64 / judged.max(1) as f64,
+        agreement,
         judged,
         channels: (shape.feed_forward, plan.channels.first().map_or(shape.feed_forward, Vec::len)),
         heads: (shape.heads, plan.heads.first().map_or(shape.heads, Vec::len)),
@@ -242,6 +237,14 @@ impl Foreseen {
         }
         let tokens = held.iter().map(Vec::len).sum();
         Self { words, bytes, all: at, tokens, nats_per_byte: looked.surprise / bytes.max(1) as f64 }
+    }
+
+    /// How many tokens both were judged by, and at which share of them both think the same the likeliest next.
+    fn agreement(&self, after: &Self) -> (usize, f64) {
+        // The last tokens that make no whole sequence are not judged.
+        let judged = self.words.range(..=after.all).count();
+        let same = self.words.iter().filter(|(at, word)| after.words.get(at) == Some(word)).count();
+        (judged, same as f64 / judged.max(1) as f64)
     }
 
     fn tokens_per_byte(&self) -> f64 {

@@ -35,13 +35,13 @@ pub struct Tried {
 
 /// How the weights of a file are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Held {
+enum Held {
     AsServed,
     Sixteen,
 }
 
 /// A file, how its weights are held, and a sequence of tokens for it.
-pub(super) struct Subject<'a>(pub(super) &'a Path, pub(super) Held, pub(super) &'a [u32]);
+struct Subject<'a>(&'a Path, Held, &'a [u32]);
 
 impl Subject<'_> {
     fn load(&self) -> Result<Llm, LlmError> {
@@ -52,13 +52,19 @@ impl Subject<'_> {
     }
 }
 
-/// Of each.
+/// Of the file that was read and of the one that was written, each with tokens of its own; and, where that is wanted, of the first in 16 bits.
 pub(super) fn trial(
-    subjects: &[Subject<'_>],
-    questions: usize,
+    (from, to): (&Path, &Path),
+    sixteen: bool,
+    (tokens, questions): ([&[u32]; 2], usize),
     clock: &dyn Clock,
     tell: Tell<'_>,
 ) -> Result<Vec<Tried>, LlmError> {
+    let mut subjects = vec![Subject(from, Held::AsServed, tokens[0]), Subject(to, Held::AsServed, tokens[1])];
+    if sixteen {
+        subjects.push(Subject(from, Held::Sixteen, tokens[0]));
+    }
+    let subjects = subjects.as_slice();
     let mut models = subjects.iter().map(Subject::load).collect::<Result<Vec<Llm>, _>>()?;
     let wrong =
         |at: usize| move |e: ModelError| LlmError::Corrupt { path: subjects[at].0.to_owned(), reason: e.to_string() };
