@@ -14,7 +14,7 @@ use crate::app::{SystemClock, memory_left};
 use crate::base::ErrorClass;
 use crate::config::Config;
 use crate::model::llm::LlmError;
-use crate::model::llm::compress::{Format, Report, Tried, Wanted, compress};
+use crate::model::llm::compress::{ANSWER, Format, QUESTION, Report, Tried, Wanted, compress};
 use crate::weights::{Digest, Manifest, Role, Store, WeightsError, entry};
 
 #[derive(Debug, Args)]
@@ -213,15 +213,18 @@ fn table(args: &Compress, r: &Report) -> String {
 /// In words what matters most.
 fn faster(r: &Report) -> String {
     let new = r.after.tried.speed.answer_ms;
-    let less = |than: f64| format!("{:.1} %", 100.0 * (1.0 - new / than));
-    let before = less(r.before.tried.speed.answer_ms);
-    let what = "a question of 32 tokens and 16 of its answer take";
+    let by = |than: f64| {
+        let word = if new > than { "more" } else { "less" };
+        format!("{:.1} % {word}", 100.0 * (1.0 - new / than).abs())
+    };
+    let before = by(r.before.tried.speed.answer_ms);
+    let what = format!("a question of {QUESTION} tokens and {ANSWER} of its answer take");
     match r.sixteen.1 {
         Some(sixteen) => {
-            format!("{what} {} less time than in 16 bits, {before} less than before\n", less(sixteen.speed.answer_ms))
+            format!("{what} {} time than in 16 bits, {before} than before\n", by(sixteen.speed.answer_ms))
         }
         None => format!(
-            "{what} {before} less time than before; in 16 bits it was not run: that needs {} of memory\n",
+            "{what} {before} time than before; in 16 bits it was not run: that needs {} of memory\n",
             human(r.needed)
         ),
     }

@@ -6,11 +6,9 @@
 
 use std::cell::RefCell;
 
-use half::f16;
-
 use super::level::{Kind, Level, by_level};
 use super::product::Product;
-use super::sixteen::widen_all;
+use super::sixteen::{narrow_all, widen_all};
 use super::team::Pieces;
 use super::vector::{exp, madd};
 
@@ -267,35 +265,6 @@ fn some<const FMA: bool, const N: usize>(
         }
     }
     N
-}
-
-by_level!(
-    /// To f16, each `step` behind the one before; what is too large for it becomes the largest that fits.
-    fn narrow_all(level, x: &[f32], step: usize, out: &mut [u16]) = narrow_body
-);
-
-#[inline(always)]
-fn narrow_body<const FMA: bool>(x: &[f32], step: usize, out: &mut [u16]) {
-    let (most, mut out) = (f16::MAX.to_f32(), out.iter_mut().step_by(step));
-    for x in x.chunks(LANES / 2) {
-        let mut some = [0.0f32; LANES / 2];
-        some.iter_mut().zip(x).for_each(|(to, x)| *to = x.clamp(-most, most));
-        out.by_ref().zip(narrow::<FMA>(&some)).take(x.len()).for_each(|(to, bits)| *to = bits);
-    }
-}
-
-#[inline(always)]
-fn narrow<const FMA: bool>(x: &[f32; LANES / 2]) -> [u16; LANES / 2] {
-    #[cfg(target_arch = "x86_64")]
-    if FMA {
-        use std::arch::x86_64::{__m128i, _MM_FROUND_TO_NEAREST_INT, _mm256_cvtps_ph, _mm256_loadu_ps};
-        // SAFETY: on this architecture `FMA` is set for levels with F16C only; eight values are one vector.
-        return unsafe {
-            let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_loadu_ps(x.as_ptr()));
-            std::mem::transmute::<__m128i, [u16; LANES / 2]>(halves)
-        };
-    }
-    x.map(|x| f16::from_f32(x).to_bits())
 }
 
 /// Replaces scores by e to their distance from the largest; returns the sum of those.

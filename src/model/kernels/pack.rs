@@ -11,6 +11,9 @@
 use half::f16;
 use rayon::prelude::*;
 
+use super::level::Level;
+use super::sixteen::narrow_all;
+
 /// Rows in a strip.
 pub const ROWS: usize = 16;
 /// Columns that share a scale.
@@ -79,6 +82,12 @@ pub(super) fn bytes_mut(lines: &mut [Line]) -> &mut [u8] {
 fn halves(lines: &[Line]) -> &[[u16; ROWS]] {
     // SAFETY: a `Line` is two times 16 numbers of two bytes without padding, is aligned to more than those need, and any bits are a number.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * (64 / (2 * ROWS))) }
+}
+
+/// As [`halves`], one after the other, to write.
+fn halves_mut(lines: &mut [Line]) -> &mut [u16] {
+    // SAFETY: as in `halves`; any bits of them are valid in a `Line`.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 32) }
 }
 
 /// A packed matrix.
@@ -156,13 +165,10 @@ impl Packed {
             return None;
         }
         let mut packed = Self::empty((rows, columns), None, false);
-        let (per_strip, most) = (packed.lines_of_strip(), f16::MAX.to_f32());
+        let (per_strip, level) = (packed.lines_of_strip(), Level::best());
         packed.lines.par_chunks_mut(per_strip).zip(weights.par_chunks(ROWS * columns)).for_each(|(lines, weights)| {
-            let to = bytes_mut(lines).as_chunks_mut::<{ 2 * ROWS }>().0;
             for (r, row) in weights.chunks_exact(columns).enumerate() {
-                for (to, w) in to.iter_mut().zip(row) {
-                    to[2 * r..][..2].copy_from_slice(&f16::from_f32(w.clamp(-most, most)).to_ne_bytes());
-                }
+                narrow_all(level, row, ROWS, &mut halves_mut(lines)[r..]);
             }
         });
         Some(packed)

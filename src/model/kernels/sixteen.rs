@@ -1,6 +1,9 @@
 //! Weights that are kept in f16, times inputs as they are: nothing is rounded but what comes to f16. What quantized weights are measured by.
 //!
-//! A strip holds the 16 weights of each column side by side, so that a vector instruction works on 16 rows at once, as in `pack`.
+//! A strip holds the 16 weights of each column side by side, so that a vector instruction works on 16 rows at once, as in `pack`. And f32 to f16 and back, which keys and values
+//! (`attention`) need, too.
+
+use half::f16;
 
 use super::activation::Rows;
 use super::level::{Kind, Level, by_level};
@@ -94,4 +97,33 @@ pub(super) fn widen_all<const FMA: bool>(bits: &[u16; ROWS]) -> [f32; ROWS] {
         };
     }
     bits.map(widen)
+}
+
+by_level!(
+    /// To f16, each `step` behind the one before; what is too large for it becomes the largest that fits.
+    pub(super) fn narrow_all(level, x: &[f32], step: usize, out: &mut [u16]) = narrow_body
+);
+
+#[inline(always)]
+fn narrow_body<const FMA: bool>(x: &[f32], step: usize, out: &mut [u16]) {
+    let (most, mut out) = (f16::MAX.to_f32(), out.iter_mut().step_by(step));
+    for x in x.chunks(ROWS / 2) {
+        let mut some = [0.0f32; ROWS / 2];
+        some.iter_mut().zip(x).for_each(|(to, x)| *to = x.clamp(-most, most));
+        out.by_ref().zip(narrow::<FMA>(&some)).take(x.len()).for_each(|(to, bits)| *to = bits);
+    }
+}
+
+#[inline(always)]
+fn narrow<const FMA: bool>(x: &[f32; ROWS / 2]) -> [u16; ROWS / 2] {
+    #[cfg(target_arch = "x86_64")]
+    if FMA {
+        use std::arch::x86_64::{__m128i, _MM_FROUND_TO_NEAREST_INT, _mm256_cvtps_ph, _mm256_loadu_ps};
+        // SAFETY: on this architecture `FMA` is set for levels with F16C only; eight values are one vector.
+        return unsafe {
+            let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_loadu_ps(x.as_ptr()));
+            std::mem::transmute::<__m128i, [u16; ROWS / 2]>(halves)
+        };
+    }
+    x.map(|x| f16::from_f32(x).to_bits())
 }

@@ -35,6 +35,7 @@ pub use text::TextStream;
 
 use decoder::Part;
 use net::{Net, Past};
+use packing::Held;
 use tokenizer::GgufTokenizer;
 
 /// Why a model file cannot be used.
@@ -127,7 +128,12 @@ impl Llm {
     /// # Errors
     /// As [`Self::load`].
     pub fn load_sixteen(path: &Path) -> Result<Self, LlmError> {
-        Self::read(path, |file, shape| Net::load_held(file, shape, packing::Held::Sixteen))
+        Self::load_held(path, Held::Sixteen)
+    }
+
+    /// On the processor.
+    fn load_held(path: &Path, held: Held) -> Result<Self, LlmError> {
+        Self::read(path, |file, shape| Net::load_held(file, shape, held))
     }
 
     fn read(

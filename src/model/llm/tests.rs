@@ -1,6 +1,5 @@
 use std::path::PathBuf;
 
-use super::packing::Held;
 use super::*;
 use crate::dialogue::{Message, Prompt, Role};
 use crate::model::kernels;

@@ -22,7 +22,7 @@ use candle_core::{Device, Tensor};
 
 use self::layers::{Columns, Head, Seen, embed, failed};
 use self::trial::trial;
-pub use self::trial::{Speed, Tried};
+pub use self::trial::{ANSWER, QUESTION, Speed, Tried};
 use self::vocabulary::Vocabulary;
 use super::LlmError;
 use super::gguf::{GgufFile, Shape};
@@ -158,7 +158,8 @@ pub fn compress(
     let shape = file.shape()?;
     wanted.check(&file, &shape)?;
     let length = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
-    let needed = file.bytes_in_16_bits().1 + 2 * length(from);
+    let (in_16_bits, reading) = file.bytes_in_16_bits();
+    let needed = reading + 2 * length(from);
     let sequences = cut(&file, text)?;
     let (taught, held) = sequences.split_at(sequences.len() - held_out(sequences.len()));
     let told = |i: usize| tell("looking at the model", i, shape.layers);
@@ -194,7 +195,7 @@ pub fn compress(
     Ok(Report {
         before: measured(from, &before, tried[0]),
         after: new,
-        sixteen: (file.bytes_in_16_bits().0, tried.get(2).copied()),
+        sixteen: (in_16_bits, tried.get(2).copied()),
         needed,
         agreement,
         judged,

@@ -5,11 +5,13 @@ use std::path::Path;
 use super::{SEQUENCE, Tell, task};
 use crate::base::Clock;
 use crate::model::language::{LanguageModel, ModelError};
-use crate::model::llm::{DeviceChoice, Llm, LlmError};
+use crate::model::llm::packing::Held;
+use crate::model::llm::{Llm, LlmError};
 
-/// Tokens of a question beside facts that are there already, and of a short sentence as its answer.
-const QUESTION: usize = 32;
-const ANSWER: usize = 16;
+/// Tokens of a question beside facts that are there already.
+pub const QUESTION: usize = 32;
+/// Tokens of a short sentence as its answer.
+pub const ANSWER: usize = 16;
 /// Of each the best counts.
 const ROUNDS: usize = 3;
 
@@ -20,7 +22,7 @@ pub struct Speed {
     pub prefill: f64,
     /// Tokens a second of an answer.
     pub decode: f64,
-    /// Milliseconds of a question of 32 tokens, beside facts that are there already, and 16 tokens of its answer.
+    /// Milliseconds of [`QUESTION`] tokens, beside facts that are there already, and [`ANSWER`] tokens of the answer.
     pub answer_ms: f64,
 }
 
@@ -33,24 +35,8 @@ pub struct Tried {
     pub speed: Speed,
 }
 
-/// How the weights of a file are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
-    AsServed,
-    Sixteen,
-}
-
 /// A file, how its weights are held, and a sequence of tokens for it.
 struct Subject<'a>(&'a Path, Held, &'a [u32]);
-
-impl Subject<'_> {
-    fn load(&self) -> Result<Llm, LlmError> {
-        match self.1 {
-            Held::AsServed => Llm::load(self.0, DeviceChoice::Cpu),
-            Held::Sixteen => Llm::load_sixteen(self.0),
-        }
-    }
-}
 
 /// Of the file that was read and of the one that was written, each with tokens of its own; and, where that is wanted, of the first in 16 bits.
 pub(super) fn trial(
@@ -60,12 +46,13 @@ pub(super) fn trial(
     clock: &dyn Clock,
     tell: Tell<'_>,
 ) -> Result<Vec<Tried>, LlmError> {
-    let mut subjects = vec![Subject(from, Held::AsServed, tokens[0]), Subject(to, Held::AsServed, tokens[1])];
+    let mut subjects = vec![Subject(from, Held::Packed, tokens[0]), Subject(to, Held::Packed, tokens[1])];
     if sixteen {
         subjects.push(Subject(from, Held::Sixteen, tokens[0]));
     }
     let subjects = subjects.as_slice();
-    let mut models = subjects.iter().map(Subject::load).collect::<Result<Vec<Llm>, _>>()?;
+    let mut models =
+        subjects.iter().map(|Subject(path, held, _)| Llm::load_held(path, *held)).collect::<Result<Vec<Llm>, _>>()?;
     let wrong =
         |at: usize| move |e: ModelError| LlmError::Corrupt { path: subjects[at].0.to_owned(), reason: e.to_string() };
     let mut tried = Vec::new();
